@@ -1,0 +1,225 @@
+"""The command line. Exit codes: 0 checked answer, 1 a solution that fails its check, 2 bad input, 3 infeasible, 4 no answer."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dmoe_opt.instance import Instance, SelectionProblem
+
+PROBLEM = click.option(
+    "--problem", default="selection", show_default=True, metavar="NAME", help="What to solve; see `dmoe-opt methods`."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else.")
+EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dmoe-opt")
+def cli() -> None:
+    """Which experts should a token see, and which subcarrier should carry it there."""
+
+
+@cli.command()
+@click.argument("preset", required=False)
+@click.option("--list", "listing", is_flag=True, help="List the presets.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first instance.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Instances, of successive seeds.")
+@click.option("-o", "--output", metavar="PATH", help="File (.json or .npz), or folder if --count is above 1.")
+def generate(preset: str | None, listing: bool, seed: int, count: int, output: str | None) -> None:
+    """Write instances of a preset; default: PRESET-sSEED.json in this folder."""
+    from pathlib import Path
+
+    from dmoe_opt import files, tables
+    from dmoe_opt import generate as make
+    from dmoe_opt.generator import PRESETS
+
+    if listing:
+        tables.presets()
+        return
+    if preset is None:
+        raise click.UsageError(f"PRESET is missing; allowed: {', '.join(PRESETS)}, or --list")
+    for number in range(seed, seed + count):
+        data = make(preset, number)
+        path = Path(output or ".")
+        if path.is_dir() or count > 1:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise click.UsageError(f"{path}: cannot be made: {error.strerror}") from None
+            path = path / f"{data.name}{'.npz' if _size(data) > 200_000 else '.json'}"
+        files.save(data, path)
+        click.echo(path)
+
+
+def _size(data: Instance | SelectionProblem) -> int:
+    links = getattr(data, "link_energy", None)
+    return int(data.scores.size + (0 if links is None else links.size))
+
+
+@cli.command()
+@click.argument("file")
+@JSON
+def info(file: str, as_json: bool) -> None:
+    """Say what an instance holds."""
+    from dmoe_opt import load, tables
+
+    facts = tables.facts(load(file))
+    if as_json:
+        _emit(facts)
+    else:
+        tables.listing(facts)
+
+
+@cli.command()
+@click.argument("file")
+@PROBLEM
+@click.option("--method", default="des", show_default=True, metavar="NAME", help="See `dmoe-opt methods`.")
+@click.option("--time-limit", type=float, metavar="S", help="Stop after S seconds with the best answer and its bound.")
+@click.option("--node-limit", type=click.IntRange(0), metavar="N", help="Nodes per token (des).")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads (des).")
+@click.option("--solver", metavar="NAME", help="Another solver, by its name in Pyomo or CVXPY.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
+@JSON
+def solve(file: str, problem: str, method: str, output: str | None, as_json: bool, **options: Any) -> None:
+    """Solve an instance (a file, or the name of a committed one) and check the answer."""
+    import inspect
+
+    from dmoe_opt import files, tables
+    from dmoe_opt import solve as run
+    from dmoe_opt.solving import find
+
+    data = files.load(file)
+    function = find(problem, method)
+    tables.prepare()
+    with tables.progress(f"{data.name or file}: {method}") as report:
+        if "progress" in inspect.signature(function).parameters:
+            options["progress"] = report
+        result = run(data, problem, method, **options)
+    if output:
+        files.save(result, output)
+    if as_json:
+        _emit(result.solution())
+    else:
+        click.echo(str(result))
+    sys.exit(EXIT_CODES[result.status])
+
+
+@cli.command()
+@click.argument("file")
+@click.argument("solution")
+@JSON
+def check(file: str, solution: str, as_json: bool) -> None:
+    """Recompute a solution from its instance; exit code 1 if a rule is broken or a claim is false."""
+    from dmoe_opt import check as judge
+    from dmoe_opt import files
+
+    claim = files.load_solution(solution)
+    found = judge(files.load(file), claim)
+    if as_json:
+        _emit({"ok": not found, "violations": found})
+    elif found:
+        click.echo("\n".join(found))
+    else:
+        energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
+        click.echo(f"ok: {claim.status}, {energy}; every rule and claim holds")
+    sys.exit(1 if found else 0)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
+@PROBLEM
+@click.option("--methods", metavar="A,B,C", help="Default: all, without enumeration where it would take long.")
+@click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and figures there.")
+@JSON
+def compare(
+    paths: tuple[str, ...], problem: str, methods: str | None, time_limit: float | None, seed: int,
+    output: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes."""
+    from dataclasses import asdict
+
+    from dmoe_opt import compare as run
+    from dmoe_opt import tables
+
+    names = [name.strip() for name in methods.split(",")] if methods else None
+    tables.prepare()
+    with tables.progress("compare") as report:
+        comparison = run(
+            paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what)
+        )
+    written = comparison.save(output) if output else []
+    if as_json:
+        _emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
+        return
+    tables.comparison(comparison)
+    for path in written:
+        click.echo(f"wrote {path}", err=True)
+    if len(written) == 1:
+        click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
+
+
+@cli.command()
+@click.argument("file")
+@PROBLEM
+@click.option("-o", "--output", required=True, metavar="PATH", help="x.mps, x.lp or x.nl")
+def export(file: str, problem: str, output: str) -> None:
+    """Write the integer program for another solver."""
+    from dmoe_opt import files
+    from dmoe_opt.models.export import export as write
+
+    factor = write(files.load(file), problem, output)
+    click.echo(f"{output}: the objective is the energy in units of {1 / factor:.6g} J")
+
+
+@cli.command()
+@JSON
+def methods(as_json: bool) -> None:
+    """List the methods of every problem."""
+    from dmoe_opt import tables
+    from dmoe_opt.solving import METHODS
+
+    if as_json:
+        _emit([{"problem": p, "method": n, "proves": m.proves, "says": m.says} for (p, n), m in METHODS.items()])
+    else:
+        tables.methods()
+
+
+def _emit(document: object) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(document))
+
+
+def main() -> None:
+    """Run the command line: every error is one line on stderr."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _complain(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("dmoe-opt: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has left
+        sys.stderr.close()
+        sys.exit(0)
+    except ValueError as error:
+        from dmoe_opt.validate import InputError  # late: it brings numpy, and `--help` must not wait for that
+
+        if not isinstance(error, InputError):
+            raise
+        _complain(str(error))
+
+
+def _complain(text: str) -> None:
+    click.echo("dmoe-opt: " + " ".join(text.split()), err=True)
+    sys.exit(2)

@@ -1,0 +1,203 @@
+"""Methods over instances: one row each, with the gap to the best bound that any method proved."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from dmoe_opt import evaluate, files
+from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.result import BOUND_NOISE, Result, Status, as_problem, relative_gap
+from dmoe_opt.solving import METHODS, methods, solve
+from dmoe_opt.validate import InputError
+
+BEST_KNOWN = "best_known.json"
+REFUSED = "refused"
+MOST_SETS_BY_DEFAULT = 20_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one instance.
+
+    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
+    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
+    """
+
+    instance: str
+    tokens: int
+    experts: int
+    max_experts: int
+    method: str
+    status: str
+    energy_j: float | None
+    bound_j: float | None
+    gap: float | None
+    relevance: float | None
+    shortfall: int
+    wall_s: float | None
+    nodes: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of a comparison, in the order of instances and methods."""
+
+    problem: str
+    rows: Sequence[Row]
+
+    def csv(self) -> str:
+        """The rows as comma-separated text with a header."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.rows)
+        return text.getvalue()
+
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write `comparison.csv` and, where matplotlib is installed, the figures; returns what was written."""
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be made: {error.strerror}") from None
+        files.write(path / "comparison.csv", self.csv().encode())
+        written = [path / "comparison.csv"]
+        try:
+            from dmoe_opt import figures
+        except ImportError:
+            return written
+        for name, picture in figures.comparison(self).items():
+            files.write(path / name, picture)
+            written.append(path / name)
+        return written
+
+
+def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Every path, committed name, or folder as a list of files.
+
+    A folder stands for its .json and .npz files, or if it has none, for those of its subfolders.
+    """
+    found: list[Path] = []
+    for item in paths:
+        path = files.resolve(item)
+        if path.is_dir():
+            inside = _files(path.glob("*")) or _files(path.glob("*/*"))
+            if not inside:
+                raise InputError(f"{path}: holds no .json or .npz file; allowed: a folder of instances")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(p for p in paths if p.suffix in (".json", ".npz") and p.name != BEST_KNOWN)
+
+
+def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str]:
+    """All methods of a problem, without enumeration where it would take long."""
+    from dmoe_opt.exhaustive import number_of_sets
+
+    large = number_of_sets(data.num_experts, data.max_experts) > MOST_SETS_BY_DEFAULT
+    return [name for name in methods(problem) if not (name == "exhaustive" and large)]
+
+
+def compare(
+    instances: Iterable[Instance | SelectionProblem | str | os.PathLike[str]],
+    problem: str = "selection",
+    methods: Sequence[str] | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Comparison:
+    """Run methods over instances.
+
+    Parameters
+    ----------
+    instances
+        Data, files, folders or names of committed instances.
+    methods
+        Names; default: all, without `exhaustive` where it would take long.
+    time_limit
+        Seconds per method and instance.
+    progress
+        Called with (what runs, runs done, runs).
+
+    Returns
+    -------
+    Comparison
+        Its rows hold failures and limits as well as answers.
+    """
+    todo: list[Instance | SelectionProblem | Path] = []
+    for item in instances:
+        if isinstance(item, Instance | SelectionProblem):
+            todo.append(item)
+        else:
+            todo += instances_in([item])
+    for name in methods or []:
+        if (problem, name) not in METHODS:
+            raise InputError(f'method = "{name}"; allowed for {problem}: {", ".join(n for p, n in METHODS if p == problem)}')
+    loaded = [files.load(item) if isinstance(item, Path) else item for item in todo]
+    plan = [(data, list(methods or default_methods(problem, data))) for data in loaded]
+    runs = sum(len(names) for _, names in plan)
+    rows: list[Row] = []
+    done = 0
+    for data, names in plan:
+        results: list[Result | str] = []
+        for name in names:
+            if progress:
+                progress(f"{data.name or 'unnamed'}: {name}", done, runs)
+            try:
+                results.append(solve(data, problem, name, time_limit=time_limit, seed=seed))
+            except InputError as error:
+                results.append(str(error))
+            done += 1
+        rows += _rows(data, names, results)
+    return Comparison(problem, rows)
+
+
+def _rows(data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]) -> list[Row]:
+    answers = [r for r in results if isinstance(r, Result)]
+    best = max((r.bound_j for r in answers if r.bound_j is not None), default=None)
+    rows = []
+    for name, result in zip(names, results, strict=True):
+        common = (data.name, data.num_tokens, data.num_experts, data.max_experts, name)
+        if isinstance(result, str):
+            rows.append(Row(*common, REFUSED, None, None, None, None, 0, None, None, result))
+            continue
+        objective = result.objective_j
+        message = result.message
+        if objective is not None and best is not None and best > objective * (1 + BOUND_NOISE):
+            message = f"below the bound {best:.9g} J of another method: one of the two is wrong"
+        rows.append(
+            Row(
+                *common,
+                status=str(result.status),
+                energy_j=objective,
+                bound_j=result.bound_j,
+                gap=None if objective is None else relative_gap(objective, best),
+                relevance=_mean_relevance(data, result),
+                shortfall=len(result.shortfall),
+                wall_s=result.wall_s,
+                nodes=result.stats.get("nodes"),
+                message=message,
+            )
+        )
+    return rows
+
+
+def _mean_relevance(data: Instance | SelectionProblem, result: Result) -> float | None:
+    if result.selection is None or not data.num_tokens:
+        return None
+    return float(evaluate.relevance(as_problem(data), result.selection).mean())
+
+
+def failed(row: Row) -> bool:
+    """Whether a row has no answer."""
+    return row.status not in (Status.OPTIMAL, Status.FEASIBLE)

@@ -1,0 +1,178 @@
+"""DES: exact expert selection by branch and bound, one covering knapsack per token ([DMoE], P1).
+
+Per token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta,  sum_j x_j <= D,  x binary.
+
+1. *Bound.* Price the covering row with lambda; what is left, taking the at most D smallest e_j - lambda g_j, has an
+   integral relaxation. The best lambda (a few cutting planes, one pass over the experts each) gives the bound of the
+   linear relaxation with both rows. Dantzig's bound, which forgets the cap, is never better.
+2. *Incumbent.* The sets met on the way, and one trade.
+3. *Reduction.* An expert whose reduced cost exceeds the gap is decided.
+4. *Search.* Depth first over the rest, dearest decision first; bounds are look-ups in tables made once per token;
+   the last two experts are found by one sweep over the rest instead of by branching.
+5. A token that is still open after a few hundred nodes is split by its number of experts: with |S| = n fixed the
+   relaxation cannot mix sizes, which closes costs that are correlated with scores (Pisinger, Computers & OR 32, 2005).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt import des_kernel as kernel
+from dmoe_opt.evaluate import Selection
+from dmoe_opt.instance import SCORE_UNIT, SelectionProblem
+from dmoe_opt.result import Result, build
+from dmoe_opt.validate import InputError
+
+Progress = Callable[[int, int], None]
+UNLIMITED = 2**62
+REASONS = ("branched", "reaches the threshold", "cannot reach the threshold", "bound", "completed by a sweep")
+
+
+class TreeNode(NamedTuple):
+    """One node of a search: `expert` was taken or not at `parent`; the root has parent -1 and expert None."""
+
+    node: int
+    parent: int
+    expert: int | None
+    taken: bool | None
+    bound_j: float
+    reason: str
+
+
+class _Search:
+    """Arrays that kernel and caller share while a search runs."""
+
+    def __init__(self, problem: SelectionProblem) -> None:
+        self.problem = problem
+        shape = problem.scores.shape
+        self.chosen = np.zeros(shape, dtype=np.bool_)
+        self.bound = np.full(shape[0], -1.0)
+        self.nodes = np.zeros(shape[0], dtype=np.int64)
+        self.stop = np.zeros(1, dtype=np.bool_)
+        dearest = float(problem.cost.max(initial=0.0))
+        self.scale = 2.0 ** -float(np.frexp(dearest)[1]) if dearest > 0 else 1.0  # a power of two: exact
+
+    def run(
+        self, rows: slice, limit: int, reduce: bool = True, pairs: bool = True, tree: NDArray[np.float64] | None = None
+    ) -> int:
+        """Solve some tokens in the calling thread (the lock of the interpreter is released); returns recorded rows."""
+        p = self.problem
+        recorded = np.zeros(1, dtype=np.int64)
+        kernel.solve_tokens(
+            p.scores[rows], p.cost[rows], p.usable[rows], p.need_units[rows], SCORE_UNIT, self.scale,
+            p.max_experts, limit, reduce, pairs, self.stop, self.chosen[rows], self.bound[rows], self.nodes[rows],
+            kernel.workspace(p.num_experts, p.max_experts), np.empty((0, 5)) if tree is None else tree, recorded,
+        )  # fmt: skip
+        return int(recorded[0])
+
+
+@cache
+def prepare() -> float:
+    """Compile the kernels, or load them from numba's cache; returns the seconds this took, once per process."""
+    started = time.perf_counter()
+    one = np.ones((1, 2))
+    _Search(SelectionProblem(scores=one, cost=one, threshold=one[:, 0], max_experts=1)).run(slice(None), 1)
+    return time.perf_counter() - started
+
+
+def solve_selection(
+    problem: SelectionProblem,
+    *,
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Result:
+    """Solve all tokens exactly, or up to a limit.
+
+    Parameters
+    ----------
+    time_limit
+        Seconds; tokens that are open then keep their best selection and a valid bound.
+    node_limit
+        Nodes per token, with the same effect, but reproducible.
+    threads
+        Tokens are independent and are shared out among this many threads; the answer does not depend on it.
+    progress
+        Called about ten times a second with (tokens done, tokens).
+
+    Returns
+    -------
+    Result
+        `stats` has `nodes` in all, and per token `token_bound_j` and `token_nodes`.
+    """
+    if threads < 1:
+        raise InputError(f"threads = {threads}; allowed: a whole number >= 1")
+    search = _Search(problem)
+    _run_all(search, UNLIMITED if node_limit is None else node_limit, threads, time_limit, progress)
+    stats = {
+        "nodes": int(search.nodes.sum()),
+        "token_nodes": search.nodes,
+        "token_bound_j": search.bound,
+    }
+    return build(problem, "des", selection=search.chosen, bound_j=float(search.bound.sum()), stats=stats)
+
+
+def _run_all(
+    search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None
+) -> None:
+    tokens = search.problem.num_tokens
+    size = max(1, min(-(-tokens // (8 * threads)), 4096))
+    blocks = [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
+    timer = threading.Timer(time_limit, search.stop.fill, [True]) if time_limit is not None else None
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            if timer:
+                timer.start()
+            waiting = {pool.submit(search.run, block, limit) for block in blocks}
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                if progress:
+                    progress(int((search.bound >= 0).sum()), tokens)
+        finally:
+            search.stop[0] = True  # ends the threads at once if this one was interrupted
+            if timer:
+                timer.cancel()
+
+
+def relaxation(problem: SelectionProblem) -> float:
+    """Bound of the linear relaxation with both rows, in joules, without any search."""
+    search = _Search(problem)
+    search.run(slice(None), 0)
+    return float(search.bound.sum())
+
+
+def search_tree(
+    problem: SelectionProblem, token: int, *, reduce: bool = True, sweep: bool = True, most: int = 10_000
+) -> list[TreeNode]:
+    """The nodes that DES visits for one token, in order, for looking at and for teaching.
+
+    With `reduce` and `sweep` off the search starts without incumbent and decided experts, and branches down to the
+    last expert; at most `most` nodes are recorded.
+    """
+    if not 0 <= token < problem.num_tokens:
+        raise InputError(f"token = {token}; allowed: 0..{problem.num_tokens - 1}")
+    search = _Search(problem)
+    tree = np.empty((most, 5))
+    rows = search.run(slice(token, token + 1), most, reduce, sweep, tree)
+    return [
+        TreeNode(
+            node=n,
+            parent=int(tree[n, 0]),
+            expert=None if tree[n, 1] < 0 else int(tree[n, 1]),
+            taken=None if tree[n, 2] < 0 else bool(tree[n, 2]),
+            bound_j=float(tree[n, 3] / search.scale),
+            reason=REASONS[int(tree[n, 4])],
+        )
+        for n in range(min(rows, most))
+    ]

@@ -1,0 +1,108 @@
+"""The one table of methods, and the one function that runs them."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.result import Result, as_problem, infeasible
+from dmoe_opt.validate import InputError
+
+
+class Method(NamedTuple):
+    """Where a method is and what it does; it is imported when it is first used."""
+
+    place: str
+    proves: bool
+    says: str
+
+
+METHODS: dict[tuple[str, str], Method] = {
+    ("selection", "des"): Method(
+        "dmoe_opt.des:solve_selection", True, "branch and bound on the relaxation with both rows, compiled"
+    ),
+    ("selection", "exhaustive"): Method(
+        "dmoe_opt.exhaustive:solve_selection", True, "every set of at most D experts, for tiny instances"
+    ),
+    ("selection", "pyomo"): Method(
+        "dmoe_opt.models.selection_pyomo:solve_selection", True, "integer program in Pyomo, HiGHS or --solver"
+    ),
+    ("selection", "cvxpy"): Method(
+        "dmoe_opt.models.selection_cvxpy:solve_selection", True, "integer program in CVXPY, HiGHS or --solver"
+    ),
+    ("selection", "topk"): Method("dmoe_opt.baselines:solve_topk", False, "the D best scores, as mixtures are served"),
+    ("selection", "greedy"): Method("dmoe_opt.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
+}
+PROBLEMS = tuple(dict.fromkeys(problem for problem, _ in METHODS))
+
+
+def methods(problem: str = "selection") -> list[str]:
+    """Names of the methods of a problem."""
+    if problem not in PROBLEMS:
+        raise InputError(f'problem = "{problem}"; allowed: {", ".join(PROBLEMS)}')
+    return [name for of, name in METHODS if of == problem]
+
+
+def find(problem: str, method: str) -> Callable[..., Result]:
+    """The function behind a name, imported now."""
+    if method not in methods(problem):
+        raise InputError(f'method = "{method}"; allowed for {problem}: {", ".join(methods(problem))}')
+    module, function = METHODS[problem, method].place.split(":")
+    found: Callable[..., Result] = getattr(import_module(module), function)
+    return found
+
+
+def solve(
+    instance: Instance | SelectionProblem,
+    problem: str = "selection",
+    method: str = "des",
+    time_limit: float | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Result:
+    """Solve an instance and check the answer.
+
+    Parameters
+    ----------
+    instance
+        A round or a selection problem; of a round, `selection` prices every link on its best subcarrier.
+    problem, method
+        A row of `METHODS`.
+    time_limit
+        Seconds; methods that can be stopped then return what they have, with a valid bound.
+    seed
+        For methods that draw random numbers.
+    options
+        Further options of the method, such as `solver="gurobi"`, `node_limit=1000` or `threads=2`. None is "not given".
+
+    Returns
+    -------
+    Result
+        Its status is derived from objective, bound and checker; an infeasible instance is a result, not an error.
+
+    Raises
+    ------
+    InputError
+        If there is no such problem, method or option.
+    """
+    function = find(problem, method)
+    known = inspect.signature(function).parameters
+    given = {name: value for name, value in options.items() if value is not None}
+    if unknown := sorted(set(given) - set(known)):
+        takes = ", ".join(name for name in known if name not in ("problem", "progress")) or "none"
+        raise InputError(f"option {unknown[0]} is unknown to method {method}; allowed: {takes}")
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(f"time_limit = {time_limit}; allowed: seconds > 0")
+    shared = {"time_limit": time_limit, "seed": seed}
+    given |= {name: value for name, value in shared.items() if name in known}
+    import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES; compiling is not its time
+    started = time.perf_counter()
+    p1 = as_problem(instance)
+    reason = p1.infeasibility()
+    result = infeasible(p1, method, reason) if reason else function(p1, **given)
+    return replace(result, wall_s=time.perf_counter() - started)

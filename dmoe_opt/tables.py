@@ -1,0 +1,169 @@
+"""What the command line prints: tables, facts, and a progress bar that only a terminal sees."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dmoe_opt.comparing import Comparison
+from dmoe_opt.generator import PRESETS, options
+from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.result import as_problem
+from dmoe_opt.solving import METHODS
+
+PIPE_WIDTH = 160
+SHOW_AFTER_S = 1.0
+
+
+def _print(table: Table) -> None:
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console.print(table)
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def presets() -> None:
+    """Print the presets and what distinguishes them."""
+    table = _table("preset", "kind", "experts", "tokens", "at most", "subcarriers", right=("experts", "tokens", "at most"))
+    for name in PRESETS:
+        o = options(name)
+        kind = "selection" if "family" in o else "round"
+        table.add_row(
+            name, kind, str(o["num_experts"]), str(o["num_tokens"]), str(o["max_experts"]), str(o.get("num_subcarriers", ""))
+        )
+    _print(table)
+
+
+def methods() -> None:
+    """Print the table of methods."""
+    table = _table("problem", "method", "proves", "what it does")
+    for (problem, name), method in METHODS.items():
+        table.add_row(problem, name, "yes" if method.proves else "bound only", method.says)
+    _print(table)
+
+
+def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
+    """What `dmoe-opt info` says of an instance."""
+    problem = as_problem(data)
+    found: dict[str, Any] = {
+        "name": data.name,
+        "kind": "round" if isinstance(data, Instance) else "selection",
+        "tokens": data.num_tokens,
+        "experts": data.num_experts,
+        "max_experts": data.max_experts,
+        "on_shortfall": data.on_shortfall,
+        "tokens_short": int(problem.shortfall.sum()),
+        "threshold": _range(data.threshold),
+        "scores": _range(data.scores),
+        "price_j": _range(problem.cost[problem.usable]),
+    }
+    if isinstance(data, Instance):
+        links = data.link_energy[~np.eye(data.num_experts, dtype=bool)]
+        found["subcarriers"] = data.num_subcarriers
+        found["link_energy_j"] = _range(links[np.isfinite(links)])
+        found["dead_links"] = int((~np.isfinite(links)).all(axis=-1).sum())
+        if data.radio is not None:
+            off = ~np.eye(data.num_experts, dtype=bool)
+            mean = float(data.radio.gains[off].mean()) if off.any() else 0.0
+            snr = mean * data.radio.power_w / data.radio.noise_w
+            found["mean_snr_db"] = 10 * float(np.log10(snr)) if snr > 0 else None
+    return found | {"infeasible": problem.infeasibility(), "sha256": data.sha256, "meta": data.meta}
+
+
+def _range(values: np.ndarray[Any, Any]) -> list[float] | None:
+    return [float(values.min()), float(values.max())] if values.size else None
+
+
+def listing(found: dict[str, Any]) -> None:
+    """Print facts, one a line; a pair is a range."""
+    for name, value in found.items():
+        if value is None or value == {} or value == "":
+            continue
+        if name != "meta" and isinstance(value, list):
+            value = f"{value[0]:.6g} to {value[1]:.6g}"
+        elif isinstance(value, float):
+            value = f"{value:.4g}"
+        print(f"{name:<14} {value}")
+
+
+def comparison(of: Comparison) -> None:
+    """Print a comparison: one row a method and instance, failures among them."""
+    numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
+    table = _table("instance", "method", "status", *numbers, right=numbers)
+    previous = None
+    for row in of.rows:
+        if previous not in (None, row.instance):
+            table.add_section()
+        table.add_row(
+            row.instance if row.instance != previous else "",
+            row.method,
+            row.status + (f": {row.message}" if row.message else ""),
+            "" if row.energy_j is None else f"{row.energy_j:.6g}",
+            "" if row.gap is None else f"{100 * row.gap:.3f}",
+            "" if row.relevance is None else f"{row.relevance:.4f}",
+            "" if row.wall_s is None else f"{1e3 * row.wall_s:.1f}",
+            "" if row.nodes is None else f"{row.nodes:,}",
+        )
+        previous = row.instance
+    _print(table)
+
+
+def prepare() -> None:
+    """Compile DES; on a terminal, say so if it takes longer than a second."""
+    console = Console(stderr=True)
+    status = console.status("compiling DES, once per installation (about 15 s) ...")
+    timer = threading.Timer(SHOW_AFTER_S, status.start) if console.is_terminal else None
+    if timer:
+        timer.start()
+    try:
+        from dmoe_opt import des
+
+        des.prepare()
+    finally:
+        if timer:
+            timer.cancel()
+            status.stop()
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr for work that takes longer than a second; silent unless stderr is a terminal.
+
+    Yields a function of (done, total) or (done, total, what runs).
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+    started = time.monotonic()
+    task = None
+
+    def report(done: int, total: int, what: str = "") -> None:
+        nonlocal task
+        if not console.is_terminal or time.monotonic() - started < SHOW_AFTER_S:
+            return
+        if task is None:
+            bar.start()
+            task = bar.add_task(label)
+        bar.update(task, completed=done, total=total, description=what or label)
+
+    try:
+        yield report
+    finally:
+        bar.stop()

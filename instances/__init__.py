@@ -1,0 +1,1 @@
+"""Committed instances, found by name with `dmoe_opt.load`."""

@@ -1,0 +1,62 @@
+"""Write the committed instances anew: python instances/make.py [FOLDER]. The tests check that the result is the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dmoe_opt import Instance, SelectionProblem, generate, save
+from dmoe_opt.generator import FAMILIES, round_of_scores
+from dmoe_opt.network import dense_gates, load_network
+
+HERE = Path(__file__).resolve().parent
+
+
+def held_out_digits(count: int) -> np.ndarray:
+    """The first held-out digits of the training script's split, pixels in [0, 1], shape (count, 64)."""
+    spec = importlib.util.spec_from_file_location("train", HERE / "digits" / "network" / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return np.asarray(module.digits()[2][:count])
+
+
+def digits() -> Iterator[Instance]:
+    """One round a layer: 64 held-out digits on 8 nodes, gate scores of the trained network with all experts at work."""
+    scores, _ = dense_gates(load_network(), held_out_digits(64))
+    for layer, gate in enumerate(scores, 1):
+        rng = np.random.default_rng(100 + layer)
+        data = round_of_scores(
+            rng, gate, num_subcarriers=64, num_sources=8, max_experts=2, hidden_size=32, share=0.7, mean_snr_db=10.0,
+            compute_j=(5e-7, 5e-6),
+        )  # fmt: skip
+        source = "gate scores of digits/network/weights.npz on scikit-learn's handwritten digits; drawn Rayleigh radio"
+        yield data.replace(name=f"digits-l{layer}", meta={"source": source, "layer": layer, "radio_seed": 100 + layer})
+
+
+def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
+    """Folder and data of every committed instance."""
+    yield "rounds", generate("tiny", 1)
+    yield "rounds", generate("edge-8x64", 1)
+    yield "rounds", generate("mixtral-8", 1, num_tokens=64)
+    for data in digits():
+        yield "digits", data
+    for family in FAMILIES:
+        yield "knapsack", generate(family, 1, num_tokens=8)
+
+
+def main() -> None:
+    """Write them all."""
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    for folder, data in committed():
+        (target / folder).mkdir(parents=True, exist_ok=True)
+        save(data, target / folder / f"{data.name}.json")
+        print(f"{folder}/{data.name}.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Solve a Pyomo model: HiGHS by default with tolerances that decide near-ties, any other Pyomo solver by name."""
+
+from __future__ import annotations
+
+import math
+
+import pyomo.environ as pyo
+from pyomo.contrib.solver.common.factory import SolverFactory
+from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
+
+from dmoe_opt.models.outcome import Outcome
+from dmoe_opt.models.tokenwise import FEASIBILITY
+from dmoe_opt.validate import InputError
+
+DEFAULT = "highs"
+HIGHS_OPTIONS = {
+    "primal_feasibility_tolerance": FEASIBILITY,
+    "dual_feasibility_tolerance": FEASIBILITY,
+    "mip_feasibility_tolerance": FEASIBILITY,
+}
+
+
+def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None, gap: float = 0.0) -> Outcome:
+    """Solve to the relative gap asked for and load the best solution found into the model.
+
+    Raises
+    ------
+    InputError
+        If no solver of that name can be used.
+    """
+    if solver in (None, DEFAULT):
+        return _highs(model, time_limit, gap)
+    return _by_name(model, str(solver), time_limit)
+
+
+def _highs(model: pyo.ConcreteModel, time_limit: float | None, gap: float) -> Outcome:
+    results = SolverFactory("highs").solve(
+        model,
+        load_solutions=False,
+        raise_exception_on_nonoptimal_result=False,
+        time_limit=time_limit,
+        rel_gap=gap,
+        abs_gap=0.0,
+        threads=1,
+        solver_options=HIGHS_OPTIONS,
+    )
+    solved = results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible)
+    if solved:
+        results.solution_loader.load_vars()
+    bound = results.objective_bound
+    known = bound is not None and math.isfinite(bound)
+    infeasible = results.termination_condition == TerminationCondition.provenInfeasible
+    return Outcome(solved, float(bound) if known else None, infeasible)
+
+
+def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
+    solver = pyo.SolverFactory(name)
+    if not solver.available(exception_flag=False):
+        raise InputError(f'solver = "{name}"; allowed: "{DEFAULT}" or a solver that Pyomo finds on this machine')
+    limit = {} if time_limit is None else {"timelimit": time_limit}
+    try:
+        results = solver.solve(model, load_solutions=False, **limit)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f'solver = "{name}" failed: {" ".join(str(error).split())}') from None
+    infeasible = results.solver.termination_condition == pyo.TerminationCondition.infeasible
+    solved = len(results.solution) > 0 and not infeasible
+    if solved:
+        model.solutions.load_from(results)
+    bound = results.problem.lower_bound
+    known = isinstance(bound, int | float) and math.isfinite(bound)
+    return Outcome(solved, float(bound) if known else None, infeasible)

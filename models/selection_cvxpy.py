@@ -1,0 +1,73 @@
+"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy (MODEL.md section 2)."""
+
+from __future__ import annotations
+
+import cvxpy as cp
+import numpy as np
+
+from dmoe_opt.des import Progress
+from dmoe_opt.instance import SelectionProblem
+from dmoe_opt.models import cvxpy_solver
+from dmoe_opt.models.tokenwise import Answer, scale, solve_each
+from dmoe_opt.result import Result
+
+
+class Model:
+    """The integer program of one token, with parameters, so that all tokens share one compiled problem.
+
+    Variable x[j] is 1 where the token uses expert j; `relax` drops integrality.
+    """
+
+    def __init__(self, problem: SelectionProblem, *, relax: bool = False) -> None:
+        self.problem = problem
+        experts = problem.num_experts
+        self.g = cp.Parameter(experts, nonneg=True)
+        self.e = cp.Parameter(experts, nonneg=True)
+        self.theta = cp.Parameter(nonneg=True)
+        self.usable = cp.Parameter(experts, nonneg=True)
+        self.x = cp.Variable(experts, boolean=not relax)
+
+        energy = self.e @ self.x
+        relevance = self.g @ self.x >= self.theta  # (C1) the chosen experts reach the threshold
+        cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
+        bounds = [self.x >= 0, self.x <= self.usable]
+        self.program = cp.Problem(cp.Minimize(energy), [relevance, cap, *bounds])
+
+    def set_token(self, t: int, factor: float = 1.0) -> None:
+        """Fill in the data of token t; the objective is then in units of 1/factor joules."""
+        self.g.value = self.problem.scores[t]
+        self.e.value = factor * self.problem.cost[t]
+        self.theta.value = float(self.problem.effective_threshold[t])
+        self.usable.value = self.problem.usable[t].astype(np.float64)
+
+
+def solve_selection(
+    problem: SelectionProblem,
+    *,
+    time_limit: float | None = None,
+    solver: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Solve token after token with HiGHS, or with another solver by its CVXPY name."""
+    factors = scale(problem)
+    model = Model(problem)
+
+    def solve_one(t: int, left: float | None) -> Answer:
+        model.set_token(t, float(factors[t]))
+        outcome = cvxpy_solver.run(model.program, solver, left)
+        bound = None if outcome.bound is None else outcome.bound / factors[t]
+        return Answer(np.asarray(model.x.value) if outcome.solved else None, bound)
+
+    return solve_each(problem, "cvxpy", solve_one, time_limit, progress, {"solver": solver or cvxpy_solver.DEFAULT})
+
+
+def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
+    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
+    factors = scale(problem)
+    model = Model(problem, relax=True)
+    total = 0.0
+    for t in range(problem.num_tokens):
+        model.set_token(t, float(factors[t]))
+        cvxpy_solver.run(model.program, solver, None)
+        total += float(model.program.value / factors[t])
+    return total

@@ -1,0 +1,71 @@
+"""What the solver back-ends of P1 share: tokens are independent, so each is its own small integer program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.des import Progress
+from dmoe_opt.instance import SelectionProblem, score_units
+from dmoe_opt.result import Result, build
+
+FEASIBILITY = 1e-9
+"""Feasibility tolerance asked of solvers; their defaults (1e-6) accept wrong sets on near-ties."""
+
+
+class Answer(NamedTuple):
+    """What a solver says of one model, in the units of the data; None where it has nothing."""
+
+    chosen: NDArray[np.float64] | None
+    bound_j: float | None
+
+
+def scale(problem: SelectionProblem) -> NDArray[np.float64]:
+    """Factor per token that brings its optimum below 1: one over the price of its D best scores, shape (T,).
+
+    Solvers work to absolute tolerances of about 1e-6, and a token costs about 1e-3 J.
+    """
+    units = np.where(problem.usable, score_units(problem.scores), 0.0)
+    best = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
+    price = np.where(np.take_along_axis(units, best, axis=1) > 0, np.take_along_axis(problem.cost, best, axis=1), 0.0)
+    total = price.sum(axis=1)
+    return np.asarray(1.0 / np.where(total > 1e-200, total, 1.0))
+
+
+def solve_each(
+    problem: SelectionProblem,
+    method: str,
+    solve_one: Callable[[int, float | None], Answer],
+    time_limit: float | None,
+    progress: Progress | None,
+    stats: dict[str, Any],
+) -> Result:
+    """Solve token after token, sharing the time limit; a token without an answer leaves the result without one."""
+    started = time.monotonic()
+    chosen = np.zeros(problem.scores.shape, dtype=bool)
+    bounds = np.zeros(problem.num_tokens)
+    message = ""
+    for t in range(problem.num_tokens):
+        left = None
+        if time_limit is not None:  # an even share of what is left, so that a hard token starves no other
+            left = (time_limit - (time.monotonic() - started)) / (problem.num_tokens - t)
+        answer = Answer(None, None) if left is not None and left <= 0 else solve_one(t, left)
+        if answer.chosen is None:
+            message = message or f"no selection of token {t} was found within the limit"
+        else:
+            chosen[t] = answer.chosen > 0.5
+        bounds[t] = 0.0 if answer.bound_j is None else max(answer.bound_j, 0.0)
+        if progress:
+            progress(t + 1, problem.num_tokens)
+    return build(
+        problem,
+        method,
+        selection=None if message else chosen,
+        bound_j=float(bounds.sum()),
+        stats=stats | {"token_bound_j": bounds},
+        message=message,
+    )
