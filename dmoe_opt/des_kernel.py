@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is not worth opening
+CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
 ROUNDING = 1e-15  # error of a bound per term and unit of magnitude
 NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more for that value
@@ -38,7 +39,7 @@ class Work(NamedTuple):
 (REDUCED, CHEAP, SCORE, TABLES) = range(4)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
 def _negative(g, e, m, lam):
     """Score sum, cost sum and number of the experts with e - lam g < 0 (written so that it vectorises)."""
     score = 0.0
@@ -120,7 +121,8 @@ def _dual(g, e, m, need, lo, hi, best, size, w):
     """Maximise the dual over lam by cutting planes: the next lam is where the lines of two known sets meet.
 
     Returns (bound, lam, best, size): best and size describe the cheapest feasible set seen, its members stand in
-    w.whole[BEST]. The bound is inf if no hi experts reach `need`.
+    w.whole[BEST]; the lam of the dearest set seen that is too weak is left in w.real[SIZE_LAM, 0]. The bound is inf
+    if no hi experts reach `need`.
     """
     r = w.real[R]
     sel = w.whole[SEL]
@@ -168,6 +170,7 @@ def _dual(g, e, m, need, lo, hi, best, size, w):
         kept = lam
     bound = low_cost
     price = 0.0
+    below = 0.0
     for _ in range(100):
         lam = (high_cost - low_cost) / (high - low)
         line = low_cost + lam * (need - low)
@@ -191,6 +194,8 @@ def _dual(g, e, m, need, lo, hi, best, size, w):
                 break
             low = score
             low_cost = cost
+            below = lam
+    w.real[SIZE_LAM, 0] = below
     if kept >= 0.0:
         n, score, cost = _relaxed_set(g, e, m, kept, lo, hi, r, sel, val)
         size = _keep(n, g, e, m, kept, sel, members)
@@ -218,32 +223,75 @@ def _cheapest(g, e, m, need):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _trade(g, e, m, need, lam, best, size, w):
-    """Replace the least attractive member of the set in w.whole[BEST] by the cheapest one that does; (best, size)."""
+def _trade(g, e, m, need, lam, close, best, size, w):
+    """Improve the set in w.whole[BEST] by replacing one member at a time by the cheapest expert that suffices.
+
+    The least attractive member is tried once; the others too, and again, while the set costs more than `close`.
+    """
     members = w.whole[BEST]
     others = w.real[CORE_E]
     for j in range(m):
         others[j] = e[j]
     score = 0.0
-    leave = 0
-    for k in range(size):
-        j = members[k]
+    k = 0
+    for p in range(size):
+        j = members[p]
         score += g[j]
         others[j] = np.inf
-        if e[j] - lam * g[j] > e[members[leave]] - lam * g[members[leave]]:
+        if e[j] - lam * g[j] > e[members[k]] - lam * g[members[k]]:
+            k = p
+    tried = 0
+    while tried < size:
+        leave = members[k]
+        missing = need - score + g[leave]
+        price = _cheapest(g, others, m, missing) if missing > 0.0 else np.inf
+        tried += 1
+        if price < e[leave]:
+            best += price - e[leave]
+            for j in range(m):
+                if others[j] == price and g[j] >= missing:
+                    members[k] = j
+                    others[j] = np.inf
+                    score += g[j] - g[leave]
+                    break
+            others[leave] = e[leave]
+            tried = 0
+        if best <= close:
+            break
+        k = (k + 1) % size
+    return best, size
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _repair(g, e, m, need, hi, best, size, w):
+    """Strengthen the too weak set next to the relaxation's optimum by adding or replacing one expert; (best, size)."""
+    lam = w.real[SIZE_LAM, 0]
+    if lam == 0.0:
+        return best, size
+    weak = w.whole[MEMBERS]
+    others = w.real[CORE_E]
+    n, score, cost = _relaxed_set(g, e, m, lam, NONE, hi, w.real[R], w.whole[SEL], w.real[VAL])
+    n = _keep(n, g, e, m, lam, w.whole[SEL], weak)
+    for j in range(m):
+        others[j] = e[j]
+    for k in range(n):
+        others[weak[k]] = np.inf
+    leave = -1
+    for k in range(n + (1 if n < hi else 0)):  # k = n: nobody leaves
+        missing = need - score + (g[weak[k]] if k < n else 0.0)
+        total = cost - (e[weak[k]] if k < n else 0.0) + _cheapest(g, others, m, missing)
+        if total < best:
+            best = total
             leave = k
-    missing = need - score + g[members[leave]]
-    if missing <= 0.0:
+    if leave < 0:
         return best, size
+    missing = need - score + (g[weak[leave]] if leave < n else 0.0)
     price = _cheapest(g, others, m, missing)
-    if price >= e[members[leave]]:
-        return best, size
-    best += price - e[members[leave]]
     for j in range(m):
         if others[j] == price and g[j] >= missing:
-            members[leave] = j
+            weak[leave] = j
             break
-    return best, size
+    return best, _copy(weak, max(n, leave + 1), w.whole[BEST])
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -374,6 +422,7 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
             extra = 1 if cost < best else 0
         elif w.table[SCORE, i, k] < missing:
             reason = SHORT
+            bound = np.inf
         else:
             least = max(lo - w.whole[AT_COUNT, i], 0)
             fill = min(max(w.whole[NEGATIVE, i], least), k)
@@ -384,7 +433,7 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
             elif pairs and k <= 2:
                 reason = COMPLETED
                 bound = cost + _complete(g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT])
-                extra = 1 if bound < best else 0
+                extra = 1 if w.whole[OUT, 0] >= 0 and bound < best else 0
         if tree.shape[0] > 0:
             parent = w.whole[NODE, i - 1] if i > 0 else -1
             expert = w.whole[LABEL, i - 1] if i > 0 else -1
@@ -517,7 +566,9 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     if bound == np.inf or hi == 0:
         return np.inf, 0, 0, np.inf
     if reduce:
-        best, size = _trade(g, e, m, need, lam, best, size, w)
+        if best > bound * CLOSE:
+            best, size = _repair(g, e, m, need, hi, best, size, w)
+        best, size = _trade(g, e, m, need, lam, bound * CLOSE, best, size, w)
     else:
         best = np.inf
     dual = (bound, lam)

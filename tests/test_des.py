@@ -1,0 +1,186 @@
+"""DES itself: bounds, limits, the recorded tree, threads, hard families, extreme numbers."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+from drawn import problems
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
+from dmoe_opt import des as des_module
+from dmoe_opt.generator import FAMILIES
+from dmoe_opt.models import selection_cvxpy, selection_pyomo
+
+
+def problem_of(preset: str, seed: int = 1, **changes: object) -> SelectionProblem:
+    data = generate(preset, seed, **changes)
+    assert isinstance(data, SelectionProblem)
+    return data
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("experts", "cap"), [(12, 4), (64, 8), (128, 16)])
+def test_hard_families_are_proven(family: str, experts: int, cap: int) -> None:
+    """Every token of every knapsack family is proven, though 2^K sets exist."""
+    result = solve(problem_of(family, num_experts=experts, max_experts=cap, num_tokens=4))
+    assert result.status == Status.OPTIMAL
+    if experts == 12:
+        assert result.objective_j == pytest.approx(solve(problem_of(family, num_experts=12, max_experts=4, num_tokens=4), method="exhaustive").objective_j, rel=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.9])
+def test_every_threshold_is_proven(share: float) -> None:
+    """Low thresholds need the bound that knows the smallest costs; high ones the largest scores."""
+    assert solve(problem_of("inverse-strongly-correlated", share=share, num_tokens=4)).status == Status.OPTIMAL
+
+
+def test_gcd_closes_parity() -> None:
+    """Even scores cannot reach an odd threshold exactly; without the greatest common divisor this enumerates."""
+    rng = np.random.default_rng(0)
+    score = 2 * rng.integers(1000, 2000, (2, 40))
+    scores = score / 2**20
+    problem = SelectionProblem(scores=scores, cost=scores, threshold=(score[:, :8].sum(axis=1) + 1) / 2**20, max_experts=10)
+    result = solve(problem, node_limit=2_000_000)
+    assert result.status == Status.OPTIMAL
+    assert result.objective_j == pytest.approx(float(((score[:, :8].sum(axis=1) + 2) / 2**20).sum()), rel=1e-12)
+
+
+@given(problem=problems(), limit=st.integers(0, 5))
+def test_node_limit_keeps_valid_bounds(problem: SelectionProblem, limit: int) -> None:
+    """Stopped anywhere, the incumbent is feasible and bound <= optimum <= incumbent, token by token."""
+    full = solve(problem)
+    cut = solve(problem, node_limit=limit)
+    assert cut.status in (full.status, Status.FEASIBLE)
+    if cut.selection is None or full.selection is None:
+        assert cut.status == Status.INFEASIBLE
+        return
+    optimum = (problem.cost * full.selection).sum(axis=1)
+    assert (cut.stats["token_bound_j"] <= optimum * (1 + 1e-12) + 1e-300).all()
+    assert (optimum <= (problem.cost * cut.selection).sum(axis=1) * (1 + 1e-12)).all()
+    assert check(problem, cut) == []
+
+
+@given(problem=problems())
+def test_relaxation_is_that_of_the_models(problem: SelectionProblem) -> None:
+    """The root bound lies between the Dantzig bound (no cap) and the optimum."""
+    if problem.infeasibility():
+        return
+    bound = des_module.relaxation(problem)
+    assert bound <= solve(problem).objective_j * (1 + 1e-12)  # type: ignore[operator]
+    uncapped = problem.replace(max_experts=problem.num_experts, threshold=problem.effective_threshold)
+    assert des_module.relaxation(uncapped) <= bound * (1 + 1e-9) + 1e-12
+
+
+@pytest.mark.parametrize("back_end", [selection_pyomo, selection_cvxpy])
+def test_linear_relaxation_matches(back_end: object, hand: SelectionProblem) -> None:
+    """The dual bound equals the linear relaxation that Pyomo and CVXPY solve."""
+    for problem in (hand, problem_of("weakly-correlated", num_tokens=3)):
+        assert back_end.relaxation(problem) == pytest.approx(des_module.relaxation(problem), rel=1e-7)  # type: ignore[attr-defined]
+
+
+def test_time_limit_returns_incumbent_and_bound() -> None:
+    """A limit that strikes during the search leaves a checked answer with an honest gap."""
+    problem = problem_of("inverse-strongly-correlated", num_experts=100, max_experts=12, share=0.2, num_tokens=400)
+    result = solve(problem, time_limit=0.05)
+    assert result.status == Status.FEASIBLE
+    assert result.gap is not None
+    assert 0 < result.gap < 0.2
+    assert check(problem, result) == []
+
+
+def test_threads_do_not_change_the_answer() -> None:
+    """One thread or three: the same selections, bounds and node counts."""
+    problem = problem_of("weakly-correlated", num_tokens=50)
+    one, three = solve(problem, threads=1), solve(problem, threads=3)
+    assert one.selection is not None
+    assert three.selection is not None
+    assert (one.selection == three.selection).all()
+    assert (one.stats["token_nodes"] == three.stats["token_nodes"]).all()
+    assert one.bound_j == three.bound_j
+
+
+def test_stop_flag_is_seen_inside_the_search() -> None:
+    """The flag set from another thread ends a search that would run for minutes."""
+    problem = problem_of("inverse-strongly-correlated", num_experts=128, max_experts=16, share=0.15, num_tokens=64)
+    search = des_module._Search(problem)
+    timer = threading.Timer(0.05, search.stop.fill, [True])
+    timer.start()
+    search.run(slice(None), des_module.UNLIMITED)
+    timer.join()
+    assert (search.bound >= 0).all()
+
+
+@pytest.mark.parametrize("reduce", [True, False])
+@pytest.mark.parametrize("sweep", [True, False])
+def test_tree_is_a_tree(reduce: bool, sweep: bool) -> None:
+    """Parents precede children, bounds never fall along a branch, and every leaf says why it is one."""
+    problem = problem_of("uncorrelated", num_experts=12, max_experts=4, num_tokens=2)
+    nodes = des_module.search_tree(problem, 1, reduce=reduce, sweep=sweep)
+    assert nodes[0].parent == -1
+    assert nodes[0].expert is None
+    children = [0] * len(nodes)
+    for node in nodes[1:]:
+        assert node.parent < node.node
+        children[node.parent] += 1
+        assert node.bound_j >= nodes[node.parent].bound_j - 1e-12
+    for node, count in zip(nodes, children, strict=True):
+        assert count == (2 if node.reason == "branched" else 0)
+    assert len(nodes) < 2**12
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e30, 1e300])
+def test_any_scale_of_costs(size: float) -> None:
+    """Costs from 1e-300 to 1e300 J give the same selection as costs near 1."""
+    problem = problem_of("uncorrelated", num_experts=10, max_experts=3, num_tokens=5)
+    scaled = problem.replace(cost=problem.cost * 1024 * size)
+    one, other = solve(problem), solve(scaled)
+    assert other.status == Status.OPTIMAL
+    assert one.selection is not None
+    assert other.selection is not None
+    assert (one.selection == other.selection).all()
+
+
+def test_wild_ratios_stay_honest() -> None:
+    """Costs that differ by 10^15 within a token: whatever is claimed optimal is what enumeration finds."""
+    rng = np.random.default_rng(3)
+    cost = 10.0 ** rng.uniform(-15, 0, (40, 8))
+    problem = SelectionProblem(scores=rng.random((40, 8)), cost=cost, threshold=1.5, max_experts=4)
+    ours, reference = solve(problem), solve(problem, method="exhaustive")
+    assert ours.bound_j is not None
+    assert reference.objective_j is not None
+    assert ours.objective_j == pytest.approx(reference.objective_j, rel=1e-9)
+
+
+def test_bad_options() -> None:
+    """Options are checked before anything runs."""
+    problem = problem_of("uncorrelated", num_tokens=1)
+    with pytest.raises(InputError, match=r"option colour is unknown to method des; allowed: .*node_limit"):
+        solve(problem, colour="red")
+    with pytest.raises(InputError, match="threads = 0"):
+        solve(problem, threads=0)
+    for limit in (0, -1, math.nan):
+        with pytest.raises(InputError, match="time_limit"):
+            solve(problem, time_limit=limit)
+
+
+def test_progress_is_reported() -> None:
+    """The last report says that all tokens are done."""
+    seen: list[tuple[int, int]] = []
+    problem = problem_of("weakly-correlated", num_tokens=40)
+    solve(problem, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (40, 40)
+
+
+def test_many_tokens_take_proportionate_memory() -> None:
+    """A hundred thousand tokens are solved and checked; the benchmark reports the peak."""
+    data = generate("edge-8x64", 1, num_tokens=100_000)
+    started = time.monotonic()
+    result = solve(data)
+    assert result.status == Status.OPTIMAL
+    assert result.wall_s <= time.monotonic() - started + 1e-3
