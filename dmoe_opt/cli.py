@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 checked answer, 1 a solution that fails its check, 2 bad input, 3 infeasible, 4 no answer."""
+"""The command line. Exit codes: 0 checked answer, 1 solution fails its check, 2 bad input, 3 infeasible, 4 no answer."""
 
 from __future__ import annotations
 
@@ -151,9 +151,7 @@ def compare(
     names = [name.strip() for name in methods.split(",")] if methods else None
     tables.prepare()
     with tables.progress("compare") as report:
-        comparison = run(
-            paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what)
-        )
+        comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
     written = comparison.save(output) if output else []
     if as_json:
         _emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from dmoe_opt import evaluate, files
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.result import BOUND_NOISE, Result, Status, as_problem, relative_gap
+from dmoe_opt.result import BOUND_NOISE, Result, as_problem, relative_gap
+from dmoe_opt.rows import Row, as_csv
 from dmoe_opt.solving import METHODS, methods, solve
 from dmoe_opt.validate import InputError
 
 BEST_KNOWN = "best_known.json"
 REFUSED = "refused"
 MOST_SETS_BY_DEFAULT = 20_000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one instance.
-
-    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
-    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
-    """
-
-    instance: str
-    tokens: int
-    experts: int
-    max_experts: int
-    method: str
-    status: str
-    energy_j: float | None
-    bound_j: float | None
-    gap: float | None
-    relevance: float | None
-    shortfall: int
-    wall_s: float | None
-    nodes: int | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -53,11 +28,7 @@ class Comparison:
 
     def csv(self) -> str:
         """The rows as comma-separated text with a header."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
-        return text.getvalue()
+        return as_csv(self.rows)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `comparison.csv` and, where matplotlib is installed, the figures; returns what was written."""
@@ -72,7 +43,7 @@ class Comparison:
             from dmoe_opt import figures
         except ImportError:
             return written
-        for name, picture in figures.comparison(self).items():
+        for name, picture in figures.comparison(self.rows).items():
             files.write(path / name, picture)
             written.append(path / name)
         return written
@@ -196,8 +167,3 @@ def _mean_relevance(data: Instance | SelectionProblem, result: Result) -> float 
     if result.selection is None or not data.num_tokens:
         return None
     return float(evaluate.relevance(as_problem(data), result.selection).mean())
-
-
-def failed(row: Row) -> bool:
-    """Whether a row has no answer."""
-    return row.status not in (Status.OPTIMAL, Status.FEASIBLE)

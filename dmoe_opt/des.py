@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des_kernel as kernel
-from dmoe_opt.evaluate import Selection
 from dmoe_opt.instance import SCORE_UNIT, SelectionProblem
 from dmoe_opt.result import Result, build
 from dmoe_opt.validate import InputError
@@ -121,9 +120,7 @@ def solve_selection(
     return build(problem, "des", selection=search.chosen, bound_j=float(search.bound.sum()), stats=stats)
 
 
-def _run_all(
-    search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None
-) -> None:
+def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None) -> None:
     tokens = search.problem.num_tokens
     size = max(1, min(-(-tokens // (8 * threads)), 4096))
     blocks = [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]

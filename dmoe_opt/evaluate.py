@@ -44,9 +44,7 @@ def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
     found = []
     units = _chosen_units(problem, selection)
     for t in np.flatnonzero(units < problem.need_units):
-        found.append(
-            f"token {t} (C1): relevance {units[t] / SCORE_UNIT:.9g} is below {problem.effective_threshold[t]:.9g}"
-        )
+        found.append(f"token {t} (C1): relevance {units[t] / SCORE_UNIT:.9g} is below {problem.effective_threshold[t]:.9g}")
     counts = selection.sum(axis=1)
     for t in np.flatnonzero(counts > problem.max_experts):
         found.append(f"token {t} (C2): {counts[t]} experts, at most {problem.max_experts} are allowed")

@@ -36,8 +36,7 @@ def solve_selection(problem: SelectionProblem, *, time_limit: float | None = Non
     count = number_of_sets(experts, problem.max_experts)
     if count > MOST_SETS:
         raise InputError(
-            f"exhaustive: {experts} experts with at most {problem.max_experts} make {count:.3g} sets; "
-            f"allowed: {MOST_SETS:,}"
+            f"exhaustive: {experts} experts with at most {problem.max_experts} make {count:.3g} sets; allowed: {MOST_SETS:,}"
         )
     best = np.full(tokens, np.inf)
     selection = np.zeros((tokens, experts), dtype=bool)

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from dmoe_opt.comparing import Comparison, Row
+from dmoe_opt.rows import Row
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")  # Okabe and Ito, colour-blind safe
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#999999",
+)  # Okabe and Ito, colour-blind safe
 MARKERS = "osD^vPX"
 
 
-def comparison(of: Comparison) -> dict[str, bytes]:
+def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     """The figures of a comparison as PNG files by name: `energy_gap.png` and `time.png`."""
     pictures = {}
-    instances = list(dict.fromkeys(row.instance for row in of.rows))
+    instances = list(dict.fromkeys(row.instance for row in rows))
     width = max(6.4, 0.55 * len(instances) + 3.0)
     figure = Figure(figsize=(width, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    least = _least_energy(of)
-    _dots(above, of, instances, lambda row: row.energy_j and row.energy_j / least[row.instance], "energy / least found")
-    _dots(below, of, instances, lambda row: None if row.gap is None else 100 * row.gap, "gap to the best bound, %")
+    least = _least_energy(rows)
+    _dots(above, rows, instances, lambda row: row.energy_j and row.energy_j / least[row.instance], "energy / least found")
+    _dots(below, rows, instances, lambda row: None if row.gap is None else 100 * row.gap, "gap to the best bound, %")
     below.set_yscale("symlog", linthresh=1e-4)
     below.set_ylim(-3e-5, 100)
     below.set_yticks([0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100])
@@ -37,7 +43,7 @@ def comparison(of: Comparison) -> dict[str, bytes]:
 
     figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots()
-    _dots(axes, of, instances, _per_token_ms, "time per token, ms")
+    _dots(axes, rows, instances, _per_token_ms, "time per token, ms")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     _name_axis(axes, instances)
@@ -46,9 +52,9 @@ def comparison(of: Comparison) -> dict[str, bytes]:
     return pictures
 
 
-def _least_energy(of: Comparison) -> dict[str, float]:
+def _least_energy(rows: Sequence[Row]) -> dict[str, float]:
     least: dict[str, float] = {}
-    for row in of.rows:
+    for row in rows:
         if row.energy_j:
             least[row.instance] = min(least.get(row.instance, np.inf), row.energy_j)
     return least
@@ -58,15 +64,11 @@ def _per_token_ms(row: Row) -> float | None:
     return None if row.wall_s is None or not row.tokens else 1e3 * row.wall_s / row.tokens
 
 
-def _dots(axes: Axes, of: Comparison, instances: list[str], value: Callable[[Row], float | None], label: str) -> None:
+def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable[[Row], float | None], label: str) -> None:
     """One column of dots an instance, one colour and marker a method, slightly apart so that none hides another."""
-    names = list(dict.fromkeys(row.method for row in of.rows))
+    names = list(dict.fromkeys(row.method for row in rows))
     for k, name in enumerate(names):
-        points = [
-            (instances.index(row.instance), v)
-            for row in of.rows
-            if row.method == name and (v := value(row)) is not None
-        ]
+        points = [(instances.index(row.instance), v) for row in rows if row.method == name and (v := value(row)) is not None]
         x = [i + 0.7 * ((k + 0.5) / len(names) - 0.5) for i, _ in points]
         axes.plot(x, [v for _, v in points], MARKERS[k % 7], color=COLOURS[k % 7], ms=5, label=name, ls="none", alpha=0.9)
     axes.set_ylabel(label)
@@ -83,7 +85,12 @@ def _name_axis(axes: Axes, instances: list[str]) -> None:
 
 def _legend(figure: Figure, axes: Axes) -> None:
     figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside upper center", ncols=6, frameon=False, columnspacing=1.2, handletextpad=0.2
+        *axes.get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=6,
+        frameon=False,
+        columnspacing=1.2,
+        handletextpad=0.2,
     )
 
 

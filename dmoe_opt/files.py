@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -190,7 +189,7 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
     common = {"name": data.name, "meta": data.meta, "max_experts": data.max_experts, "on_shortfall": data.on_shortfall}
     if isinstance(data, SelectionProblem):
         arrays = {"scores": data.scores, "cost": data.cost, "threshold": data.threshold}
-        if data.usable is not None and not data.usable.all():
+        if not data.usable.all():
             arrays["usable"] = data.usable  # type: ignore[assignment]
         return {"format": SELECTION, "version": VERSION, **common, **arrays}
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
@@ -318,7 +317,7 @@ def _unpack(content: bytes) -> dict[str, Any]:
     kind = _kind(loose.get("format"), loose.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")
-    parts = {"tokens": _Tokens, "radio": _Radio}
+    parts: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": _Radio}
     fields: dict[str, Any] = {}
     for name, value in loose.items():
         head, _, tail = name.partition(".")
@@ -329,7 +328,8 @@ def _unpack(content: bytes) -> dict[str, Any]:
             fields.setdefault(head, {})[tail] = value
         else:
             fields[name] = value
-    for head, part in (("", kind), *((h, p) for h, p in parts.items() if h in fields)):
+    given: list[tuple[str, type[_Fields]]] = [("", kind), *((h, p) for h, p in parts.items() if h in fields)]
+    for head, part in given:
         have = fields[head] if head else fields
         missing = next((n for n in _required(part) if n not in have), None)
         if missing:
@@ -344,5 +344,3 @@ _Meta: Any = dict[str, Any]
 
 def _required(part: type[msgspec.Struct]) -> list[str]:
     return [f.name for f in msgspec.structs.fields(part) if f.required]
-
-

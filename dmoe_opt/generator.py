@@ -77,7 +77,7 @@ def round_of_scores(
         scores=scores,
         threshold=gates.share_threshold(scores, max_experts, share),
         max_experts=max_experts,
-        compute_energy=rng.uniform(*compute_j, num_experts),
+        compute_energy=np.asarray(rng.uniform(*compute_j, num_experts)),
         radio=Radio(
             gains=rayleigh_gains(rng, num_experts, num_subcarriers, mean_gain),
             bandwidth_hz=1e6,
@@ -120,10 +120,10 @@ def knapsack(
         cost = score
     else:
         raise InputError(f'family = "{family}"; allowed: {", ".join(FAMILIES)}')
-    scores = score * gates.GRID
+    scores = np.asarray(score * gates.GRID, dtype=np.float64)
     return SelectionProblem(
         scores=scores,
-        cost=cost * gates.GRID * COST_UNIT_J,
+        cost=np.asarray(cost * gates.GRID * COST_UNIT_J, dtype=np.float64),
         threshold=gates.share_threshold(scores, max_experts, share),
         max_experts=max_experts,
     )

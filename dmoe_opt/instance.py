@@ -64,7 +64,7 @@ class SelectionProblem:
     threshold: NDArray[np.float64]
     max_experts: int
     on_shortfall: str = "top_d"
-    usable: NDArray[np.bool_] | None = None
+    usable: NDArray[np.bool_] = None  # type: ignore[assignment]  # None stands for all True
     name: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -279,6 +279,6 @@ def _digest(
     text = json.dumps([type(data).__name__, data.max_experts, data.on_shortfall, *map(float.hex, map(float, numbers))])
     digest = hashlib.sha256(text.encode())
     for array in (*(getattr(data, name) for name in arrays), *more):
-        digest.update(repr((array.dtype.str, array.shape)).encode())
+        digest.update(repr((array.dtype.str, array.shape if array.size else 0)).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

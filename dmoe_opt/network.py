@@ -73,7 +73,7 @@ class Network:
 
 
 def normalise(hidden: Array) -> Array:
-    """h / rms(h)."""
+    """H / rms(h)."""
     return np.asarray(hidden / np.sqrt((hidden**2).mean(axis=-1, keepdims=True) + 1e-6))
 
 

@@ -70,9 +70,7 @@ class Radio:
         return energy
 
 
-def rayleigh_gains(
-    rng: np.random.Generator, num_experts: int, num_subcarriers: int, mean_gain: float
-) -> NDArray[np.float64]:
+def rayleigh_gains(rng: np.random.Generator, num_experts: int, num_subcarriers: int, mean_gain: float) -> NDArray[np.float64]:
     """Independent Rayleigh fading: exponential power gains of the given mean, reciprocal, shape (K, K, M)."""
     gains = rng.exponential(mean_gain, (num_experts, num_experts, num_subcarriers))
     i, j = np.tril_indices(num_experts, -1)

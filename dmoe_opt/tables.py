@@ -44,7 +44,12 @@ def presets() -> None:
         o = options(name)
         kind = "selection" if "family" in o else "round"
         table.add_row(
-            name, kind, str(o["num_experts"]), str(o["num_tokens"]), str(o["max_experts"]), str(o.get("num_subcarriers", ""))
+            name,
+            kind,
+            str(o["num_experts"]),
+            str(o["num_tokens"]),
+            str(o["max_experts"]),
+            str(o.get("num_subcarriers", "")),
         )
     _print(table)
 
@@ -166,4 +171,5 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
     try:
         yield report
     finally:
-        bar.stop()
+        if task is not None:
+            bar.stop()

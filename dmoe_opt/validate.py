@@ -79,9 +79,7 @@ def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> N
     return array
 
 
-def real_array(
-    field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf
-) -> NDArray[np.float64]:
+def real_array(field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf) -> NDArray[np.float64]:
     """A read-only float64 array of finite numbers in [0, most]; None in `shape` leaves that length free."""
     allowed = "finite numbers >= 0" if most == math.inf else f"numbers in [0, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)

@@ -42,7 +42,13 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
         if time_limit is not None:
             options["time_limit"] = float(time_limit)
     elif name == "GUROBI":
-        options = {"FeasibilityTol": FEASIBILITY, "IntFeasTol": FEASIBILITY, "MIPGap": gap, "MIPGapAbs": 0.0, "Threads": 1}
+        options = {
+            "FeasibilityTol": FEASIBILITY,
+            "IntFeasTol": FEASIBILITY,
+            "MIPGap": gap,
+            "MIPGapAbs": 0.0,
+            "Threads": 1,
+        }
         if time_limit is not None:
             options["TimeLimit"] = float(time_limit)
     if name not in cp.installed_solvers():

@@ -63,9 +63,7 @@ def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
                 if problem.on_shortfall == "infeasible":
                     return None
                 wanted = best
-            prices = [
-                sum((Fraction(float(problem.cost[t, j])) for j in s), Fraction(0)) for s in sets if reached[s] >= wanted
-            ]
+            prices = [sum((Fraction(float(problem.cost[t, j])) for j in s), Fraction(0)) for s in sets if reached[s] >= wanted]
             total += min(prices)
         return total
 

@@ -28,10 +28,11 @@ def problem_of(preset: str, seed: int = 1, **changes: object) -> SelectionProble
 @pytest.mark.parametrize(("experts", "cap"), [(12, 4), (64, 8), (128, 16)])
 def test_hard_families_are_proven(family: str, experts: int, cap: int) -> None:
     """Every token of every knapsack family is proven, though 2^K sets exist."""
-    result = solve(problem_of(family, num_experts=experts, max_experts=cap, num_tokens=4))
+    problem = problem_of(family, num_experts=experts, max_experts=cap, num_tokens=4)
+    result = solve(problem)
     assert result.status == Status.OPTIMAL
     if experts == 12:
-        assert result.objective_j == pytest.approx(solve(problem_of(family, num_experts=12, max_experts=4, num_tokens=4), method="exhaustive").objective_j, rel=1e-12)
+        assert result.objective_j == pytest.approx(solve(problem, method="exhaustive").objective_j, rel=1e-12)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.9])

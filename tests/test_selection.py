@@ -73,7 +73,9 @@ def test_off_the_grid(problem: SelectionProblem) -> None:
         assert one.objective_j == pytest.approx(other.objective_j, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in instance_files() if not n.endswith("-correlated-s1") and n != "subset-sum-s1"))
+@pytest.mark.parametrize(
+    "name", sorted(n for n in instance_files() if not n.endswith("-correlated-s1") and n != "subset-sum-s1")
+)
 def test_methods_agree_on_committed_instances(name: str) -> None:
     """Every method that claims `optimal` names the same energy, and no bound exceeds it."""
     data = load(name)

@@ -1,0 +1,41 @@
+"""A row of a comparison, and rows as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one instance.
+
+    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
+    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
+    """
+
+    instance: str
+    tokens: int
+    experts: int
+    max_experts: int
+    method: str
+    status: str
+    energy_j: float | None
+    bound_j: float | None
+    gap: float | None
+    relevance: float | None
+    shortfall: int
+    wall_s: float | None
+    nodes: int | None
+    message: str
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Comma-separated text with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()

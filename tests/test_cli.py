@@ -1,0 +1,197 @@
+"""The command line as a user meets it: real processes, exit codes, one line of complaint."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dmoe_opt import SelectionProblem, generate, save
+from dmoe_opt.cli import main
+from dmoe_opt.files import instance_files
+
+TINY = str(instance_files()["tiny-s1"])
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Typed = Callable[..., Ended]
+
+
+def run(*arguments: str, cwd: Path) -> Ended:
+    """In a process of its own."""
+    command = [sys.executable, "-m", "dmoe_opt", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typed:
+    """The same without the seconds that a new process takes to import numba, Pyomo and CVXPY."""
+
+    def type_(*arguments: str) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["dmoe-opt", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return type_
+
+
+def test_generate_solve_check(tmp_path: Path) -> None:
+    """The main path: an instance file, a solution file, a check of it; then a forged solution fails."""
+    made = run("generate", "tiny", "--seed", "4", "--count", "2", "-o", "many", cwd=tmp_path)
+    assert (made.returncode, made.stdout.split()) == (0, ["many/tiny-s4.json", "many/tiny-s5.json"])
+    solved = run("solve", "many/tiny-s4.json", "-o", "s.json", "--json", cwd=tmp_path)
+    assert (solved.returncode, solved.stderr) == (0, "")
+    assert json.loads(solved.stdout)["status"] == "optimal"
+    assert run("check", "many/tiny-s4.json", "s.json", cwd=tmp_path).returncode == 0
+    forged = json.loads((tmp_path / "s.json").read_text()) | {"objective_j": 1e-9}
+    (tmp_path / "s.json").write_text(json.dumps(forged))
+    judged = run("check", "many/tiny-s4.json", "s.json", "--json", cwd=tmp_path)
+    assert judged.returncode == 1
+    assert json.loads(judged.stdout)["ok"] is False
+
+
+def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
+    """3 is proven infeasible with a reason, 4 is a limit without an answer."""
+    strict = SelectionProblem(scores=[[0.5]], cost=[[1.0]], threshold=0.75, max_experts=1, on_shortfall="infeasible")  # type: ignore[arg-type]
+    save(strict, tmp_path / "strict.json")
+    result = typed("solve", "strict.json")
+    assert result.returncode == 3
+    assert "token 0 cannot reach the threshold" in result.stdout
+    save(generate("inverse-strongly-correlated", 1, num_tokens=2), tmp_path / "hard.json")
+    limited = typed("solve", "hard.json", "--method", "cvxpy", "--time-limit", "1e-9", "--json")
+    assert limited.returncode == 4
+    document = json.loads(limited.stdout)
+    assert (document["status"], document["objective_j"], document["selection"]) == ("no_solution", None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["solve", "missing.json"], "missing.json: cannot be read: No such file or directory"),
+        (["solve", TINY, "--method", "magic"], 'method = "magic"; allowed for selection: des, '),
+        (["solve", TINY, "--problem", "peace"], 'problem = "peace"; allowed: selection'),
+        (["solve", TINY, "--method", "topk", "--node-limit", "3"], "option node_limit is unknown to method topk"),
+        (["solve", TINY, "--method", "pyomo", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
+        (["solve", TINY, "--method", "cvxpy", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
+        (["solve", TINY, "--time-limit", "-1"], "time_limit = -1.0; allowed: seconds > 0"),
+        (["solve", TINY, "-o", "no/such/folder/s.json"], "cannot be written: No such file or directory"),
+        (["check", TINY, TINY], 'holds an instance; allowed: format "dmoe-opt/solution"'),
+        (["compare", TINY, "--methods", "des,magic"], 'method = "magic"'),
+        (["compare", "."], "holds no .json or .npz file"),
+        (["generate", "moon"], 'preset = "moon"; allowed: tiny, '),
+        (["generate"], "PRESET is missing"),
+        (["export", TINY, "-o", "x.txt"], "allowed: a name that ends in .mps, .lp, .nl"),
+        (["frobnicate"], "No such command"),
+        (["solve", TINY, "--seed", "x"], "'x' is not a valid integer"),
+    ],
+)
+def test_one_line_of_complaint(typed: Typed, arguments: list[str], message: str) -> None:
+    """Exit code 2, nothing on stdout, one line on stderr, no traceback."""
+    ended = typed(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> None:
+    """The table names every method; CSV and PNG files are where they were asked for."""
+    result = typed("compare", "tiny-s1", "digits-l4", "-o", "out")
+    assert result.returncode == 0
+    for word in ("digits-l4", "exhaustive", "cvxpy", "gap %", "optimal"):
+        assert word in result.stdout
+    rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").read_text().splitlines()))
+    assert {row["method"] for row in rows} == {"des", "exhaustive", "pyomo", "cvxpy", "topk", "greedy"}
+    assert all(float(row["gap"]) <= 1e-9 for row in rows if row["method"] in ("des", "exhaustive", "pyomo", "cvxpy"))
+    for name in ("energy_gap.png", "time.png"):
+        assert (tmp_path / "out" / name).read_bytes()[:4] == b"\x89PNG"
+    document = typed("compare", "tiny-s1", "--methods", "des,topk", "--json")
+    assert [row["method"] for row in json.loads(document.stdout)["rows"]] == ["des", "topk"]
+
+
+@pytest.mark.parametrize("suffix", ["mps", "lp", "nl"])
+def test_export(typed: Typed, tmp_path: Path, suffix: str) -> None:
+    """The exported program has the optimum that DES finds, in the units that the command names."""
+    result = typed("export", "tiny-s1", "-o", f"x.{suffix}")
+    assert result.returncode == 0
+    assert (tmp_path / f"x.{suffix}").stat().st_size > 500
+    if suffix == "nl":
+        return
+    import highspy
+
+    solver = highspy.Highs()
+    solver.silent()
+    solver.readModel(str(tmp_path / f"x.{suffix}"))
+    solver.run()
+    unit_j = float(result.stdout.split("units of ")[1].split()[0])
+    energy = json.loads(typed("solve", "tiny-s1", "--json").stdout)["objective_j"]
+    assert solver.getInfo().objective_function_value * unit_j == pytest.approx(energy, rel=1e-5)
+
+
+def test_lists(typed: Typed, tmp_path: Path) -> None:
+    """What there is can be listed, as text and as JSON."""
+    assert "deepseek-256" in typed("generate", "--list").stdout
+    assert "exhaustive" in typed("methods").stdout
+    assert {"problem", "method", "proves", "says"} == set(json.loads(typed("methods", "--json").stdout)[0])
+    facts = json.loads(typed("info", "edge-8x64-s1", "--json").stdout)
+    assert (facts["experts"], facts["subcarriers"], facts["tokens"]) == (8, 64, 128)
+    assert "tokens_short" in typed("info", "tiny-s1").stdout
+
+
+def test_help_is_light() -> None:
+    """`--help` loads nothing heavy; numpy alone would take longer than all of the rest."""
+    code = """
+import runpy, sys
+sys.argv = ["dmoe-opt", "--help"]
+try:
+    runpy.run_module("dmoe_opt", run_name="__main__")
+except SystemExit:
+    print(sorted({m.partition(".")[0] for m in sys.modules}))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = result.stdout.splitlines()[-1]
+    for module in ("numpy", "numba", "pyomo", "cvxpy", "rich", "msgspec", "matplotlib", "scipy"):
+        assert f"'{module}'" not in loaded
+
+
+def test_interrupt_is_one_line(tmp_path: Path) -> None:
+    """Ctrl-C ends a search that would run for minutes, at once and without a traceback."""
+    hard = generate("inverse-strongly-correlated", 1, num_experts=100, max_experts=12, share=0.2, num_tokens=20_000)
+    save(hard, tmp_path / "hard.npz")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dmoe_opt", "solve", "hard.npz"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (130, "", "dmoe-opt: interrupted")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_full_device(typed: Typed) -> None:
+    """A device without room is one line as well."""
+    result = typed("solve", "tiny-s1", "-o", "/dev/full")
+    assert result.returncode == 2
+    assert "No space left on device" in result.stderr
