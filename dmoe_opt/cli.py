@@ -44,7 +44,7 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
         raise click.UsageError(f"PRESET is missing; allowed: {', '.join(PRESETS)}, or --list")
     for number in range(seed, seed + count):
         data = make(preset, number)
-        path = Path(output or ".")
+        path = Path("." if output is None else output)
         if path.is_dir() or count > 1:
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def solve(file: str, problem: str, method: str, output: str | None, as_json: boo
         if "progress" in inspect.signature(function).parameters:
             options["progress"] = report
         result = run(data, problem, method, **options)
-    if output:
+    if output is not None:
         files.save(result, output)
     if as_json:
         _emit(result.solution())
@@ -152,7 +152,7 @@ def compare(
     tables.prepare()
     with tables.progress("compare") as report:
         comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
-    written = comparison.save(output) if output else []
+    written = comparison.save(output) if output is not None else []
     if as_json:
         _emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
         return
@@ -210,6 +210,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has left
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # stdout itself: files report their own errors
+        _complain(f"output: {error.strerror or error}")
     except ValueError as error:
         from dmoe_opt.validate import InputError  # late: it brings numpy, and `--help` must not wait for that
 

@@ -19,6 +19,9 @@ REFUSED = "refused"
 MOST_SETS_BY_DEFAULT = 20_000
 
 
+Data = Instance | SelectionProblem | str | os.PathLike[str]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The rows of a comparison, in the order of instances and methods."""
@@ -35,8 +38,8 @@ class Comparison:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be made: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f'folder "{folder}" cannot be made: {error}') from None
         files.write(path / "comparison.csv", self.csv().encode())
         written = [path / "comparison.csv"]
         try:
@@ -80,7 +83,7 @@ def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str
 
 
 def compare(
-    instances: Iterable[Instance | SelectionProblem | str | os.PathLike[str]],
+    instances: Iterable[Data] | Data,
     problem: str = "selection",
     methods: Sequence[str] | None = None,
     time_limit: float | None = None,
@@ -92,7 +95,7 @@ def compare(
     Parameters
     ----------
     instances
-        Data, files, folders or names of committed instances.
+        Data, files, folders or names of committed instances, one or several.
     methods
         Names; default: all, without `exhaustive` where it would take long.
     time_limit
@@ -106,7 +109,8 @@ def compare(
         Its rows hold failures and limits as well as answers.
     """
     todo: list[Instance | SelectionProblem | Path] = []
-    for item in instances:
+    several = [instances] if isinstance(instances, Instance | SelectionProblem | str | os.PathLike) else instances
+    for item in several:
         if isinstance(item, Instance | SelectionProblem):
             todo.append(item)
         else:

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des_kernel as kernel
-from dmoe_opt.instance import SCORE_UNIT, SelectionProblem
-from dmoe_opt.result import Result, build
+from dmoe_opt.instance import SCORE_UNIT, Instance, SelectionProblem
+from dmoe_opt.result import Result, as_problem, build
 from dmoe_opt.validate import InputError
 
 Progress = Callable[[int, int], None]
@@ -108,8 +108,6 @@ def solve_selection(
     Result
         `stats` has `nodes` in all, and per token `token_bound_j` and `token_nodes`.
     """
-    if threads < 1:
-        raise InputError(f"threads = {threads}; allowed: a whole number >= 1")
     search = _Search(problem)
     _run_all(search, UNLIMITED if node_limit is None else node_limit, threads, time_limit, progress)
     stats = {
@@ -142,21 +140,23 @@ def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None
                 timer.cancel()
 
 
-def relaxation(problem: SelectionProblem) -> float:
+def relaxation(problem: SelectionProblem | Instance) -> float:
     """Bound of the linear relaxation with both rows, in joules, without any search."""
-    search = _Search(problem)
+    search = _Search(as_problem(problem))
     search.run(slice(None), 0)
     return float(search.bound.sum())
 
 
 def search_tree(
-    problem: SelectionProblem, token: int, *, reduce: bool = True, sweep: bool = True, most: int = 10_000
+    problem: SelectionProblem | Instance, token: int, *, reduce: bool = True, sweep: bool = True, most: int = 10_000
 ) -> list[TreeNode]:
     """The nodes that DES visits for one token, in order, for looking at and for teaching.
 
     With `reduce` and `sweep` off the search starts without incumbent and decided experts, and branches down to the
-    last expert; at most `most` nodes are recorded.
+    last expert. It stops after `most` nodes. A node that was completed by a sweep shows the cost of the best set
+    below it, or of the incumbent if none is better.
     """
+    problem = as_problem(problem)
     if not 0 <= token < problem.num_tokens:
         raise InputError(f"token = {token}; allowed: 0..{problem.num_tokens - 1}")
     search = _Search(problem)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is not worth opening
 CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
+FIRST_PRICE = 0.25  # of the mean cost per score; a good guess saves two passes, a bad one costs one
 ROUNDING = 1e-15  # error of a bound per term and unit of magnitude
 NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more for that value
 BRANCHED, SOLUTION, SHORT, DEAR, COMPLETED = 0, 1, 2, 3, 4  # why a node of the tree was left
@@ -137,7 +138,7 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
     high_cost = 0.0
     if lo == 0:
         total, total_cost = sums(g, e, m)
-        lam = total_cost / total
+        lam = FIRST_PRICE * total_cost / total
         if lam == 0.0:
             lam = 1.0
         for _ in range(8):
@@ -223,6 +224,45 @@ def cheapest(g, e, m, need):
         v = e[j] if g[j] >= need else np.inf
         least = v if v < least else least
     return least
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
+def _least_beyond(g, e, m, lam, room):
+    """Least reduced cost that is at least `room`."""
+    least = np.inf
+    for j in range(m):
+        v = e[j] - lam * g[j]
+        beyond = v if v >= room else np.inf
+        least = beyond if beyond < least else least
+    return least
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def shrink(g, e, m, lam, room, size, w):
+    """Drop the experts whose reduced cost is at least `room`, but no member of w.whole[BEST]; (left, least dropped)."""
+    index = w.whole[INDEX]
+    members = w.whole[BEST]
+    member = w.whole[CHOSEN]
+    least = _least_beyond(g, e, m, lam, room)
+    for j in range(m):
+        member[j] = 0
+    for k in range(size):
+        member[members[k]] = 1
+    kept = w.whole[CORE]
+    left = NONE
+    for j in range(m):
+        kept[left] = j
+        left += 1 if e[j] - lam * g[j] < room or member[j] else 0
+    n = 0
+    for k in range(left):
+        j = kept[k]
+        g[k] = g[j]
+        e[k] = e[j]
+        index[k] = index[j]
+        if member[j]:
+            members[n] = k
+            n += 1
+    return left, least
 
 
 @njit(cache=True, nogil=True, _nrt=False)

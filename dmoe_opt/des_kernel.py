@@ -12,9 +12,11 @@ from dmoe_opt.des_bound import (
     MEMBERS,
     NONE,
     REALS,
+    ROUNDING,
     SIZE_BOUND,
     SIZE_LAM,
     TABLES,
+    TIE,
     WHOLES,
     E,
     G,
@@ -22,12 +24,14 @@ from dmoe_opt.des_bound import (
     best_dual,
     copy_members,
     repair,
+    shrink,
+    sums,
     trade,
 )  # fmt: skip
 from dmoe_opt.des_search import reduce_and_search
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "7ab542d271c951bf"
+SOURCES = "cbda3bbdd4ffc67b"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -51,26 +55,33 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     bound, lam, best, size = best_dual(g, e, m, need, NONE, hi, np.inf, NONE, w)
     if bound == np.inf or hi == 0:
         return np.inf, 0, 0, np.inf
+    low = np.inf
     if reduce:
+        total, _ = sums(g, e, m)
+        err = ROUNDING * (hi + 4) * (best + lam * (need + total))
+        m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
+        low = min(low, bound + least - err)
+        hi = min(hi, m)
         if best > bound * CLOSE:
             best, size = repair(g, e, m, need, hi, best, size, w)
         best, size = trade(g, e, m, need, lam, bound * CLOSE, best, size, w)
     else:
         best = np.inf
+    dropped = low
     dual = (bound, lam)
     first = min(limit, EASY_NODES) if pairs else limit
     best, found, nodes, low, finished = reduce_and_search(
-        g, e, m, need, NONE, hi, dual, best, np.inf, first, w, reduce, pairs, stop, tree, rows
+        g, e, m, need, NONE, hi, dual, best, low, first, w, reduce, pairs, stop, tree, rows
     )
     if found >= 0:
         size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
     if finished:
         return best, size, nodes, min(best, low)
     if nodes >= limit or stop[0]:
-        return best, size, nodes, min(best, bound)
+        return best, size, nodes, min(best, bound, dropped)
     # Hard token. By the number of experts: the relaxation cannot mix sizes, so correlated costs close.
     need = _next_multiple(g, m, need)
-    low = np.inf
+    low = dropped
     for n in range(1, hi + 1):
         w.real[SIZE_BOUND, n], w.real[SIZE_LAM, n], best, size = best_dual(g, e, m, need, n, n, best, size, w)
     w.real[SIZE_BOUND, 0] = np.inf

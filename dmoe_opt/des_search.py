@@ -43,7 +43,7 @@ from dmoe_opt.des_bound import (
     sums,
 )  # fmt: skip
 
-SOURCES = "ecfff0a701ecc28c"
+SOURCES = "3a7185e9a75795d9"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -153,6 +153,9 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
     Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, its members stand in
     w.whole[FOUND]; low is the smallest bound at which a node was cut, less the rounding error err.
     """
+    if lo > m:
+        return best, -1, 0, low, True
+    hi = min(hi, m)
     _tables(g, e, m, lam, hi, w)
     size = -1
     nodes = 0
@@ -163,7 +166,7 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
     while i >= 0:
         nodes += 1
         if nodes > limit or (nodes & 255 == 0 and stop[0]):
-            return best, size, nodes, low, False
+            return best, size, nodes - 1, low, False
         cost = w.real[AT_COST, i]
         missing = need - w.real[AT_SCORE, i]
         k = hi - w.whole[AT_COUNT, i]
@@ -183,10 +186,17 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
             if bound >= best * (1.0 - TIE):
                 reason = DEAR
                 low = min(low, bound - err)
-            elif pairs and k <= 2:
-                reason = COMPLETED
-                bound = cost + _complete(g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT])
-                extra = 1 if w.whole[OUT, 0] >= 0 and bound < best else 0
+            elif pairs:
+                more = np.inf  # bound of all completions by three experts or more
+                if k > 2:
+                    fill = max(fill, 3)
+                    more = max(cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, 3])
+                if more >= best * (1.0 - TIE):
+                    low = min(low, more - err)
+                    reason = COMPLETED
+                    k = min(k, 2)
+                    bound = cost + _complete(g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT])
+                    extra = 1 if w.whole[OUT, 0] >= 0 and bound < best else 0
         if tree.shape[0] > 0:
             parent = w.whole[NODE, i - 1] if i > 0 else -1
             expert = w.whole[LABEL, i - 1] if i > 0 else -1

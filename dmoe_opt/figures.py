@@ -34,7 +34,7 @@ def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     _dots(above, rows, instances, lambda row: row.energy_j and row.energy_j / least[row.instance], "energy / least found")
     _dots(below, rows, instances, lambda row: None if row.gap is None else 100 * row.gap, "gap to the best bound, %")
     below.set_yscale("symlog", linthresh=1e-4)
-    below.set_ylim(-3e-5, 100)
+    below.set_ylim(-3e-5, 160)
     below.set_yticks([0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100])
     below.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     _name_axis(below, instances)
@@ -79,7 +79,9 @@ def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable
 
 
 def _name_axis(axes: Axes, instances: list[str]) -> None:
-    axes.set_xticks(range(len(instances)), [name or "unnamed" for name in instances], rotation=30, ha="right")
+    axes.set_xticks(
+        range(len(instances)), [name.replace("$", r"\$") or "unnamed" for name in instances], rotation=30, ha="right"
+    )
     axes.set_xlim(-0.5, len(instances) - 0.5)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt import gates
+from dmoe_opt import gates, validate
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.radio import Radio, rayleigh_gains
 from dmoe_opt.validate import InputError
@@ -162,9 +162,27 @@ def options(preset: str) -> dict[str, Any]:
 
 
 def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]:
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise InputError(f'preset = "{preset}"; allowed: {", ".join(PRESETS)}')
     return PRESETS[preset]
+
+
+def _check_option(name: str, value: object) -> None:
+    if name == "num_sources" and value is None:
+        return
+    if name in ("gate", "family"):
+        validate.word(name, value)
+    elif name == "compute_j":
+        low, high = validate.real_array(name, value, (2,))
+        if low > high:
+            raise validate.fail(name, value, "two energies, the smaller first")
+    elif name == "mean_snr_db":
+        if not isinstance(value, int | float) or not -200 <= value <= 200:
+            raise validate.fail(name, value, "decibels in [-200, 200]")
+    elif name in ("share", "spread"):
+        validate.real(name, value, positive=False)
+    else:
+        validate.whole(name, value, least=0 if name == "num_tokens" else 1)
 
 
 def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | SelectionProblem:
@@ -183,8 +201,9 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
     known = options(preset)
     if unknown := sorted(set(changes) - set(known)):
         raise InputError(f"option {unknown[0]} is unknown to preset {preset}; allowed: {', '.join(known)}")
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed = {seed!r}; allowed: a whole number >= 0")
+    seed = validate.whole("seed", seed, least=0)
+    for name, value in changes.items():
+        _check_option(name, value)
     data = function(np.random.default_rng(seed), **(given | changes))
     meta = {"generator": "dmoe-opt", "preset": preset, "seed": seed, "options": known | changes}
     return data.replace(name=f"{preset}-s{seed}", meta=meta)

@@ -23,6 +23,10 @@ SCORE_UNIT = 2.0**40
 """Scores are added as whole multiples of 1/SCORE_UNIT, which makes every sum exact whatever its order."""
 SCORE_TOLERANCE = 1e-9
 """A token is served when its scores reach its threshold up to this; the grid of generated data is far coarser."""
+MOST_ENERGY_J = 1e200
+"""Largest energy of one token; keeps every sum of energies finite."""
+MOST_THRESHOLD = 1e6
+"""Largest threshold; far above any sum of scores, and small enough for exact arithmetic on score units."""
 ON_SHORTFALL = ("top_d", "infeasible")
 
 
@@ -74,7 +78,7 @@ class SelectionProblem:
         if self.num_tokens and not self.num_experts:
             raise InputError("scores has no experts; allowed: at least one column")
         shape = (self.num_tokens, self.num_experts)
-        put(self, "cost", validate.real_array("cost", self.cost, shape))
+        put(self, "cost", validate.real_array("cost", self.cost, shape, most=MOST_ENERGY_J))
         put(self, "threshold", _thresholds("threshold", self.threshold, self.num_tokens))
         usable = np.ones(shape, dtype=bool) if self.usable is None else self.usable
         put(self, "usable", validate.flags("usable", usable, shape))
@@ -139,6 +143,9 @@ class SelectionProblem:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
 
+    def __repr__(self) -> str:
+        return f"<SelectionProblem {self.name or 'unnamed'}: {self.num_tokens} tokens, {self.num_experts} experts>"
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:
@@ -177,7 +184,7 @@ class Instance:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "compute_energy", validate.real_array("compute_energy", self.compute_energy, (None,)))
+        put(self, "compute_energy", validate.real_array("compute_energy", self.compute_energy, (None,), most=MOST_ENERGY_J))
         experts = self.num_experts
         if not experts:
             raise InputError("compute_energy is empty; allowed: at least one expert")
@@ -191,6 +198,8 @@ class Instance:
     def _links(self, experts: int) -> NDArray[np.float64]:
         if (self.radio is None) == (self.link_energy is None):
             raise InputError("an instance has either radio or link_energy; allowed: exactly one of them")
+        if self.radio is not None and not isinstance(self.radio, Radio):
+            raise validate.fail("radio", self.radio, "a Radio")
         if self.radio is None:
             energy = validate.real_array("link_energy", self.link_energy, (experts, experts, None), most=DEAD_LINK_J).copy()
             nodes = np.arange(experts)
@@ -256,11 +265,16 @@ class Instance:
             changes["link_energy"] = None
         return dataclasses.replace(self, **changes)
 
+    def __repr__(self) -> str:
+        size = f"{self.num_tokens} tokens, {self.num_experts} experts, {self.num_subcarriers} subcarriers"
+        return f"<Instance {self.name or 'unnamed'}: {size}>"
+
 
 def _thresholds(field_name: str, value: object, tokens: int) -> NDArray[np.float64]:
-    if np.ndim(value) == 0:  # type: ignore[arg-type]
-        value = np.full(tokens, validate.real(field_name, value, positive=False))
-    return validate.real_array(field_name, value, (tokens,))
+    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        number = value.item() if isinstance(value, np.ndarray) else value
+        value = np.full(tokens, validate.real(field_name, number, positive=False))
+    return validate.real_array(field_name, value, (tokens,), most=MOST_THRESHOLD)
 
 
 def _check_common(data: SelectionProblem | Instance) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt import evaluate, files
+from dmoe_opt import evaluate, formats
 from dmoe_opt.evaluate import Selection
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.validate import InputError
+from dmoe_opt.validate import InputError, fail
 
 OPTIMAL_GAP = 1e-6
 """A gap this small (relative) counts as proven optimal."""
@@ -58,11 +58,11 @@ class Result:
         """Whether there is a checked answer."""
         return self.status in (Status.OPTIMAL, Status.FEASIBLE)
 
-    def solution(self) -> files.Solution:
+    def solution(self) -> formats.Solution:
         """The same as plain data, as it is written to a file."""
-        return files.Solution(
-            format=files.SOLUTION,
-            version=files.VERSION,
+        return formats.Solution(
+            format=formats.SOLUTION,
+            version=formats.VERSION,
             instance=self.instance,
             instance_sha256=self.instance_sha256,
             problem=self.problem,
@@ -176,8 +176,12 @@ def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:
     return problem
 
 
-def check(data: Instance | SelectionProblem, answer: Result | files.Solution) -> list[str]:
+def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
     """Recompute an answer from its instance: broken rules and false claims, one sentence each; empty if all holds."""
+    if not isinstance(data, Instance | SelectionProblem):
+        raise fail("instance", data, "an Instance or a SelectionProblem")
+    if not isinstance(answer, Result | formats.Solution):
+        raise fail("answer", answer, "a Result or the Solution of a file")
     problem = as_problem(data)
     claim = answer.solution() if isinstance(answer, Result) else answer
     found = []
@@ -196,7 +200,7 @@ def check(data: Instance | SelectionProblem, answer: Result | files.Solution) ->
     return found
 
 
-def _check_absence(claim: files.Solution, reason: str | None) -> list[str]:
+def _check_absence(claim: formats.Solution, reason: str | None) -> list[str]:
     found = []
     if claim.objective_j is not None or claim.gap is not None:
         found.append("there is no selection, yet an objective or a gap is claimed")
@@ -223,7 +227,7 @@ def _selection_of(problem: SelectionProblem, listed: list[list[int]]) -> tuple[S
     return selection, []
 
 
-def _check_claims(problem: SelectionProblem, claim: files.Solution, objective: float) -> list[str]:
+def _check_claims(problem: SelectionProblem, claim: formats.Solution, objective: float) -> list[str]:
     found = []
     claimed = claim.objective_j
     if claimed is None or not np.isclose(claimed, objective, rtol=BOUND_NOISE, atol=0.0):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from dmoe_opt import validate
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import Result, as_problem, infeasible
 from dmoe_opt.validate import InputError
@@ -38,6 +39,7 @@ METHODS: dict[tuple[str, str], Method] = {
     ("selection", "topk"): Method("dmoe_opt.baselines:solve_topk", False, "the D best scores, as mixtures are served"),
     ("selection", "greedy"): Method("dmoe_opt.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
 }
+MOST_SECONDS = 1e6
 PROBLEMS = tuple(dict.fromkeys(problem for problem, _ in METHODS))
 
 
@@ -55,6 +57,17 @@ def find(problem: str, method: str) -> Callable[..., Result]:
     module, function = METHODS[problem, method].place.split(":")
     found: Callable[..., Result] = getattr(import_module(module), function)
     return found
+
+
+def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> None:
+    if time_limit is not None and not (validate.real("time_limit", time_limit) <= MOST_SECONDS):
+        raise validate.fail("time_limit", time_limit, f"at most {MOST_SECONDS:g} seconds")
+    validate.whole("seed", seed, least=0)
+    for name, least in (("threads", 1), ("node_limit", 0)):
+        if name in given:
+            validate.whole(name, given[name], least)
+    if "solver" in given:
+        validate.word("solver", given["solver"])
 
 
 def solve(
@@ -90,14 +103,15 @@ def solve(
     InputError
         If there is no such problem, method or option.
     """
+    if not isinstance(instance, Instance | SelectionProblem):
+        raise validate.fail("instance", instance, "an Instance or a SelectionProblem; dmoe_opt.load reads one from a file")
     function = find(problem, method)
     known = inspect.signature(function).parameters
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
         takes = ", ".join(name for name in known if name not in ("problem", "progress")) or "none"
         raise InputError(f"option {unknown[0]} is unknown to method {method}; allowed: {takes}")
-    if time_limit is not None and not time_limit > 0:
-        raise InputError(f"time_limit = {time_limit}; allowed: seconds > 0")
+    _check_options(time_limit, seed, given)
     shared = {"time_limit": time_limit, "seed": seed}
     given |= {name: value for name, value in shared.items() if name in known}
     import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES; compiling is not its time

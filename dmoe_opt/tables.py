@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -115,9 +116,9 @@ def comparison(of: Comparison) -> None:
         if previous not in (None, row.instance):
             table.add_section()
         table.add_row(
-            row.instance if row.instance != previous else "",
+            escape(row.instance) if row.instance != previous else "",
             row.method,
-            row.status + (f": {row.message}" if row.message else ""),
+            escape(row.status + (f": {row.message}" if row.message else "")),
             "" if row.energy_j is None else f"{row.energy_j:.6g}",
             "" if row.gap is None else f"{100 * row.gap:.3f}",
             "" if row.relevance is None else f"{row.relevance:.4f}",
@@ -165,8 +166,8 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
             return
         if task is None:
             bar.start()
-            task = bar.add_task(label)
-        bar.update(task, completed=done, total=total, description=what or label)
+            task = bar.add_task(escape(label))
+        bar.update(task, completed=done, total=total, description=escape(what or label))
 
     try:
         yield report

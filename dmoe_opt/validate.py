@@ -32,14 +32,14 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError):
         raise _ragged(field, value) or fail(field, value, wanted) from None
-    if array.size and array.dtype.kind not in kinds:
+    if array.dtype.kind not in kinds and (array.size or array.dtype.kind not in "f"):
         raise fail(field, value, wanted)
     return array
 
 
 def _ragged(field: str, value: object) -> InputError | None:
     """Name the first row whose length differs from its neighbours'."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple) or len(field) > 200:
         return None
     lengths = [len(row) if isinstance(row, list | tuple) else -1 for row in value]
     for i, length in enumerate(lengths):
@@ -81,9 +81,10 @@ def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> N
 
 def real_array(field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf) -> NDArray[np.float64]:
     """A read-only float64 array of finite numbers in [0, most]; None in `shape` leaves that length free."""
-    allowed = "finite numbers >= 0" if most == math.inf else f"numbers in [0, {most:g}]"
+    allowed = "finite numbers >= 0" if most == math.inf else f"finite numbers in [0, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
-    array = _frozen(array, np.float64)
+    with np.errstate(over="ignore"):
+        array = _frozen(array, np.float64)
     bad = ~(np.isfinite(array) & (array >= 0) & (array <= most))
     if bad.any():
         index = tuple(np.argwhere(bad)[0])
@@ -111,7 +112,7 @@ def flags(field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.bool_
 def real(field: str, value: object, positive: bool = True) -> float:
     """A finite number, > 0 or >= 0."""
     allowed = "a finite number > 0" if positive else "a finite number >= 0"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise fail(field, value, allowed)
     try:
         number = float(value)
@@ -123,11 +124,11 @@ def real(field: str, value: object, positive: bool = True) -> float:
 
 
 def whole(field: str, value: object, least: int = 1) -> int:
-    """A whole number >= least that fits 64 bits."""
-    allowed = f"a whole number >= {least}"
+    """A whole number from `least` to 2^31."""
+    allowed = f"a whole number from {least} to 2^31"
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise fail(field, value, allowed)
-    if not least <= int(value) < 2**63:
+    if not least <= int(value) <= 2**31:
         raise fail(field, value, allowed)
     return int(value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import warnings
 from typing import Any
@@ -54,7 +56,7 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
     if name not in cp.installed_solvers():
         raise InputError(f'solver = "{solver}"; allowed: {", ".join(cp.installed_solvers())}')
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # licence notices
             warnings.simplefilter("ignore")  # "solution may be inaccurate": the checker judges it
             program.solve(solver=name, **options)
     except cp.error.SolverError as error:

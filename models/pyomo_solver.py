@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pyomo.environ as pyo
+from pyomo.common.tee import capture_output
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
@@ -54,12 +55,15 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None, gap: float) -> Ou
 
 
 def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
-    solver = pyo.SolverFactory(name)
-    if not solver.available(exception_flag=False):
+    with capture_output():  # Pyomo warns of unknown names on stdout
+        solver = pyo.SolverFactory(name)
+        available = bool(solver.available(exception_flag=False))
+    if not available:
         raise InputError(f'solver = "{name}"; allowed: "{DEFAULT}" or a solver that Pyomo finds on this machine')
     limit = {} if time_limit is None else {"timelimit": time_limit}
     try:
-        results = solver.solve(model, load_solutions=False, **limit)
+        with capture_output():  # licence notices must not mix with what is printed
+            results = solver.solve(model, load_solutions=False, **limit)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f'solver = "{name}" failed: {" ".join(str(error).split())}') from None
     infeasible = results.solver.termination_condition == pyo.TerminationCondition.infeasible

@@ -92,7 +92,7 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
         (["solve", TINY, "--method", "topk", "--node-limit", "3"], "option node_limit is unknown to method topk"),
         (["solve", TINY, "--method", "pyomo", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
         (["solve", TINY, "--method", "cvxpy", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
-        (["solve", TINY, "--time-limit", "-1"], "time_limit = -1.0; allowed: seconds > 0"),
+        (["solve", TINY, "--time-limit", "-1"], "time_limit = -1.0; allowed: a finite number > 0"),
         (["solve", TINY, "-o", "no/such/folder/s.json"], "cannot be written: No such file or directory"),
         (["check", TINY, TINY], 'holds an instance; allowed: format "dmoe-opt/solution"'),
         (["compare", TINY, "--methods", "des,magic"], 'method = "magic"'),
