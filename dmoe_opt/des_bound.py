@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is not worth opening
 CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
 FIRST_PRICE = 0.25  # of the mean cost per score; a good guess saves two passes, a bad one costs one
+COARSE = 1e-9  # a rounding error beyond this (relative) makes a price useless; the search then does without
 ROUNDING = 1e-15  # error of a bound per term and unit of magnitude
 NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more for that value
 BRANCHED, SOLUTION, SHORT, DEAR, COMPLETED = 0, 1, 2, 3, 4  # why a node of the tree was left

@@ -8,6 +8,7 @@ from numba import njit
 from dmoe_opt.des_bound import (
     BEST,
     CLOSE,
+    COARSE,
     INDEX,
     MEMBERS,
     NONE,
@@ -31,7 +32,7 @@ from dmoe_opt.des_bound import (
 from dmoe_opt.des_search import reduce_and_search
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "cbda3bbdd4ffc67b"
+SOURCES = "a5c61ef62385d08b"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -59,6 +60,10 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     if reduce:
         total, _ = sums(g, e, m)
         err = ROUNDING * (hi + 4) * (best + lam * (need + total))
+        if err > COARSE * best:
+            lam = 0.0
+            bound = 0.0
+            err = ROUNDING * (hi + 4) * best
         m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
         low = min(low, bound + least - err)
         hi = min(hi, m)

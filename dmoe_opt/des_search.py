@@ -12,6 +12,7 @@ from dmoe_opt.des_bound import (
     BRANCHED,
     CHEAP,
     CHOSEN,
+    COARSE,
     COMPLETED,
     CORE,
     CORE_E,
@@ -43,7 +44,7 @@ from dmoe_opt.des_bound import (
     sums,
 )  # fmt: skip
 
-SOURCES = "3a7185e9a75795d9"
+SOURCES = "ab586d28e63873f5"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -260,6 +261,10 @@ def reduce_and_search(g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, 
     r = w.real[R]
     total, _ = sums(g, e, m)
     err = ROUNDING * (hi + 4) * (best + lam * (need + total)) if best < np.inf else 0.0
+    if err > COARSE * best:
+        lam = 0.0
+        bound = 0.0
+        err = ROUNDING * (hi + 4) * best
     cut = best * (1.0 - TIE)
     if bound >= cut:
         return best, -1, 0, min(low, bound - err), True

@@ -97,8 +97,9 @@ class SelectionProblem:
     @cached_property
     def need_units(self) -> NDArray[np.float64]:
         """Relevance every method must reach after the shortfall rule, in whole score units, shape (T,)."""
-        wanted = np.ceil((self.threshold - SCORE_TOLERANCE) * SCORE_UNIT)
-        return np.minimum(wanted, self._best_units) if self.on_shortfall == "top_d" else wanted
+        reach = np.minimum(self.threshold, self._best_units / SCORE_UNIT)
+        wanted = reach if self.on_shortfall == "top_d" else self.threshold
+        return np.asarray(np.ceil((wanted - SCORE_TOLERANCE) * SCORE_UNIT))
 
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:

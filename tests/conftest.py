@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from dmoe_opt import Instance, Radio, SelectionProblem
 
-settings.register_profile("dmoe", deadline=None, max_examples=150)
+settings.register_profile("dmoe", deadline=None, max_examples=60)
 settings.load_profile("dmoe")
 
 
