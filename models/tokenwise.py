@@ -49,6 +49,7 @@ def solve_each(
     chosen = np.zeros(problem.scores.shape, dtype=bool)
     bounds = np.zeros(problem.num_tokens)
     message = ""
+    known = not problem.num_tokens
     for t in range(problem.num_tokens):
         left = None
         if time_limit is not None:  # an even share of what is left, so that a hard token starves no other
@@ -58,6 +59,7 @@ def solve_each(
             message = message or f"no selection of token {t} was found within the limit"
         else:
             chosen[t] = answer.chosen > 0.5
+        known |= answer.bound_j is not None
         bounds[t] = 0.0 if answer.bound_j is None else max(answer.bound_j, 0.0)
         if progress:
             progress(t + 1, problem.num_tokens)
@@ -65,7 +67,7 @@ def solve_each(
         problem,
         method,
         selection=None if message else chosen,
-        bound_j=float(bounds.sum()),
+        bound_j=float(bounds.sum()) if known else None,  # not every solver hands its bound on
         stats=stats | {"token_bound_j": bounds},
         message=message,
     )
