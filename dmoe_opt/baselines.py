@@ -6,17 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.des import relaxation
+from dmoe_opt.evaluate import Selection
 from dmoe_opt.instance import SelectionProblem, score_units
 from dmoe_opt.result import Result, build
 
 
 def solve_topk(problem: SelectionProblem) -> Result:
     """Top-k routing: every token takes its D best usable experts whatever they cost; ties go to the lower index."""
+    return build(problem, "topk", selection=topk_selection(problem), bound_j=relaxation(problem))
+
+
+def topk_selection(problem: SelectionProblem) -> Selection:
+    """The D best usable scores of every token, without those that are zero."""
     units = np.where(problem.usable, score_units(problem.scores), 0.0)
     best = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
     selection = np.zeros(units.shape, dtype=bool)
     np.put_along_axis(selection, best, True, axis=1)
-    return build(problem, "topk", selection=selection & (units > 0), bound_j=relaxation(problem))
+    return np.asarray(selection & (units > 0))
 
 
 def solve_greedy(problem: SelectionProblem) -> Result:

@@ -77,7 +77,7 @@ def info(file: str, as_json: bool) -> None:
 @cli.command()
 @click.argument("file")
 @PROBLEM
-@click.option("--method", default="des", show_default=True, metavar="NAME", help="See `dmoe-opt methods`.")
+@click.option("--method", metavar="NAME", help="Default: des for selection, bcd for jesa; see `dmoe-opt methods`.")
 @click.option("--time-limit", type=float, metavar="S", help="Stop after S seconds with the best answer and its bound.")
 @click.option("--node-limit", type=click.IntRange(0), metavar="N", help="Nodes per token (des).")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads (des).")
@@ -85,15 +85,18 @@ def info(file: str, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
 @JSON
-def solve(file: str, problem: str, method: str, output: str | None, as_json: bool, **options: Any) -> None:
+def solve(file: str, problem: str, method: str | None, output: str | None, as_json: bool, **options: Any) -> None:
     """Solve an instance (a file, or the name of a committed one) and check the answer."""
     import inspect
 
     from dmoe_opt import files, tables
     from dmoe_opt import solve as run
-    from dmoe_opt.solving import find
+    from dmoe_opt.solving import default_method, find
 
     data = files.load(file)
+    if output is not None:
+        files.require_place(output)
+    method = method or default_method(problem)
     function = find(problem, method)
     tables.prepare()
     with tables.progress(f"{data.name or file}: {method}") as report:
@@ -126,7 +129,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
         click.echo("\n".join(found))
     else:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
-        click.echo(f"ok: {claim.status}, {energy}; every rule and claim holds")
+        click.echo(f"ok: {claim.status}, {energy}; the rules hold, energy, gap and status are as claimed")
     sys.exit(1 if found else 0)
 
 

@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des_kernel as kernel
+from dmoe_opt import validate
+from dmoe_opt.evaluate import Selection
 from dmoe_opt.instance import SCORE_UNIT, Instance, SelectionProblem
 from dmoe_opt.result import Result, as_problem, build
 from dmoe_opt.validate import InputError
@@ -36,7 +38,7 @@ REASONS = ("branched", "reaches the threshold", "cannot reach the threshold", "b
 
 
 class TreeNode(NamedTuple):
-    """One node of a search: `expert` was taken or not at `parent`; the root has parent -1 and expert None."""
+    """One node of a search: `expert` was taken or not at `parent`; a root has parent -1 and expert None."""
 
     node: int
     parent: int
@@ -49,15 +51,20 @@ class TreeNode(NamedTuple):
 class _Search:
     """Arrays that kernel and caller share while a search runs."""
 
-    def __init__(self, problem: SelectionProblem) -> None:
+    def __init__(
+        self,
+        problem: SelectionProblem,
+        cost: NDArray[np.float64] | None = None,
+        usable: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.problem = problem
+        self.cost = problem.cost if cost is None else cost
+        self.usable = problem.usable if usable is None else usable
         shape = problem.scores.shape
         self.chosen = np.zeros(shape, dtype=np.bool_)
         self.bound = np.full(shape[0], -1.0)
         self.nodes = np.zeros(shape[0], dtype=np.int64)
         self.stop = np.zeros(1, dtype=np.bool_)
-        dearest = float(problem.cost.max(initial=0.0))
-        self.scale = 2.0 ** -float(np.frexp(dearest)[1]) if dearest > 0 else 1.0  # a power of two: exact
 
     def run(
         self, rows: slice, limit: int, reduce: bool = True, pairs: bool = True, tree: NDArray[np.float64] | None = None
@@ -66,7 +73,7 @@ class _Search:
         p = self.problem
         recorded = np.zeros(1, dtype=np.int64)
         kernel.solve_tokens(
-            p.scores[rows], p.cost[rows], p.usable[rows], p.need_units[rows], SCORE_UNIT, self.scale,
+            p.scores[rows], self.cost[rows], self.usable[rows], p.need_units[rows], SCORE_UNIT,
             p.max_experts, limit, reduce, pairs, self.stop, self.chosen[rows], self.bound[rows], self.nodes[rows],
             kernel.workspace(p.num_experts, p.max_experts), np.empty((0, 5)) if tree is None else tree, recorded,
         )  # fmt: skip
@@ -147,6 +154,21 @@ def relaxation(problem: SelectionProblem | Instance) -> float:
     return float(search.bound.sum())
 
 
+def choose(
+    problem: SelectionProblem, cost: NDArray[np.float64], usable: NDArray[np.bool_]
+) -> tuple[Selection, NDArray[np.float64]]:
+    """Exact selections at other prices, in the calling thread: what a descent over prices calls again and again.
+
+    `cost` and `usable` (T, K) stand in for those of the problem; thresholds stay as they are. Returns the selection
+    and the bound per token in J, inf where a token cannot be served.
+    """
+    for array in (cost, usable):
+        array.flags.writeable = False
+    search = _Search(problem, cost, usable)
+    search.run(slice(None), UNLIMITED)
+    return search.chosen, search.bound
+
+
 def search_tree(
     problem: SelectionProblem | Instance, token: int, *, reduce: bool = True, sweep: bool = True, most: int = 10_000
 ) -> list[TreeNode]:
@@ -154,8 +176,14 @@ def search_tree(
 
     With `reduce` and `sweep` off the search starts without incumbent and decided experts, and branches down to the
     last expert. It stops after `most` nodes. A node that was completed by a sweep shows the cost of the best set
-    below it, or of the incumbent if none is better.
+    below it, or of the incumbent if none is better. A hard token has a root for each number of experts.
+
+    Raises
+    ------
+    InputError
+        If there is no such token.
     """
+    most = validate.whole("most", most)
     problem = as_problem(problem)
     if not 0 <= token < problem.num_tokens:
         raise InputError(f"token = {token}; allowed: 0..{problem.num_tokens - 1}")
@@ -168,7 +196,7 @@ def search_tree(
             parent=int(tree[n, 0]),
             expert=None if tree[n, 1] < 0 else int(tree[n, 1]),
             taken=None if tree[n, 2] < 0 else bool(tree[n, 2]),
-            bound_j=float(tree[n, 3] / search.scale),
+            bound_j=float(tree[n, 3]),
             reason=REASONS[int(tree[n, 4])],
         )
         for n in range(min(rows, most))

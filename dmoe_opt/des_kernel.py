@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -52,18 +54,20 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     """One token: (best, size, nodes, bound), the chosen items in w.whole[BEST]; best is inf if `need` is out of reach."""
     if need <= 0.0:
         return 0.0, 0, 0, 0.0
+    if m == 0:
+        return np.inf, 0, 0, np.inf
     hi = min(cap, m)
     bound, lam, best, size = best_dual(g, e, m, need, NONE, hi, np.inf, NONE, w)
-    if bound == np.inf or hi == 0:
+    if bound == np.inf:
         return np.inf, 0, 0, np.inf
     low = np.inf
+    total, _ = sums(g, e, m)
+    err = ROUNDING * (hi + 4) * (best + lam * (need + total))
+    if err > COARSE * best:
+        lam = 0.0
+        bound = 0.0
+        err = ROUNDING * (hi + 4) * best
     if reduce:
-        total, _ = sums(g, e, m)
-        err = ROUNDING * (hi + 4) * (best + lam * (need + total))
-        if err > COARSE * best:
-            lam = 0.0
-            bound = 0.0
-            err = ROUNDING * (hi + 4) * best
         m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
         low = min(low, bound + least - err)
         hi = min(hi, m)
@@ -83,12 +87,16 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     if finished:
         return best, size, nodes, min(best, low)
     if nodes >= limit or stop[0]:
-        return best, size, nodes, min(best, bound, dropped)
+        return best, size, nodes, min(best, bound - err, dropped)
     # Hard token. By the number of experts: the relaxation cannot mix sizes, so correlated costs close.
     need = _next_multiple(g, m, need)
     low = dropped
     for n in range(1, hi + 1):
-        w.real[SIZE_BOUND, n], w.real[SIZE_LAM, n], best, size = best_dual(g, e, m, need, n, n, best, size, w)
+        bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
+        err = ROUNDING * (n + 4) * (best + lam * (need + total))
+        coarse = err > COARSE * best and bound < np.inf
+        w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
+        w.real[SIZE_LAM, n] = 0.0 if coarse else lam
     w.real[SIZE_BOUND, 0] = np.inf
     while True:
         n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
@@ -108,36 +116,43 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def solve_tokens(
-    scores, cost, usable, need, unit, scale, cap, limit, reduce, pairs, stop, chosen, bound, nodes, w, tree, rows
-):  # fmt: skip
+def solve_tokens(scores, cost, usable, need, unit, cap, limit, reduce, pairs, stop, chosen, bound, nodes, w, tree, rows):
     """Solve tokens one after the other.
 
-    scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; costs are multiplied by the
-    power of two `scale`; limit is in nodes per token. Writes chosen (T, K) bool, bound (T,) in J and nodes (T,).
-    A token that cannot reach its need is left unchosen with bound inf. Setting stop[0] ends the search early with
-    valid bounds.
+    scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; limit is in nodes per token.
+    Writes chosen (T, K) bool, bound (T,) in J and nodes (T,). A token that cannot reach its need is left unchosen with
+    bound inf. Setting stop[0] ends the search early with valid bounds.
     """
     tokens, experts = scores.shape
     g = w.real[G]
     e = w.real[E]
     for t in range(tokens):
         m = NONE
+        dearest = 0.0
         for j in range(experts):
             g[m] = np.rint(scores[t, j] * unit)
-            e[m] = cost[t, j] * scale
+            e[m] = cost[t, j]
             w.whole[INDEX, m] = j
-            m += 1 if usable[t, j] and g[m] > 0.0 else 0
+            if usable[t, j] and g[m] > 0.0:
+                dearest = max(dearest, e[m])
+                m += 1
+        scale = 1.0  # a power of two brings the costs of the token near 1, exactly
+        if dearest > 0.0:
+            scale = 2.0 ** min(-math.frexp(dearest)[1], 1000)
+            for j in range(m):
+                e[j] *= scale
         most = NONE if stop[0] else limit
         _, size, visited, low = _solve_token(g, e, m, need[t], cap, most, w, reduce, pairs, stop, tree, rows)
         for k in range(size):
             chosen[t, w.whole[INDEX, w.whole[BEST, k]]] = True
         nodes[t] = visited
         bound[t] = low / scale
+        for row in range(min(rows[0], tree.shape[0])):
+            tree[row, 3] /= scale
 
 
 def workspace(experts: int, cap: int) -> Work:
-    """Scratch for `solve_tokens` with up to this many experts and this cap; one per thread."""
+    """Scratch for `solve_tokens` with up to this many experts and this cap; each running call needs its own."""
     k = experts + 2
     c = min(experts, cap) + 2
     return Work(np.empty((REALS, k)), np.empty((WHOLES, k), np.int32), np.empty((TABLES, k, c)), np.empty((k, k), np.int32))

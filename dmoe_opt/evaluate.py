@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.instance import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.instance import SCORE_UNIT, Instance, SelectionProblem, score_units
 
 Selection = NDArray[np.bool_]
+Allocation = NDArray[np.bool_]
 MOST_LISTED = 20
 
 
@@ -19,6 +20,47 @@ def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[n
 def energy_j(problem: SelectionProblem, selection: Selection) -> float:
     """The objective of P1 in joules."""
     return float(token_energy_j(problem, selection).sum())
+
+
+def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
+    """Tokens that each link i -> j carries, shape (K, K); a node's own expert needs no link."""
+    found = np.zeros((instance.num_experts, instance.num_experts), dtype=np.int64)
+    np.add.at(found, instance.source, selection.astype(np.int64))
+    np.fill_diagonal(found, 0)
+    return found
+
+
+def round_energy_j(instance: Instance, selection: Selection, allocation: Allocation) -> float:
+    """Energy of a round, J: computing, plus for each link that carries q tokens P0 n s0 q / (sum of its n rates).
+
+    In terms of c, the energy of a token on one subcarrier, a link costs q n / sum(1 / c); it is inf without a
+    subcarrier that works.
+    """
+    load = loads(instance, selection)
+    i, j = np.nonzero(load)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0).sum(axis=1)
+        links = np.where(rates > 0, load[i, j] * allocation[i, j].sum(axis=1) / rates, np.inf)
+    return float(selection.sum(axis=0) @ instance.compute_energy + links.sum())
+
+
+def round_violations(instance: Instance, selection: Selection, allocation: Allocation) -> list[str]:
+    """Every rule of a round that a decision breaks: (C1) to (C4) of MODEL.md section 1; empty if it is feasible."""
+    found = violations(instance.selection_problem(), selection)
+    if found:
+        return found
+    if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
+        return [f"the allocation has shape {allocation.shape}, wanted {instance.link_energy.shape} of bool"]
+    for m in np.flatnonzero(allocation.sum(axis=(0, 1)) > 1):
+        links = ", ".join(f"{i} -> {j}" for i, j in np.argwhere(allocation[:, :, m]))
+        found.append(f"subcarrier {m} (C3): serves more than one link: {links}")
+    for i in np.flatnonzero(np.diagonal(allocation.any(axis=2))):
+        found.append(f"node {i}: a link to itself has a subcarrier")
+    works = (allocation & np.isfinite(instance.link_energy)).any(axis=2)
+    load = loads(instance, selection)
+    for i, j in np.argwhere((load > 0) & ~works):
+        found.append(f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works")
+    return found[:MOST_LISTED]
 
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from decimal import Decimal
 from itertools import chain, combinations, islice
 
 import numpy as np
@@ -36,7 +37,8 @@ def solve_selection(problem: SelectionProblem, *, time_limit: float | None = Non
     count = number_of_sets(experts, problem.max_experts)
     if count > MOST_SETS:
         raise InputError(
-            f"exhaustive: {experts} experts with at most {problem.max_experts} make {count:.3g} sets; allowed: {MOST_SETS:,}"
+            f"exhaustive: {experts} experts with at most {problem.max_experts} make {Decimal(count):.3g} sets; "
+            f"allowed: {MOST_SETS:,}"
         )
     best = np.full(tokens, np.inf)
     selection = np.zeros((tokens, experts), dtype=bool)

@@ -10,6 +10,7 @@ import difflib
 import io
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from dmoe_opt.formats import ROUND, SELECTION, SOLUTION, VERSION, RadioFields, Solution, read_fields
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.radio import Radio
+from dmoe_opt.radio import DEAD_LINK_J, Radio
 from dmoe_opt.validate import InputError, fail
 
 
@@ -88,6 +89,17 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
         raise fail("data", data, "an Instance, a SelectionProblem or a Result")
 
 
+def require_place(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` if a file cannot be put there, before the work whose result it shall hold."""
+    try:
+        target = Path(os.path.realpath(path))
+        reason = "it is a folder" if target.is_dir() else "" if target.parent.is_dir() else "No such file or directory"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    if reason or not str(path):
+        raise InputError(f"{path}: cannot be written: {reason or 'the name is empty'}")
+
+
 def write(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all."""
     temporary = None
@@ -98,7 +110,7 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
         if target.exists() and not target.is_file() and not target.is_dir():  # a pipe or device cannot be replaced
             target.write_bytes(content)
             return
-        temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
@@ -129,7 +141,7 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
     fields = {"format": ROUND, "version": VERSION, **common, "tokens": tokens, "compute_energy": data.compute_energy}
     if data.radio is None:
-        return fields | {"link_energy": data.link_energy}
+        return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}  # a dead link is inf inside
     return fields | {"radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}}
 
 

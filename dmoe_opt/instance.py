@@ -202,7 +202,8 @@ class Instance:
         if self.radio is not None and not isinstance(self.radio, Radio):
             raise validate.fail("radio", self.radio, "a Radio")
         if self.radio is None:
-            energy = validate.real_array("link_energy", self.link_energy, (experts, experts, None), most=DEAD_LINK_J).copy()
+            energy = validate.real_array("link_energy", self.link_energy, (experts, experts, None)).copy()
+            energy[energy > DEAD_LINK_J] = np.inf
             nodes = np.arange(experts)
             energy[nodes, nodes, :] = 0.0
         else:
@@ -235,7 +236,11 @@ class Instance:
         return np.asarray(self.link_energy.min(axis=2))
 
     def selection_problem(self) -> SelectionProblem:
-        """P1 with every link on its best subcarrier: e[t, j] = a[j] + min over m of c[i(t), j, m]."""
+        """P1 with every link on its best subcarrier: e[t, j] = a[j] + min over m of c[i(t), j, m]; made once."""
+        return self._p1
+
+    @cached_property
+    def _p1(self) -> SelectionProblem:
         price = self.compute_energy + self.best_link_energy[self.source]
         usable = np.isfinite(price)
         return SelectionProblem(
@@ -264,6 +269,8 @@ class Instance:
             changes.setdefault("radio", None)
         elif self.radio is not None or "radio" in changes:
             changes["link_energy"] = None
+        else:
+            changes["link_energy"] = np.minimum(self.link_energy, 10 * DEAD_LINK_J)  # dead links are inf inside
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:

@@ -71,10 +71,11 @@ class Radio:
 
 
 def rayleigh_gains(rng: np.random.Generator, num_experts: int, num_subcarriers: int, mean_gain: float) -> NDArray[np.float64]:
-    """Independent Rayleigh fading: exponential power gains of the given mean, reciprocal, shape (K, K, M)."""
+    """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
+
+    Independent in both directions, as the probability of distinct best subcarriers in MODEL.md assumes.
+    """
     gains = rng.exponential(mean_gain, (num_experts, num_experts, num_subcarriers))
-    i, j = np.tril_indices(num_experts, -1)
-    gains[i, j] = gains[j, i]
     nodes = np.arange(num_experts)
     gains[nodes, nodes] = 0.0
     return gains

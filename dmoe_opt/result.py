@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import evaluate, formats
-from dmoe_opt.evaluate import Selection
+from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.validate import InputError, fail
 
@@ -34,8 +34,9 @@ class Status(StrEnum):
 class Result:
     """The answer of a method; absent values are None.
 
-    `selection` is a bool array (T, K); `gap` is (objective - bound) / objective; `shortfall` lists the tokens whose
-    threshold was lowered; `stats` holds the method's own counters; `message` says in words why there is no answer.
+    `selection` is a bool array (T, K), `allocation` a bool array (K, K, M), None where only experts are chosen; `gap`
+    is (objective - bound) / objective; `shortfall` lists the tokens whose threshold was lowered; `stats` holds the
+    method's own counters; `message` says in words why there is no answer.
     """
 
     problem: str
@@ -45,7 +46,7 @@ class Result:
     bound_j: float | None
     gap: float | None
     selection: Selection | None
-    allocation: NDArray[np.bool_] | None
+    allocation: Allocation | None
     shortfall: tuple[int, ...]
     instance: str
     instance_sha256: str
@@ -97,26 +98,29 @@ class Result:
 
 
 def build(
-    problem: SelectionProblem,
+    data: Instance | SelectionProblem,
     method: str,
     *,
     selection: Selection | None = None,
+    allocation: Allocation | None = None,
     bound_j: float | None = None,
     stats: Mapping[str, Any] | None = None,
     message: str = "",
 ) -> Result:
-    """Make a result for P1: evaluate, check, and derive gap and status.
+    """Make a result, of P1 for a selection problem and of P2 for a round: evaluate, check, derive gap and status.
 
-    A selection that breaks a rule is not an answer: it is dropped and its first violation becomes the message.
-    A bound above the objective of a feasible selection is wrong: it is dropped, and the message says so.
+    A decision that breaks a rule is not an answer: it is dropped and its first violation becomes the message.
+    A bound above the objective of a feasible decision is wrong: it is dropped, and the message says so.
     """
     objective = gap = None
-    if selection is not None and (broken := evaluate.violations(problem, selection)):
+    bound_j = None if bound_j is None else max(bound_j, 0.0)  # no energy is negative, rounding of a bound may be
+    if selection is not None and (broken := _violations(data, selection, allocation)):
         selection, message = None, f"the answer of {method} was refused: {broken[0]}"
-    if selection is not None:
-        selection = np.array(selection)
-        selection.flags.writeable = False
-        objective = evaluate.energy_j(problem, selection)
+    if selection is None:
+        allocation = None
+    else:
+        selection, allocation = _frozen(selection), None if allocation is None else _frozen(allocation)
+        objective = _energy_j(data, selection, allocation)
         if bound_j is not None and bound_j > objective:
             if bound_j - objective > BOUND_NOISE * objective:
                 message = f"{method} gave the bound {bound_j:.9g} J above the objective; it was dropped"
@@ -125,31 +129,57 @@ def build(
                 bound_j = objective
         gap = relative_gap(objective, bound_j)
     return Result(
-        problem="selection",
+        problem=problem_of(data),
         method=method,
         status=derive_status(objective, gap),
         objective_j=objective,
         bound_j=bound_j,
         gap=gap,
         selection=selection,
-        allocation=None,
-        shortfall=_shortfall(problem),
-        instance=problem.name,
-        instance_sha256=problem.sha256,
+        allocation=allocation,
+        shortfall=_shortfall(data),
+        instance=data.name,
+        instance_sha256=data.sha256,
         stats=dict(stats or {}),
         message=message,
     )
 
 
-def infeasible(problem: SelectionProblem, method: str, reason: str) -> Result:
+def infeasible(data: Instance | SelectionProblem, method: str, reason: str) -> Result:
     """The result of an instance that is proven to have no answer."""
     return Result(
-        "selection", method, Status.INFEASIBLE, None, None, None, None, None, (), problem.name, problem.sha256,
+        problem_of(data), method, Status.INFEASIBLE, None, None, None, None, None, (), data.name, data.sha256,
         message=reason,
     )  # fmt: skip
 
 
-def _shortfall(problem: SelectionProblem) -> tuple[int, ...]:
+def problem_of(data: Instance | SelectionProblem) -> str:
+    """Name of the problem that an answer to this data is about."""
+    return "selection" if isinstance(data, SelectionProblem) else "jesa"
+
+
+def _frozen(array: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
+def _violations(data: Instance | SelectionProblem, selection: Selection, allocation: Allocation | None) -> list[str]:
+    if isinstance(data, SelectionProblem):
+        return evaluate.violations(data, selection)
+    empty = np.zeros(data.link_energy.shape, dtype=bool)
+    return evaluate.round_violations(data, selection, empty if allocation is None else allocation)
+
+
+def _energy_j(data: Instance | SelectionProblem, selection: Selection, allocation: Allocation | None) -> float:
+    if isinstance(data, SelectionProblem):
+        return evaluate.energy_j(data, selection)
+    empty = np.zeros(data.link_energy.shape, dtype=bool)
+    return evaluate.round_energy_j(data, selection, empty if allocation is None else allocation)
+
+
+def _shortfall(data: Instance | SelectionProblem) -> tuple[int, ...]:
+    problem = as_problem(data)
     return tuple(np.flatnonzero(problem.shortfall).tolist()) if problem.on_shortfall == "top_d" else ()
 
 
@@ -157,6 +187,7 @@ def relative_gap(objective_j: float, bound_j: float | None) -> float | None:
     """(objective - bound) / objective, 0 if both are 0."""
     if bound_j is None:
         return None
+    bound_j = max(bound_j, 0.0)  # no energy is negative
     return 0.0 if objective_j <= bound_j else (objective_j - bound_j) / objective_j
 
 
@@ -177,27 +208,47 @@ def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:
 
 
 def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
-    """Recompute an answer from its instance: broken rules and false claims, one sentence each; empty if all holds."""
+    """Recompute an answer from its instance: broken rules and false claims, one sentence each; empty if all holds.
+
+    Recomputed are rules, energy, gap, status and shortfall, and that tokens cannot be served. A bound, and that
+    subcarriers are too few for a round, stay the word of the method: only a method can prove them.
+    """
     if not isinstance(data, Instance | SelectionProblem):
         raise fail("instance", data, "an Instance or a SelectionProblem")
     if not isinstance(answer, Result | formats.Solution):
         raise fail("answer", answer, "a Result or the Solution of a file")
-    problem = as_problem(data)
     claim = answer.solution() if isinstance(answer, Result) else answer
+    if claim.problem not in ("selection", "jesa"):
+        raise InputError(f'problem = "{claim.problem}"; allowed: "selection" or "jesa"')
+    if claim.problem == "jesa" and isinstance(data, SelectionProblem):
+        raise InputError('problem = "jesa"; allowed for a selection problem: "selection"')
+    judged = as_problem(data) if claim.problem == "selection" else data
+    problem = as_problem(data)
     found = []
-    if claim.problem != "selection":
-        raise InputError(f'problem = "{claim.problem}"; allowed: "selection"')
     if claim.instance_sha256 != problem.sha256:
         found.append(f"the solution belongs to another instance ({claim.instance or 'unnamed'})")
-    reason = problem.infeasibility()
     if claim.selection is None:
-        return found + _check_absence(claim, reason)
+        return found + _check_absence(claim, problem.infeasibility())
     selection, broken = _selection_of(problem, claim.selection)
-    found += broken or evaluate.violations(problem, selection)
+    allocation = None
+    if claim.problem == "jesa" and isinstance(data, Instance):
+        allocation, wrong = _allocation_of(data, claim.allocation or [])
+        broken += wrong
+    elif claim.allocation is not None:
+        broken.append("experts were to be chosen, yet an allocation is given")
+    found += broken or _violations(judged, selection, allocation)
     if not found:
-        objective = evaluate.energy_j(problem, selection)
-        found += _check_claims(problem, claim, objective)
+        found += _check_claims(problem, claim, _energy_j(judged, selection, allocation))
     return found
+
+
+def _allocation_of(instance: Instance, listed: list[list[int]]) -> tuple[Allocation, list[str]]:
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    for n, entry in enumerate(listed):
+        if len(entry) != 3 or not all(0 <= entry[k] < allocation.shape[k] for k in range(3)):
+            return allocation, [f"allocation[{n}] = {entry} is no link and subcarrier of the instance"]
+        allocation[tuple(entry)] = True
+    return allocation, []
 
 
 def _check_absence(claim: formats.Solution, reason: str | None) -> list[str]:
@@ -206,8 +257,10 @@ def _check_absence(claim: formats.Solution, reason: str | None) -> list[str]:
         found.append("there is no selection, yet an objective or a gap is claimed")
     if claim.status in (Status.OPTIMAL, Status.FEASIBLE):
         found.append(f'status "{claim.status}" is claimed without a selection')
-    if claim.status == Status.INFEASIBLE and reason is None:
+    if claim.status == Status.INFEASIBLE and reason is None and claim.problem == "selection":
         found.append("the instance is claimed infeasible, but every token can be served")
+    if claim.allocation is not None:
+        found.append("there is no selection, yet an allocation is given")
     if claim.status not in list(Status):
         found.append(f'status "{claim.status}" is none of {", ".join(Status)}')
     return found

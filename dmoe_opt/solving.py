@@ -38,7 +38,21 @@ METHODS: dict[tuple[str, str], Method] = {
     ),
     ("selection", "topk"): Method("dmoe_opt.baselines:solve_topk", False, "the D best scores, as mixtures are served"),
     ("selection", "greedy"): Method("dmoe_opt.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
+    ("jesa", "bcd"): Method(
+        "dmoe_opt.jesa:solve_bcd", False, "block coordinate descent of DES and assignment; proven where its bound is met"
+    ),
+    ("jesa", "exact"): Method(
+        "dmoe_opt.exact:solve_exact", True, "subcarriers thrown away by bounds, an integer program on the rest"
+    ),
+    ("jesa", "pyomo"): Method(
+        "dmoe_opt.models.joint_pyomo:solve", True, "both at once as an integer program in Pyomo, HiGHS or --solver"
+    ),
+    ("jesa", "relaxed"): Method(
+        "dmoe_opt.bounds:solve_relaxed", False, "every link on its best subcarrier; an optimum where these differ"
+    ),
+    ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
 }
+DEFAULTS = {"selection": "des", "jesa": "bcd"}
 MOST_SECONDS = 1e6
 PROBLEMS = tuple(dict.fromkeys(problem for problem, _ in METHODS))
 
@@ -48,6 +62,12 @@ def methods(problem: str = "selection") -> list[str]:
     if problem not in PROBLEMS:
         raise InputError(f'problem = "{problem}"; allowed: {", ".join(PROBLEMS)}')
     return [name for of, name in METHODS if of == problem]
+
+
+def default_method(problem: str) -> str:
+    """The method that is used where none is named."""
+    methods(problem)
+    return DEFAULTS[problem]
 
 
 def find(problem: str, method: str) -> Callable[..., Result]:
@@ -73,7 +93,7 @@ def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> N
 def solve(
     instance: Instance | SelectionProblem,
     problem: str = "selection",
-    method: str = "des",
+    method: str | None = None,
     time_limit: float | None = None,
     seed: int = 0,
     **options: Any,
@@ -85,7 +105,7 @@ def solve(
     instance
         A round or a selection problem; of a round, `selection` prices every link on its best subcarrier.
     problem, method
-        A row of `METHODS`.
+        A row of `METHODS`; the default method is `des` for `selection` and `bcd` for `jesa`.
     time_limit
         Seconds; methods that can be stopped then return what they have, with a valid bound.
     seed
@@ -105,7 +125,10 @@ def solve(
     """
     if not isinstance(instance, Instance | SelectionProblem):
         raise validate.fail("instance", instance, "an Instance or a SelectionProblem; dmoe_opt.load reads one from a file")
+    method = method or default_method(problem)
     function = find(problem, method)
+    if problem == "jesa" and not isinstance(instance, Instance):
+        raise validate.fail("problem", problem, "selection, for an instance without a radio")
     known = inspect.signature(function).parameters
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
@@ -116,7 +139,7 @@ def solve(
     given |= {name: value for name, value in shared.items() if name in known}
     import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES; compiling is not its time
     started = time.perf_counter()
-    p1 = as_problem(instance)
-    reason = p1.infeasibility()
-    result = infeasible(p1, method, reason) if reason else function(p1, **given)
+    data = as_problem(instance) if problem == "selection" else instance
+    reason = as_problem(instance).infeasibility()
+    result = infeasible(data, method, reason) if reason else function(data, **given)
     return replace(result, wall_s=time.perf_counter() - started)

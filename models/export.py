@@ -10,7 +10,7 @@ import numpy as np
 
 from dmoe_opt import files
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.models import selection_pyomo
+from dmoe_opt.models import joint_pyomo, selection_pyomo
 from dmoe_opt.models.tokenwise import scale
 from dmoe_opt.result import as_problem
 from dmoe_opt.validate import InputError
@@ -29,13 +29,16 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
     suffix = Path(path).suffix
     if suffix not in SUFFIXES:
         raise InputError(f'output = "{path}"; allowed: a name that ends in {", ".join(SUFFIXES)}')
-    if problem != "selection":
-        raise InputError(f'problem = "{problem}"; allowed: selection')
+    if problem not in ("selection", "jesa") or (problem == "jesa" and not isinstance(data, Instance)):
+        raise InputError(f'problem = "{problem}"; allowed: selection, or jesa for a round')
     p1 = as_problem(data)
     if not p1.num_tokens:
         raise InputError("the instance has no tokens; allowed: at least one for an export")
     factor = 2.0 ** round(float(np.log2(np.median(scale(p1)))))
-    model = selection_pyomo.build(p1, factor=factor)
+    if problem == "jesa" and isinstance(data, Instance):
+        model = joint_pyomo.build(data, factor=factor)
+    else:
+        model = selection_pyomo.build(p1, factor=factor)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"model{suffix}"
         labels = {} if suffix == ".nl" else {"symbolic_solver_labels": True}

@@ -56,7 +56,7 @@ def solve_each(
             left = (time_limit - (time.monotonic() - started)) / (problem.num_tokens - t)
         answer = Answer(None, None) if left is not None and left <= 0 else solve_one(t, left)
         if answer.chosen is None:
-            message = message or f"no selection of token {t} was found within the limit"
+            message = message or f"the solver gave no selection of token {t}" + (" within the limit" if time_limit else "")
         else:
             chosen[t] = answer.chosen > 0.5
         known |= answer.bound_j is not None

@@ -158,6 +158,22 @@ def test_wild_ratios_stay_honest() -> None:
     assert ours.objective_j == pytest.approx(reference.objective_j, rel=1e-9)
 
 
+def test_tokens_keep_their_own_scale() -> None:
+    """A token of 1e-200 J beside one of 1e190 J is solved as exactly as alone."""
+    cost = [[1e190, 1e180, 1e189], [3e-200, 1e-200, 2e-200]]
+    problem = SelectionProblem(scores=[[0.5] * 3] * 2, cost=cost, threshold=0.4, max_experts=1)
+    result = solve(problem)
+    assert result.selection is not None
+    assert result.selection.tolist() == [[False, True, False]] * 2
+
+
+def test_token_without_experts() -> None:
+    """Where nothing can be used the relaxation says so instead of dividing by zero."""
+    problem = SelectionProblem([[0.5]], [[1.0]], 0.5, 1, "infeasible", np.array([[False]]))
+    assert des_module.relaxation(problem) == np.inf
+    assert solve(problem).status == Status.INFEASIBLE
+
+
 def test_bad_options() -> None:
     """Options are checked before anything runs."""
     problem = problem_of("uncorrelated", num_tokens=1)

@@ -73,6 +73,18 @@ def test_round_trip(tmp_path: Path, suffix: str) -> None:
     assert again.radio is not None
 
 
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_dead_links_without_a_radio(tmp_path: Path, suffix: str) -> None:
+    """An energy above a billion joules is a link that cannot be used; it survives a file and a change elsewhere."""
+    energy = np.full((2, 2, 1), 2e9)
+    data = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=energy).replace(name="dead")
+    save(data, tmp_path / f"x{suffix}")
+    again = load(tmp_path / f"x{suffix}")
+    assert again.sha256 == data.sha256
+    result = solve(again)
+    assert (result.objective_j, result.shortfall) == (1.0, (0,))
+
+
 def test_link_energy_in_place_of_radio(tmp_path: Path) -> None:
     """Given joules are used as they are, and the diagonal is ignored."""
     document = {k: v for k, v in ROUND.items() if k != "radio"} | {"link_energy": [[[9.0], [0.25]], [[0.5], [9.0]]]}

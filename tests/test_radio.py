@@ -52,14 +52,15 @@ def test_presets(preset: str) -> None:
 
 
 def test_mean_snr_of_the_edge_preset() -> None:
-    """About 10 dB on average, reciprocal links."""
+    """About 10 dB on average, and both directions of a pair fade independently."""
     data = generate("edge-8x64", 1)
     assert isinstance(data, Instance)
     assert data.radio is not None
     off = ~np.eye(8, dtype=bool)
     snr = data.radio.gains[off] * data.radio.power_w / data.radio.noise_w
     assert 10 * np.log10(snr.mean()) == pytest.approx(10, abs=0.3)
-    assert (data.radio.gains == data.radio.gains.transpose(1, 0, 2)).all()
+    there, back = data.radio.gains[off], data.radio.gains.transpose(1, 0, 2)[off]
+    assert abs(np.corrcoef(there.ravel(), back.ravel())[0, 1]) < 0.1
 
 
 def test_unknown_presets_and_options() -> None:

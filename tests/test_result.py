@@ -75,6 +75,7 @@ def test_status_is_derived(hand: SelectionProblem) -> None:
         ({"selection": [[0], [1], []]}, "C1"),
         ({"selection": None}, "without a selection"),
         ({"instance_sha256": "0"}, "another instance"),
+        ({"allocation": [[9, 9, 9]]}, "yet an allocation is given"),
         ({"shortfall": [0]}, "0 tokens fall short, 1 are claimed"),
     ],
 )

@@ -1,0 +1,36 @@
+"""Bounds of a round (P2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmoe_opt import des
+from dmoe_opt.evaluate import Allocation, Selection, loads
+from dmoe_opt.instance import Instance
+from dmoe_opt.result import Result, build
+
+
+def relaxed(instance: Instance) -> tuple[Selection, float]:
+    """Every link on its best subcarrier, exclusivity (C3) dropped: one DES pass, and a lower bound on every round."""
+    problem = instance.selection_problem()
+    selection, bound = des.choose(problem, problem.cost, problem.usable)
+    return selection, float(bound.sum())
+
+
+def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
+    """The active links, each on its best subcarrier, shared or not."""
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    i, j = np.nonzero(loads(instance, selection))
+    allocation[i, j, instance.link_energy[i, j].argmin(axis=1)] = True
+    return allocation
+
+
+def solve_relaxed(instance: Instance) -> Result:
+    """The relaxed bound; where the best subcarriers of its active links differ, it is attained: a proven optimum."""
+    selection, bound = relaxed(instance)
+    allocation = best_subcarriers(instance, selection)
+    if (allocation.sum(axis=(0, 1)) > 1).any():
+        shared = int((allocation.sum(axis=(0, 1)) > 1).sum())
+        message = f"a bound only: links share {shared} of their best subcarriers"
+        return build(instance, "relaxed", bound_j=bound, message=message)
+    return build(instance, "relaxed", selection=selection, allocation=allocation, bound_j=bound)
