@@ -116,7 +116,7 @@ def keep(n, g, e, m, lam, sel, out):
     n = 0
     for j in range(m):
         out[n] = j
-        n += 1 if e[j] - lam * g[j] < 0.0 else 0
+        n += int(e[j] - lam * g[j] < 0.0)
     return n
 
 
@@ -253,7 +253,7 @@ def shrink(g, e, m, lam, room, size, w):
     left = NONE
     for j in range(m):
         kept[left] = j
-        left += 1 if e[j] - lam * g[j] < room or member[j] else 0
+        left += int((e[j] - lam * g[j] < room) | (member[j] != 0))  # no branch to mispredict
     n = 0
     for k in range(left):
         j = kept[k]
