@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dmoe_opt import SelectionProblem, generate, save
+from dmoe_opt import SelectionProblem, des, generate, save
 from dmoe_opt.cli import main
 from dmoe_opt.files import instance_files
 
@@ -174,6 +174,7 @@ except SystemExit:
 
 def test_interrupt_is_one_line(tmp_path: Path) -> None:
     """Ctrl-C ends a search that would run for minutes, at once and without a traceback."""
+    des.prepare()  # so that the process finds the kernels compiled
     hard = generate("inverse-strongly-correlated", 1, num_experts=100, max_experts=12, share=0.2, num_tokens=20_000)
     save(hard, tmp_path / "hard.npz")
     process = subprocess.Popen(
