@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.des import relaxation
 from dmoe_opt.evaluate import Selection
-from dmoe_opt.instance import SelectionProblem, score_units
+from dmoe_opt.instance import SelectionProblem
 from dmoe_opt.result import Result, build
 
 
@@ -18,7 +18,7 @@ def solve_topk(problem: SelectionProblem) -> Result:
 
 def topk_selection(problem: SelectionProblem) -> Selection:
     """The D best usable scores of every token, without those that are zero."""
-    units = np.where(problem.usable, score_units(problem.scores), 0.0)
+    units = problem.usable_units
     best = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
     selection = np.zeros(units.shape, dtype=bool)
     np.put_along_axis(selection, best, True, axis=1)
@@ -31,7 +31,7 @@ def solve_greedy(problem: SelectionProblem) -> Result:
     Each token takes experts by ascending e/g until its threshold is reached. Where the cap stops it before, it keeps
     as many of them as the best remaining scores can still complete.
     """
-    units = np.where(problem.usable, score_units(problem.scores), 0.0)
+    units = problem.usable_units
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(units > 0, problem.cost / units, np.inf)
     order = np.argsort(ratio, axis=1, kind="stable")

@@ -11,7 +11,7 @@ from dmoe_opt import evaluate, files
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import BOUND_NOISE, Result, as_problem, relative_gap
 from dmoe_opt.rows import Row, as_csv
-from dmoe_opt.solving import METHODS, methods, solve
+from dmoe_opt.solving import look_up, methods, solve
 from dmoe_opt.validate import InputError
 
 BEST_KNOWN = "best_known.json"
@@ -116,8 +116,7 @@ def compare(
         else:
             todo += instances_in([item])
     for name in methods or []:
-        if (problem, name) not in METHODS:
-            raise InputError(f'method = "{name}"; allowed for {problem}: {", ".join(n for p, n in METHODS if p == problem)}')
+        look_up(problem, name)
     loaded = [files.load(item) if isinstance(item, Path) else item for item in todo]
     plan = [(data, list(methods or default_methods(problem, data))) for data in loaded]
     runs = sum(len(names) for _, names in plan)

@@ -239,6 +239,12 @@ def _least_beyond(g, e, m, lam, room):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
+def rounding(best, lam, score, hi):
+    """Error of a bound made with the price lam on scores of this sum, in sets of at most hi; 0 without an incumbent."""
+    return ROUNDING * (hi + 4) * (best + lam * score) if best < np.inf else 0.0
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def shrink(g, e, m, lam, room, size, w):
     """Drop the experts whose reduced cost is at least `room`, but no member of w.whole[BEST]; (left, least dropped)."""
     index = w.whole[INDEX]

@@ -15,7 +15,6 @@ from dmoe_opt.des_bound import (
     MEMBERS,
     NONE,
     REALS,
-    ROUNDING,
     SIZE_BOUND,
     SIZE_LAM,
     TABLES,
@@ -27,6 +26,7 @@ from dmoe_opt.des_bound import (
     best_dual,
     copy_members,
     repair,
+    rounding,
     shrink,
     sums,
     trade,
@@ -34,7 +34,7 @@ from dmoe_opt.des_bound import (
 from dmoe_opt.des_search import reduce_and_search
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "fad14067e36b9e6b"
+SOURCES = "4adc3a9371cd536c"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -62,11 +62,11 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         return np.inf, 0, 0, np.inf
     low = np.inf
     total, _ = sums(g, e, m)
-    err = ROUNDING * (hi + 4) * (best + lam * (need + total))
+    err = rounding(best, lam, need + total, hi)
     if err > COARSE * best:
         lam = 0.0
         bound = 0.0
-        err = ROUNDING * (hi + 4) * best
+        err = rounding(best, 0.0, 0.0, hi)
     if reduce:
         m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
         low = min(low, bound + least - err)
@@ -93,7 +93,7 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     low = dropped
     for n in range(1, hi + 1):
         bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
-        err = ROUNDING * (n + 4) * (best + lam * (need + total))
+        err = rounding(best, lam, need + total, n)
         coarse = err > COARSE * best and bound < np.inf
         w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
         w.real[SIZE_LAM, n] = 0.0 if coarse else lam

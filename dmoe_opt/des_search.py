@@ -29,7 +29,6 @@ from dmoe_opt.des_bound import (
     OUT,
     PENALTY,
     REDUCED,
-    ROUNDING,
     SCORE,
     SECOND,
     SEL,
@@ -40,11 +39,12 @@ from dmoe_opt.des_bound import (
     VAL,
     R,
     negative,
+    rounding,
     smallest,
     sums,
 )  # fmt: skip
 
-SOURCES = "400d347a03ed3662"
+SOURCES = "40518735fbe1c5d4"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -260,11 +260,11 @@ def reduce_and_search(g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, 
     bound, lam = dual
     r = w.real[R]
     total, _ = sums(g, e, m)
-    err = ROUNDING * (hi + 4) * (best + lam * (need + total)) if best < np.inf else 0.0
+    err = rounding(best, lam, need + total, hi)
     if err > COARSE * best:
         lam = 0.0
         bound = 0.0
-        err = ROUNDING * (hi + 4) * best
+        err = rounding(best, 0.0, 0.0, hi)
     cut = best * (1.0 - TIE)
     if bound >= cut:
         return best, -1, 0, min(low, bound - err), True

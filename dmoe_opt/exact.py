@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None) -> Resul
 
 def _named(instance: Instance, answer: Result, bound_j: float | None, share: float) -> Result:
     if answer.status == Status.INFEASIBLE:
-        return answer
+        return replace(answer, method="exact")
     return build(
         instance, "exact", selection=answer.selection, allocation=answer.allocation, bound_j=bound_j,
         stats={"kept": share}, message=answer.message,
@@ -78,7 +79,7 @@ def _experts(problem: SelectionProblem, bounds: NDArray[np.float64], room: float
     for j in range(problem.num_experts):
         usable = problem.usable.copy()
         usable[:, j] = False
-        certain[:, j] = des.choose(problem, problem.cost.copy(), usable)[1] > bounds + room
+        certain[:, j] = des.choose(problem, problem.cost, usable)[1] > bounds + room
         cost = problem.cost.copy()
         cost[:, j] = 0.0  # with expert j for free, a set with it costs at least the rest
         free = des.choose(problem, cost, problem.usable)[1]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.des import relaxation
-from dmoe_opt.instance import SelectionProblem, score_units
+from dmoe_opt.instance import SelectionProblem
 from dmoe_opt.result import Result, build
 from dmoe_opt.validate import InputError
 
@@ -42,7 +42,7 @@ def solve_selection(problem: SelectionProblem, *, time_limit: float | None = Non
         )
     best = np.full(tokens, np.inf)
     selection = np.zeros((tokens, experts), dtype=bool)
-    units = np.where(problem.usable, score_units(problem.scores), 0.0)
+    units = problem.usable_units
     sizes = range(min(experts, problem.max_experts) + 1)
     sets = chain.from_iterable(combinations(range(experts), n) for n in sizes)
     seen = 0

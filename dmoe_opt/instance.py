@@ -94,6 +94,11 @@ class SelectionProblem:
         """K."""
         return int(self.scores.shape[1])
 
+    @property
+    def usable_units(self) -> NDArray[np.float64]:
+        """Scores in whole units, 0 for experts that cannot be used, shape (T, K)."""
+        return np.where(self.usable, score_units(self.scores), 0.0)
+
     @cached_property
     def need_units(self) -> NDArray[np.float64]:
         """Relevance every method must reach after the shortfall rule, in whole score units, shape (T,)."""
@@ -106,7 +111,7 @@ class SelectionProblem:
         if not self.num_experts:
             return np.zeros(self.num_tokens)
         keep = min(self.max_experts, self.num_experts)
-        units = np.where(self.usable, score_units(self.scores), 0.0)
+        units = self.usable_units
         units.partition(self.num_experts - keep, axis=1)
         return np.asarray(units[:, self.num_experts - keep :].sum(axis=1))
 

@@ -37,7 +37,6 @@ def solve_bcd(instance: Instance) -> Result:
     """
     selection, bound = relaxed(instance)
     trace: list[float] = []
-    allocation = None
     found = _thin_out(instance, selection)
     if found is None:
         message = f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, as far as was tried"

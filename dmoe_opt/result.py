@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dmoe_opt import evaluate, formats
+from dmoe_opt import evaluate, formats, validate
 from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.validate import InputError, fail
@@ -113,13 +112,16 @@ def build(
     A bound above the objective of a feasible decision is wrong: it is dropped, and the message says so.
     """
     objective = gap = None
+    if isinstance(data, Instance) and allocation is None:
+        allocation = np.zeros(data.link_energy.shape, dtype=bool)
     bound_j = None if bound_j is None else max(bound_j, 0.0)  # no energy is negative, rounding of a bound may be
     if selection is not None and (broken := _violations(data, selection, allocation)):
         selection, message = None, f"the answer of {method} was refused: {broken[0]}"
     if selection is None:
         allocation = None
     else:
-        selection, allocation = _frozen(selection), None if allocation is None else _frozen(allocation)
+        selection = validate.frozen(selection, np.bool_)
+        allocation = None if allocation is None else validate.frozen(allocation, np.bool_)
         objective = _energy_j(data, selection, allocation)
         if bound_j is not None and bound_j > objective:
             if bound_j - objective > BOUND_NOISE * objective:
@@ -158,24 +160,16 @@ def problem_of(data: Instance | SelectionProblem) -> str:
     return "selection" if isinstance(data, SelectionProblem) else "jesa"
 
 
-def _frozen(array: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    array = np.array(array)
-    array.flags.writeable = False
-    return array
-
-
 def _violations(data: Instance | SelectionProblem, selection: Selection, allocation: Allocation | None) -> list[str]:
-    if isinstance(data, SelectionProblem):
-        return evaluate.violations(data, selection)
-    empty = np.zeros(data.link_energy.shape, dtype=bool)
-    return evaluate.round_violations(data, selection, empty if allocation is None else allocation)
+    if isinstance(data, Instance) and allocation is not None:
+        return evaluate.round_violations(data, selection, allocation)
+    return evaluate.violations(as_problem(data), selection)
 
 
 def _energy_j(data: Instance | SelectionProblem, selection: Selection, allocation: Allocation | None) -> float:
-    if isinstance(data, SelectionProblem):
-        return evaluate.energy_j(data, selection)
-    empty = np.zeros(data.link_energy.shape, dtype=bool)
-    return evaluate.round_energy_j(data, selection, empty if allocation is None else allocation)
+    if isinstance(data, Instance) and allocation is not None:
+        return evaluate.round_energy_j(data, selection, allocation)
+    return evaluate.energy_j(as_problem(data), selection)
 
 
 def _shortfall(data: Instance | SelectionProblem) -> tuple[int, ...]:
@@ -199,12 +193,8 @@ def derive_status(objective_j: float | None, gap: float | None) -> Status:
 
 
 def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:
-    """P1 of a round (every link on its best subcarrier), or the problem itself; it keeps the digest of its origin."""
-    if isinstance(data, SelectionProblem):
-        return data
-    problem = data.selection_problem()
-    problem.__dict__["sha256"] = data.sha256  # results must name the instance they belong to
-    return problem
+    """P1 of a round (every link on its best subcarrier), or the problem itself."""
+    return data if isinstance(data, SelectionProblem) else data.selection_problem()
 
 
 def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
@@ -225,7 +215,7 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     judged = as_problem(data) if claim.problem == "selection" else data
     problem = as_problem(data)
     found = []
-    if claim.instance_sha256 != problem.sha256:
+    if claim.instance_sha256 != data.sha256:
         found.append(f"the solution belongs to another instance ({claim.instance or 'unnamed'})")
     if claim.selection is None:
         return found + _check_absence(claim, problem.infeasibility())

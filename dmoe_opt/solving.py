@@ -70,11 +70,16 @@ def default_method(problem: str) -> str:
     return DEFAULTS[problem]
 
 
-def find(problem: str, method: str) -> Callable[..., Result]:
-    """The function behind a name, imported now."""
+def look_up(problem: str, method: str) -> Method:
+    """The row of the table; raises `InputError` if there is none."""
     if method not in methods(problem):
         raise InputError(f'method = "{method}"; allowed for {problem}: {", ".join(methods(problem))}')
-    module, function = METHODS[problem, method].place.split(":")
+    return METHODS[problem, method]
+
+
+def find(problem: str, method: str) -> Callable[..., Result]:
+    """The function behind a name, imported now."""
+    module, function = look_up(problem, method).place.split(":")
     found: Callable[..., Result] = getattr(import_module(module), function)
     return found
 
@@ -142,4 +147,4 @@ def solve(
     data = as_problem(instance) if problem == "selection" else instance
     reason = as_problem(instance).infeasibility()
     result = infeasible(data, method, reason) if reason else function(data, **given)
-    return replace(result, wall_s=time.perf_counter() - started)
+    return replace(result, wall_s=time.perf_counter() - started, instance_sha256=instance.sha256)

@@ -59,7 +59,7 @@ def _ragged(field: str, value: object) -> InputError | None:
     )
 
 
-def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
+def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     """A read-only contiguous array; an array that is already both is shared, anything else is copied."""
     if array.dtype == dtype and array.flags.c_contiguous and not array.flags.writeable:
         return array
@@ -84,7 +84,7 @@ def real_array(field: str, value: object, shape: tuple[int | None, ...], most: f
     allowed = "finite numbers >= 0" if most == math.inf else f"finite numbers in [0, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     with np.errstate(over="ignore"):
-        array = _frozen(array, np.float64)
+        array = frozen(array, np.float64)
     bad = ~(np.isfinite(array) & (array >= 0) & (array <= most))
     if bad.any():
         index = tuple(np.argwhere(bad)[0])
@@ -100,13 +100,13 @@ def whole_array(field: str, value: object, shape: tuple[int | None, ...], below:
     if bad.any():
         index = tuple(np.argwhere(bad)[0])
         raise fail(field + _place(index), array[index].item(), allowed)
-    return _frozen(array, np.int64)
+    return frozen(array, np.int64)
 
 
 def flags(field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A read-only array of booleans."""
     array = _shaped(field, _as_array(field, value, "b", "true or false"), shape)
-    return _frozen(array, np.bool_)
+    return frozen(array, np.bool_)
 
 
 def real(field: str, value: object, positive: bool = True) -> float:

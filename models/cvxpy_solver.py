@@ -19,8 +19,8 @@ SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
 INFEASIBLE = (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE)
 
 
-def run(program: cp.Problem, solver: str | None = None, time_limit: float | None = None, gap: float = 0.0) -> Outcome:
-    """Solve to the relative gap asked for; the variables then hold the best solution found.
+def run(program: cp.Problem, solver: str | None = None, time_limit: float | None = None) -> Outcome:
+    """Solve to a gap of zero; the variables then hold the best solution found.
 
     The bound is what the solver proves, where CVXPY hands it on (HiGHS, Gurobi); for a linear program it is the
     optimum itself.
@@ -37,7 +37,7 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
             "primal_feasibility_tolerance": FEASIBILITY,
             "dual_feasibility_tolerance": FEASIBILITY,
             "mip_feasibility_tolerance": FEASIBILITY,
-            "mip_rel_gap": gap,
+            "mip_rel_gap": 0.0,
             "mip_abs_gap": 0.0,
             "threads": 1,
         }
@@ -47,7 +47,7 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
         options = {
             "FeasibilityTol": FEASIBILITY,
             "IntFeasTol": FEASIBILITY,
-            "MIPGap": gap,
+            "MIPGap": 0.0,
             "MIPGapAbs": 0.0,
             "Threads": 1,
         }

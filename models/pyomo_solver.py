@@ -21,8 +21,8 @@ HIGHS_OPTIONS = {
 }
 
 
-def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None, gap: float = 0.0) -> Outcome:
-    """Solve to the relative gap asked for and load the best solution found into the model.
+def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None) -> Outcome:
+    """Solve to a gap of zero and load the best solution found into the model.
 
     Raises
     ------
@@ -30,17 +30,17 @@ def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float |
         If no solver of that name can be used.
     """
     if solver in (None, DEFAULT):
-        return _highs(model, time_limit, gap)
+        return _highs(model, time_limit)
     return _by_name(model, str(solver), time_limit)
 
 
-def _highs(model: pyo.ConcreteModel, time_limit: float | None, gap: float) -> Outcome:
+def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
     results = SolverFactory("highs").solve(
         model,
         load_solutions=False,
         raise_exception_on_nonoptimal_result=False,
         time_limit=time_limit,
-        rel_gap=gap,
+        rel_gap=0.0,
         abs_gap=0.0,
         threads=1,
         solver_options=HIGHS_OPTIONS,

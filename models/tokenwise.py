@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.baselines import topk_selection
 from dmoe_opt.des import Progress
-from dmoe_opt.instance import SelectionProblem, score_units
+from dmoe_opt.evaluate import token_energy_j
+from dmoe_opt.instance import SelectionProblem
 from dmoe_opt.result import Result, build
 
 FEASIBILITY = 1e-9
@@ -29,10 +31,7 @@ def scale(problem: SelectionProblem) -> NDArray[np.float64]:
 
     Solvers work to absolute tolerances of about 1e-6, and a token costs about 1e-3 J.
     """
-    units = np.where(problem.usable, score_units(problem.scores), 0.0)
-    best = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
-    price = np.where(np.take_along_axis(units, best, axis=1) > 0, np.take_along_axis(problem.cost, best, axis=1), 0.0)
-    total = price.sum(axis=1)
+    total = token_energy_j(problem, topk_selection(problem))
     return np.asarray(1.0 / np.where(total > 1e-200, total, 1.0))
 
 

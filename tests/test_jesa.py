@@ -75,6 +75,7 @@ def test_against_enumeration(instance: Instance) -> None:
     optimum = cheapest(instance)
     for method in ALL:
         result = solve(instance, "jesa", method)
+        assert result.method == method
         assert check(instance, result) == []
         if as_problem(instance).infeasibility():
             assert result.status == Status.INFEASIBLE

@@ -112,6 +112,7 @@ def test_prices_of_a_round(round_of_two: Instance) -> None:
     result = solve(round_of_two)
     assert result.objective_j == 1.25 + 0.25
     assert check(round_of_two, result) == []
+    assert result.instance_sha256 == round_of_two.sha256 != problem.sha256
 
 
 def test_report_names_what_matters(hand: SelectionProblem) -> None:
