@@ -155,17 +155,18 @@ def relaxation(problem: SelectionProblem | Instance) -> float:
 
 
 def choose(
-    problem: SelectionProblem, cost: NDArray[np.float64], usable: NDArray[np.bool_]
+    problem: SelectionProblem, cost: NDArray[np.float64], usable: NDArray[np.bool_], node_limit: int = UNLIMITED
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Exact selections at other prices, in the calling thread: what a descent over prices calls again and again.
 
     `cost` and `usable` (T, K) stand in for those of the problem; thresholds stay as they are. Returns the selection
-    and the bound per token in J, inf where a token cannot be served.
+    and the bound per token in J, inf where a token cannot be served. A token that reaches the limit has its best
+    selection and a valid bound.
     """
     for array in (cost, usable):
         array.flags.writeable = False
     search = _Search(problem, cost, usable)
-    search.run(slice(None), UNLIMITED)
+    search.run(slice(None), node_limit)
     return search.chosen, search.bound
 
 

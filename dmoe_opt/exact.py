@@ -1,10 +1,8 @@
-"""The joint optimum of a round (P2), proven: bounds throw away most subcarriers, an integer program decides the rest.
+"""The joint optimum of a round (P2), proven: prices on links close most of the gap, an integer program the rest.
 
-1. `bcd` gives an answer of energy U; the relaxed bound is the sum of one bound per source node.
-2. If link i -> j uses subcarrier m, node i pays at least the optimum of P1 with that link at price c[i, j, m] and all
-   others on their best subcarrier. Where this lifts the bound of the round above U, the link cannot use m in any better
-   answer. The price only grows along the subcarriers sorted by energy, so bisection finds the last one worth keeping.
-   In the same way the bound of each token decides experts that it cannot, or must, use.
+1. The Lagrangian ascent (`lagrangian.py`) gives an answer of energy U and prices whose bound is L. Often L meets U.
+2. Otherwise, whatever would lift L above U is decided: experts that a token cannot or must use, by DES at those prices;
+   subcarriers that a link cannot use, by the reduced costs of the assignment.
 3. HiGHS solves the integer program of MODEL.md on what is left. What it proves there, or U, bounds the round.
 """
 
@@ -12,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,107 +18,141 @@ from numpy.typing import NDArray
 from dmoe_opt import des
 from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.jesa import solve_bcd
+from dmoe_opt.jesa import Descent, solve_bcd
+from dmoe_opt.lagrangian import NODES, Ascent, Log, as_descent, ascend, earnings, evaluate_at
 from dmoe_opt.models import joint_pyomo
-from dmoe_opt.result import Result, Status, build
+from dmoe_opt.models.activation_pyomo import fewest_links, too_many_links
+from dmoe_opt.result import OPTIMAL_GAP, Result, Status, build, infeasible
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 
 
-def solve_exact(instance: Instance, *, time_limit: float | None = None) -> Result:
-    """Joint optimum, or the best answer and bound within the time limit.
+class Dual(NamedTuple):
+    """A bound in parts: DES per token (T,), what links keep (K, K), what subcarriers cost (M,), and link earnings."""
 
-    Returns
-    -------
-    Result
-        `stats` has `kept`, the share of (link, subcarrier) pairs that the integer program still had to decide.
-    """
-    started = time.monotonic()
-    first = solve_bcd(instance)
-    if first.status == Status.OPTIMAL:
-        return _named(instance, first, first.bound_j, 0.0)
-    reduced = None if first.objective_j is None else reduce(instance, first.objective_j)
-    usable = np.isfinite(instance.link_energy)
-    share = 1.0 if reduced is None else float(reduced.subcarriers.sum() / max(usable.sum(), 1))
-    left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
-    second = joint_pyomo.solve(instance, time_limit=left, reduced=reduced)
-    if second.status == Status.INFEASIBLE and first.objective_j is not None:
-        return _named(instance, first, first.objective_j, share)  # nothing better is left
-    bounds = [b for b in (first.bound_j, second.bound_j) if b is not None]
-    answers = [r for r in (first, second) if r.objective_j is not None]
-    if not answers:
-        return _named(instance, second, max(bounds, default=None), share)
-    best = min(answers, key=lambda r: r.objective_j or 0.0)
-    bound = min(max(bounds), best.objective_j or 0.0)
-    return _named(instance, best, bound, share)
+    bounds: NDArray[np.float64]
+    profit: NDArray[np.float64]
+    rent: NDArray[np.float64]
+    earned: NDArray[np.float64]
+
+    @property
+    def value(self) -> float:
+        """A lower bound of the round, J."""
+        return float(self.bounds.sum() - self.profit.sum() - self.rent.sum())
 
 
-def _named(instance: Instance, answer: Result, bound_j: float | None, share: float) -> Result:
-    if answer.status == Status.INFEASIBLE:
-        return replace(answer, method="exact")
-    return build(
-        instance, "exact", selection=answer.selection, allocation=answer.allocation, bound_j=bound_j,
-        stats={"kept": share}, message=answer.message,
-    )  # fmt: skip
-
-
-def reduce(instance: Instance, energy_j: float) -> joint_pyomo.Reduced:
-    """What answers that cost no more than `energy_j` may and must use."""
+def dual(instance: Instance, prices: NDArray[np.float64]) -> Dual:
+    """The Lagrangian bound at prices (T, K) with the matching replaced by its dual: any rents >= 0 give a valid bound."""
     problem = instance.selection_problem()
-    _, bounds = des.choose(problem, problem.cost, problem.usable)
-    room = energy_j * (1 + SLACK) - float(bounds.sum())
-    possible, certain = _experts(problem, bounds, room)
-    return joint_pyomo.Reduced(_subcarriers(instance, problem, bounds, room), possible, certain)
+    bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, NODES)[1]
+    earned = earnings(instance, prices)
+    rent = _rents(earned, evaluate_at(instance, prices).allocation)
+    profit = np.maximum((earned - rent).max(axis=2, initial=0.0), 0.0)
+    return Dual(bounds, profit, rent, earned)
 
 
-def _experts(problem: SelectionProblem, bounds: NDArray[np.float64], room: float) -> tuple[Selection, Selection]:
-    """Experts that a token may use, and must use, for its own bound not to rise by more than `room`."""
+def _rents(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.float64]:
+    """Least dual prices of the subcarriers (M,): longest paths of exchanges, by the method of Bellman and Ford."""
+    served = allocation.any(axis=2)
+    rent = np.asarray(earned[~served].max(axis=0, initial=0.0))
+    i, j, m = np.nonzero(allocation)
+    asks = earned[i, j] - earned[i, j, m][:, None]
+    for _ in range(len(m)):
+        raised = np.maximum((asks + rent[m][:, None]).max(axis=0, initial=0.0), rent)
+        if (raised == rent).all():
+            break
+        rent = raised
+    return rent
+
+
+def reduce(instance: Instance, prices: NDArray[np.float64], energy_j: float) -> joint_pyomo.Reduced | None:
+    """What answers that cost no more than `energy_j` may and must use, by the bound at prices (T, K); None if none can."""
+    problem = instance.selection_problem()
+    at = dual(instance, prices)
+    room = energy_j * (1 + SLACK) - at.value
+    possible, certain = _experts(problem, instance.compute_energy + prices, at.bounds, room)
+    rise = at.profit[:, :, None] + at.rent - at.earned  # of the bound if the link takes that subcarrier
+    subcarriers = (rise <= room) & np.isfinite(instance.link_energy)
+    linked = subcarriers.any(axis=2) | np.eye(instance.num_experts, dtype=bool)
+    possible &= np.asarray(linked[instance.source])
+    _, bounds = des.choose(problem, problem.cost, possible)
+    if (certain & ~possible).any() or np.isinf(bounds).any():
+        return None
+    return joint_pyomo.Reduced(subcarriers, possible, certain)
+
+
+def _experts(
+    problem: SelectionProblem, cost: NDArray[np.float64], bounds: NDArray[np.float64], room: float
+) -> tuple[Selection, Selection]:
+    """Experts that a token may use, and must use, for its part of the bound not to rise by more than `room`."""
     possible = np.zeros(problem.scores.shape, dtype=bool)
     certain = np.zeros(problem.scores.shape, dtype=bool)
     for j in range(problem.num_experts):
         usable = problem.usable.copy()
         usable[:, j] = False
-        certain[:, j] = des.choose(problem, problem.cost, usable)[1] > bounds + room
-        cost = problem.cost.copy()
-        cost[:, j] = 0.0  # with expert j for free, a set with it costs at least the rest
-        free = des.choose(problem, cost, problem.usable)[1]
-        possible[:, j] = problem.usable[:, j] & (free + problem.cost[:, j] <= bounds + room)
+        certain[:, j] = des.choose(problem, cost, usable, NODES)[1] > bounds + room
+        free = cost.copy()
+        free[:, j] = 0.0  # with expert j for free, a set with it costs at least the rest
+        rest = des.choose(problem, free, problem.usable, NODES)[1]
+        possible[:, j] = problem.usable[:, j] & (rest + cost[:, j] <= bounds + room)
     return possible | certain, certain
 
 
-def _subcarriers(instance: Instance, problem: SelectionProblem, bounds: NDArray[np.float64], room: float) -> Allocation:
-    """Subcarriers that a link may use for the bound of its node not to rise by more than `room`, shape (K, K, M)."""
-    order = np.argsort(instance.link_energy, axis=2)
-    allowed = np.zeros(instance.link_energy.shape, dtype=bool)
-    for i in np.unique(instance.source):
-        tokens = np.flatnonzero(instance.source == i)
-        part = SelectionProblem(
-            scores=problem.scores[tokens],
-            cost=problem.cost[tokens],
-            threshold=problem.threshold[tokens],
-            max_experts=problem.max_experts,
-            on_shortfall=problem.on_shortfall,
-            usable=problem.usable[tokens],
-        )
-        for j in range(instance.num_experts):
-            if j == i or not np.isfinite(instance.best_link_energy[i, j]):
-                continue
-            ladder = instance.link_energy[i, j, order[i, j]]
-            ladder = ladder[np.isfinite(ladder)]
-            last = _last_within(part, instance, j, ladder, room + float(bounds[tokens].sum()))
-            allowed[i, j, order[i, j, : last + 1]] = True
-    return allowed
+def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log | None = None) -> Result:
+    """Joint optimum, or the best answer and bound within the time limit.
+
+    Parameters
+    ----------
+    log
+        Called with (seconds, incumbent in J or None, bound in J) as the search goes on.
+
+    Returns
+    -------
+    Result
+        `stats` has `iterations` of the ascent, and `kept`, the share of (link, subcarrier) pairs that the integer
+        program still had to decide.
+    """
+    started = time.monotonic()
+    first = solve_bcd(instance)
+    if first.status == Status.OPTIMAL:
+        return _result(instance, as_descent(first), first.bound_j, {"iterations": 0, "kept": 0.0})
+    if not first.solved:
+        reason = too_many_links(instance, fewest_links(instance, time_limit))
+        if reason:
+            return infeasible(instance, "exact", reason)
+    deadline = np.inf if time_limit is None else started + time_limit
+    ascent = ascend(instance, as_descent(first), first.bound_j or 0.0, deadline=deadline, log=log)
+    return _finish(instance, ascent, started, time_limit, log)
 
 
-def _last_within(part: SelectionProblem, instance: Instance, j: int, ladder: NDArray[np.float64], most_j: float) -> int:
-    """Last position of the ascending prices at which the tokens of one node stay within `most_j`; 0 always does."""
-    low, high = 0, len(ladder)
-    while high - low > 1:
-        middle = (low + high) // 2
-        cost = part.cost.copy()
-        cost[:, j] = instance.compute_energy[j] + ladder[middle]
-        if float(des.choose(part, cost, part.usable)[1].sum()) <= most_j:
-            low = middle
-        else:
-            high = middle
-    return low
+def _finish(instance: Instance, ascent: Ascent, started: float, time_limit: float | None, log: Log | None) -> Result:
+    """Decide by the integer program what the ascent left open."""
+    answer, bound = ascent.answer, ascent.bound_j
+    energy_j = np.inf if answer is None else answer.trace[-1]
+    stats: dict[str, object] = {"iterations": ascent.iterations, "kept": 0.0}
+    left = np.inf if time_limit is None else time_limit - (time.monotonic() - started)
+    if energy_j - bound <= OPTIMAL_GAP * energy_j or left <= 0:
+        return _result(instance, answer, bound, stats)
+    reduced = None if answer is None else reduce(instance, ascent.prices, energy_j)
+    if answer is not None and reduced is None:
+        return _result(instance, answer, energy_j, stats)
+    usable = np.isfinite(instance.link_energy) & ~np.eye(instance.num_experts, dtype=bool)[:, :, None]
+    stats["kept"] = 1.0 if reduced is None else float((reduced.subcarriers & usable).sum() / max(usable.sum(), 1))
+    rest = joint_pyomo.solve(instance, time_limit=None if left == np.inf else left, reduced=reduced)
+    if rest.status == Status.INFEASIBLE:
+        return replace(rest, method="exact") if answer is None else _result(instance, answer, energy_j, stats)
+    if rest.objective_j is not None and rest.objective_j < energy_j:
+        answer, energy_j = as_descent(rest), rest.objective_j
+    bound = min(max(bound, rest.bound_j or 0.0), energy_j)
+    if log:
+        log(time.monotonic() - started, None if answer is None else energy_j, bound)
+    return _result(instance, answer, bound, stats, rest.message)
+
+
+def _result(
+    instance: Instance, answer: Descent | None, bound_j: float | None, stats: dict[str, object], why: str = ""
+) -> Result:
+    if answer is None:
+        return build(instance, "exact", bound_j=bound_j, stats=stats, message=why or "no answer within the limit")
+    selection, allocation = answer.selection, answer.allocation
+    return build(instance, "exact", selection=selection, allocation=allocation, bound_j=bound_j, stats=stats)

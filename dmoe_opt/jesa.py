@@ -11,6 +11,8 @@ Every link owns the subcarrier it is priced on, so neither step can raise the en
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +25,19 @@ from dmoe_opt.instance import Instance
 from dmoe_opt.result import Result, build
 
 MOST_ROUNDS = 100
+RANDOM_AMONG = 5
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
-def solve_bcd(instance: Instance) -> Result:
+def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result:
     """Block coordinate descent from every link's best subcarrier.
+
+    Parameters
+    ----------
+    restarts
+        Further descents, each from a random subcarrier among the best few of every link; the best answer counts.
+    seed
+        Seed of the restarts.
 
     Returns
     -------
@@ -36,28 +46,60 @@ def solve_bcd(instance: Instance) -> Result:
         links would be active than subcarriers exist, links are given up one by one; `no_solution` if that fails.
     """
     selection, bound = relaxed(instance)
-    trace: list[float] = []
-    found = _thin_out(instance, selection)
-    if found is None:
+    best = _descend_from(instance, selection)
+    rng = np.random.default_rng(seed)
+    for _ in range(restarts):
+        start = select(instance, _random_prices(instance, rng))
+        other = None if start is None else _descend_from(instance, start)
+        if other is not None and (best is None or other.trace[-1] < best.trace[-1]):
+            best = other
+    if best is None:
         message = f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, as far as was tried"
-        return build(instance, "bcd", bound_j=bound, message=message, stats={"iterations": 0, "trace": trace})
-    selection, allocation = found
-    for _ in range(MOST_ROUNDS):
-        trace.append(round_energy_j(instance, selection, allocation))
-        if len(trace) > 1 and trace[-1] >= trace[-2] * (1 - STEADY):
+        return build(instance, "bcd", bound_j=bound, message=message, stats={"iterations": 0, "trace": []})
+    stats = {"iterations": len(best.trace), "trace": best.trace}
+    return build(instance, "bcd", selection=best.selection, allocation=best.allocation, bound_j=bound, stats=stats)
+
+
+class Descent(NamedTuple):
+    """Where a descent ended, and the energies on the way, J."""
+
+    selection: Selection
+    allocation: Allocation
+    trace: list[float]
+
+
+def descend(instance: Instance, selection: Selection, allocation: Allocation) -> Descent:
+    """The loop: DES at the prices of the allocation and assignment of what it uses, in turn."""
+    trace = [round_energy_j(instance, selection, allocation)]
+    while len(trace) < MOST_ROUNDS:
+        next_selection = select(instance, price_idle(instance, allocation))
+        next_allocation = None if next_selection is None else allocate(instance, loads(instance, next_selection))
+        if next_selection is None or next_allocation is None:
             break
-        next_selection = _select(instance, _price_idle(instance, allocation))
-        if next_selection is None:
-            break
-        next_allocation = allocate(instance, loads(instance, next_selection))
-        if next_allocation is None or round_energy_j(instance, next_selection, next_allocation) > trace[-1]:
+        energy_j = round_energy_j(instance, next_selection, next_allocation)
+        if energy_j > trace[-1]:
             break
         selection, allocation = next_selection, next_allocation
-    stats = {"iterations": len(trace), "trace": trace}
-    return build(instance, "bcd", selection=selection, allocation=allocation, bound_j=bound, stats=stats)
+        trace.append(energy_j)
+        if trace[-1] >= trace[-2] * (1 - STEADY):
+            break
+    return Descent(selection, allocation, trace)
 
 
-def _price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64]:
+def _descend_from(instance: Instance, selection: Selection) -> Descent | None:
+    found = _thin_out(instance, selection)
+    return None if found is None else descend(instance, *found)
+
+
+def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:
+    """J per token of every link (K, K) on a random one of its best few subcarriers."""
+    few = min(RANDOM_AMONG, instance.num_subcarriers)
+    best = np.partition(instance.link_energy, few - 1, axis=2)[:, :, :few]
+    drawn = rng.integers(few, size=best.shape[:2])
+    return np.asarray(np.take_along_axis(best, drawn[:, :, None], axis=2)[:, :, 0])
+
+
+def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64]:
     """J per token of every link (K, K): on its own subcarrier if active, else on a free one reserved for it, else inf."""
     price = np.where(allocation, instance.link_energy, np.inf).min(axis=2)
     np.fill_diagonal(price, 0.0)
@@ -71,7 +113,7 @@ def _price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float6
     return np.asarray(price)
 
 
-def _select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
+def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
     """DES at given link prices (K, K), inf for a link that cannot be used; None if a token cannot be served."""
     cost = instance.compute_energy + price[instance.source]
     usable = np.isfinite(cost)
@@ -91,7 +133,7 @@ def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allo
         for i, j in sorted(np.argwhere((load > 0) & ~kept).tolist(), key=lambda link: load[link[0], link[1]]):
             was = price[i, j]
             price[i, j] = np.inf
-            without = _select(instance, price)
+            without = select(instance, price)
             if without is not None:
                 selection = without
                 break

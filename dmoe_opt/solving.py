@@ -41,14 +41,20 @@ METHODS: dict[tuple[str, str], Method] = {
     ("jesa", "bcd"): Method(
         "dmoe_opt.jesa:solve_bcd", False, "block coordinate descent of DES and assignment; proven where its bound is met"
     ),
+    ("jesa", "lagrangian"): Method(
+        "dmoe_opt.lagrangian:solve_lagrangian", False, "prices on links: a bound close to the optimum, answers on the way"
+    ),
     ("jesa", "exact"): Method(
-        "dmoe_opt.exact:solve_exact", True, "subcarriers thrown away by bounds, an integer program on the rest"
+        "dmoe_opt.exact:solve_exact", True, "prices on links, then an integer program on what they leave open"
     ),
     ("jesa", "pyomo"): Method(
         "dmoe_opt.models.joint_pyomo:solve", True, "both at once as an integer program in Pyomo, HiGHS or --solver"
     ),
     ("jesa", "relaxed"): Method(
         "dmoe_opt.bounds:solve_relaxed", False, "every link on its best subcarrier; an optimum where these differ"
+    ),
+    ("jesa", "activation"): Method(
+        "dmoe_opt.models.activation_pyomo:solve", False, "which links may be active, at best-subcarrier prices"
     ),
     ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
 }

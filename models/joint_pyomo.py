@@ -30,7 +30,6 @@ def build(instance: Instance, *, factor: float = 1.0, reduced: Reduced | None = 
     """
     problem = instance.selection_problem()
     g, theta, source, c = problem.scores, problem.effective_threshold, instance.source, instance.link_energy
-    tokens_of = np.bincount(source, minlength=instance.num_experts)
     may_use = np.isfinite(c) if reduced is None else reduced.subcarriers
     may_choose = problem.usable if reduced is None else reduced.possible
     pairs = [(t, j) for t, j in np.argwhere(may_choose).tolist()]
@@ -94,7 +93,7 @@ def build(instance: Instance, *, factor: float = 1.0, reduced: Reduced | None = 
     @model.Constraint(model.uses)
     def open_link(model, i, j, m):
         """(C4) Tokens go only where the link has the subcarrier."""
-        return model.f[i, j, m] <= int(tokens_of[i]) * model.y[i, j, m]
+        return model.f[i, j, m] <= len(senders_of[i, j]) * model.y[i, j, m]
 
     @model.Constraint([(t, j) for t, j in pairs if source[t] != j])
     def reachable(model, t, j):
