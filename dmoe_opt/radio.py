@@ -1,4 +1,4 @@
-"""The radio: channel power gains to rates to joules per token, and fading models (MODEL.md sections 1 and 6)."""
+"""The radio: channel power gains to rates to joules per token (MODEL.md sections 1 and 6)."""
 
 from __future__ import annotations
 
@@ -68,14 +68,3 @@ class Radio:
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0
         return energy
-
-
-def rayleigh_gains(rng: np.random.Generator, num_experts: int, num_subcarriers: int, mean_gain: float) -> NDArray[np.float64]:
-    """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
-
-    Independent in both directions, as the probability of distinct best subcarriers in MODEL.md assumes.
-    """
-    gains = rng.exponential(mean_gain, (num_experts, num_experts, num_subcarriers))
-    nodes = np.arange(num_experts)
-    gains[nodes, nodes] = 0.0
-    return gains

@@ -40,19 +40,22 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def presets() -> None:
     """Print the presets and what distinguishes them."""
-    table = _table("preset", "kind", "experts", "tokens", "at most", "subcarriers", right=("experts", "tokens", "at most"))
+    counts = ("experts", "tokens", "at most", "subcarriers")
+    table = _table("preset", *counts, "radio", right=counts)
+    table.padding = (0, 1, 0, 0)  # 80 columns hold it
+    table.columns[0].no_wrap = table.columns[4].no_wrap = True
     for name in PRESETS:
         o = options(name)
-        kind = "selection" if "family" in o else "round"
-        table.add_row(
-            name,
-            kind,
-            str(o["num_experts"]),
-            str(o["num_tokens"]),
-            str(o["max_experts"]),
-            str(o.get("num_subcarriers", "")),
-        )
+        numbers = (o["num_experts"], o["num_tokens"], o["max_experts"], o.get("num_subcarriers", ""))
+        table.add_row(name, *map(str, numbers), "none" if "family" in o else _radio(o))
     _print(table)
+
+
+def _radio(options: dict[str, Any]) -> str:
+    parts = [f"{options['taps']} taps" if options["fading"] == "tapped" else "Rayleigh"]
+    extras = {"path_loss_exponent": "path loss", "shadowing_db": "shadowing"}
+    parts += [says for name, says in extras.items() if options[name]]
+    return ", ".join(parts + ["interfered"] * (options["interference_db"] is not None))
 
 
 def methods() -> None:

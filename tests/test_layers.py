@@ -13,7 +13,7 @@ import dmoe_opt
 PACKAGE = Path(dmoe_opt.__file__).parent
 LAYERS = [
     ["validate", "gates"],
-    ["radio", "formats"],
+    ["radio", "fading", "formats"],
     ["instance"],
     ["files", "generator"],
     ["network"],
