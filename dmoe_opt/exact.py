@@ -21,8 +21,7 @@ from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.jesa import Descent, solve_bcd
 from dmoe_opt.lagrangian import NODES, Ascent, Log, as_descent, ascend, earnings, evaluate_at
 from dmoe_opt.models import joint_pyomo
-from dmoe_opt.models.activation_pyomo import fewest_links, too_many_links
-from dmoe_opt.result import OPTIMAL_GAP, Result, Status, build, infeasible
+from dmoe_opt.result import OPTIMAL_GAP, Result, Status, build
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 
@@ -116,10 +115,8 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
     first = solve_bcd(instance)
     if first.status == Status.OPTIMAL:
         return _result(instance, as_descent(first), first.bound_j, {"iterations": 0, "kept": 0.0})
-    if not first.solved:
-        reason = too_many_links(instance, fewest_links(instance, time_limit))
-        if reason:
-            return infeasible(instance, "exact", reason)
+    if first.status == Status.INFEASIBLE:
+        return replace(first, method="exact")
     deadline = np.inf if time_limit is None else started + time_limit
     ascent = ascend(instance, as_descent(first), first.bound_j or 0.0, deadline=deadline, log=log)
     return _finish(instance, ascent, started, time_limit, log)

@@ -145,6 +145,17 @@ class SelectionProblem:
             f"token {t} reaches at most {best:.6g} of {self.threshold[t]:.6g}"
         )
 
+    def rows(self, tokens: NDArray[np.int64]) -> SelectionProblem:
+        """The problem of some tokens alone."""
+        return SelectionProblem(
+            scores=self.scores[tokens],
+            cost=self.cost[tokens],
+            threshold=self.threshold[tokens],
+            max_experts=self.max_experts,
+            on_shortfall=self.on_shortfall,
+            usable=self.usable[tokens],
+        )
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)

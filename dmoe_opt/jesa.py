@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des
+from dmoe_opt.activation import fewest_links, too_many_links
 from dmoe_opt.assignment import allocate, assign
 from dmoe_opt.baselines import topk_selection
 from dmoe_opt.bounds import relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads, round_energy_j
 from dmoe_opt.instance import Instance
-from dmoe_opt.result import Result, build
+from dmoe_opt.result import Result, build, infeasible
 
 MOST_ROUNDS = 100
 RANDOM_AMONG = 5
@@ -43,7 +44,8 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
     -------
     Result
         With the relaxed bound; `stats` has `iterations` and the `trace` of energies, which never rises. Where more
-        links would be active than subcarriers exist, links are given up one by one; `no_solution` if that fails.
+        links would be active than subcarriers exist, links are given up one by one; `infeasible` if it is proven that
+        too many are needed, `no_solution` if no answer was found otherwise.
     """
     selection, bound = relaxed(instance)
     best = _descend_from(instance, selection)
@@ -54,6 +56,8 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
         if other is not None and (best is None or other.trace[-1] < best.trace[-1]):
             best = other
     if best is None:
+        if reason := too_many_links(instance, fewest_links(instance).needed):
+            return infeasible(instance, "bcd", reason)
         message = f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, as far as was tried"
         return build(instance, "bcd", bound_j=bound, message=message, stats={"iterations": 0, "trace": []})
     stats = {"iterations": len(best.trace), "trace": best.trace}
@@ -122,25 +126,33 @@ def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
 
 
 def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allocation] | None:
-    """Give up the least loaded links until the rest can be assigned; None if a token then cannot be served."""
-    price = instance.best_link_energy.copy()
-    kept = np.zeros(price.shape, dtype=bool)
+    """Close the least loaded links until the rest can be assigned, or open only as few as possible; None if neither works."""
+    problem = instance.selection_problem()
+    tokens = [np.flatnonzero(instance.source == i) for i in range(instance.num_experts)]
+    parts = [problem.rows(rows) for rows in tokens]
+    selection = selection.copy()
+    closed = np.zeros((instance.num_experts, instance.num_experts), dtype=bool)
+    kept = closed.copy()
     while True:
         load = loads(instance, selection)
         allocation = allocate(instance, load) if (load > 0).sum() <= instance.num_subcarriers else None
         if allocation is not None:
             return selection, allocation
-        for i, j in sorted(np.argwhere((load > 0) & ~kept).tolist(), key=lambda link: load[link[0], link[1]]):
-            was = price[i, j]
-            price[i, j] = np.inf
-            without = select(instance, price)
-            if without is not None:
-                selection = without
-                break
-            price[i, j] = was
-            kept[i, j] = True
+        link = min(np.argwhere((load > 0) & ~kept).tolist(), key=lambda link: load[link[0], link[1]], default=None)
+        if link is None:
+            break
+        i, j = link
+        closed[i, j] = True
+        others, bounds = des.choose(parts[i], parts[i].cost, parts[i].usable & ~closed[i])
+        if np.isfinite(bounds).all():
+            selection[tokens[i]] = others
         else:
-            return None
+            closed[i, j], kept[i, j] = False, True
+    price = np.where(fewest_links(instance).open_links, instance.best_link_energy, np.inf)
+    np.fill_diagonal(price, 0.0)
+    fewest = select(instance, price)
+    allocation = None if fewest is None else allocate(instance, loads(instance, fewest))
+    return None if fewest is None or allocation is None else (fewest, allocation)
 
 
 def solve_topk(instance: Instance) -> Result:

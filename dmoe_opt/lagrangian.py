@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from dmoe_opt.assignment import allocate
 from dmoe_opt.evaluate import Allocation, Selection, loads
 from dmoe_opt.instance import Instance
 from dmoe_opt.jesa import Descent, descend, price_idle, select, solve_bcd
-from dmoe_opt.result import Result, build
+from dmoe_opt.result import Result, Status, build
 
 Log = Callable[[float, float | None, float | None], None]
 """Called with seconds, incumbent in J and bound in J."""
@@ -124,8 +125,8 @@ def ascend(
         slope = np.where(foreign, point.selection.astype(float) - point.passes, 0.0)
         if not slope.any():
             answer = _repair(instance, point, answer, tried)
-        energy = np.inf if answer is None else answer.trace[-1]
-        if not slope.any() or energy - bound <= CLOSED * energy or step < SHORTEST_STEP or time.monotonic() > deadline:
+        closed = answer is not None and answer.trace[-1] - bound <= CLOSED * answer.trace[-1]
+        if closed or not slope.any() or step < SHORTEST_STEP or time.monotonic() > deadline:
             break
         if stalled >= PATIENCE:
             step, stalled, prices = step / 1.5, 0, best_prices
@@ -172,6 +173,8 @@ def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     first = solve_bcd(instance)
+    if first.status == Status.INFEASIBLE:
+        return replace(first, method="lagrangian")
     if first.solved and first.gap is not None and first.gap <= CLOSED:
         return build(
             instance, "lagrangian", selection=first.selection, allocation=first.allocation, bound_j=first.bound_j,
