@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from dmoe_opt.evaluate import Selection
     from dmoe_opt.instance import Instance, SelectionProblem
 
 PROBLEM = click.option(
@@ -77,7 +78,8 @@ def info(file: str, as_json: bool) -> None:
 @cli.command()
 @click.argument("file")
 @PROBLEM
-@click.option("--method", metavar="NAME", help="Default: des for selection, bcd for jesa; see `dmoe-opt methods`.")
+@click.option("--method", metavar="NAME", help="Default: des (selection), assignment (allocation), bcd (jesa).")
+@click.option("--selection", metavar="SOLUTION", help="Solution whose experts get subcarriers (allocation); default: DES.")
 @click.option("--time-limit", type=float, metavar="S", help="Stop after S seconds with the best answer and its bound.")
 @click.option("--node-limit", type=click.IntRange(0), metavar="N", help="Nodes per token (des).")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads (des).")
@@ -85,7 +87,9 @@ def info(file: str, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
 @JSON
-def solve(file: str, problem: str, method: str | None, output: str | None, as_json: bool, **options: Any) -> None:
+def solve(
+    file: str, problem: str, method: str | None, selection: str | None, output: str | None, as_json: bool, **options: Any
+) -> None:  # fmt: skip
     """Solve an instance (a file, or the name of a committed one) and check the answer."""
     import inspect
 
@@ -98,6 +102,8 @@ def solve(file: str, problem: str, method: str | None, output: str | None, as_js
         files.require_place(output)
     method = method or default_method(problem)
     function = find(problem, method)
+    if selection is not None:
+        options["selection"] = _selection_in(selection, data)
     tables.prepare()
     with tables.progress(f"{data.name or file}: {method}") as report:
         if "progress" in inspect.signature(function).parameters:
@@ -110,6 +116,18 @@ def solve(file: str, problem: str, method: str | None, output: str | None, as_js
     else:
         click.echo(str(result))
     sys.exit(EXIT_CODES[result.status])
+
+
+def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
+    from dmoe_opt.files import load_solution
+    from dmoe_opt.result import selection_of
+    from dmoe_opt.validate import InputError
+
+    solution = load_solution(path)
+    try:
+        return selection_of(data, solution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 @cli.command()
@@ -176,7 +194,8 @@ def export(file: str, problem: str, output: str) -> None:
     from dmoe_opt.models.export import export as write
 
     factor = write(files.load(file), problem, output)
-    click.echo(f"{output}: the objective is the energy in units of {1 / factor:.6g} J")
+    what = "the energy of the links" if problem == "allocation" else "the energy"
+    click.echo(f"{output}: the objective is {what} in units of {1 / factor:.6g} J")
 
 
 @cli.command()

@@ -38,7 +38,7 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
     """
     load = loads(instance, selection)
     i, j = np.nonzero(load)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0).sum(axis=1)
         links = np.where(rates > 0, load[i, j] * allocation[i, j].sum(axis=1) / rates, np.inf)
     return float(selection.sum(axis=0) @ instance.compute_energy + links.sum())

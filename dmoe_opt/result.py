@@ -100,14 +100,16 @@ def build(
     data: Instance | SelectionProblem,
     method: str,
     *,
+    problem: str | None = None,
     selection: Selection | None = None,
     allocation: Allocation | None = None,
     bound_j: float | None = None,
     stats: Mapping[str, Any] | None = None,
     message: str = "",
 ) -> Result:
-    """Make a result, of P1 for a selection problem and of P2 for a round: evaluate, check, derive gap and status.
+    """Make a result: evaluate, check, derive gap and status.
 
+    `problem` is by default P1 for a selection problem and P2 for a round.
     A decision that breaks a rule is not an answer: it is dropped and its first violation becomes the message.
     A bound above the objective of a feasible decision is wrong: it is dropped, and the message says so.
     """
@@ -131,7 +133,7 @@ def build(
                 bound_j = objective
         gap = relative_gap(objective, bound_j)
     return Result(
-        problem=problem_of(data),
+        problem=problem or problem_of(data),
         method=method,
         status=derive_status(objective, gap),
         objective_j=objective,
@@ -147,16 +149,16 @@ def build(
     )
 
 
-def infeasible(data: Instance | SelectionProblem, method: str, reason: str) -> Result:
-    """The result of an instance that is proven to have no answer."""
+def infeasible(data: Instance | SelectionProblem, method: str, reason: str, *, problem: str | None = None) -> Result:
+    """The result of an instance that is proven to have no answer; `problem` as in `build`."""
     return Result(
-        problem_of(data), method, Status.INFEASIBLE, None, None, None, None, None, (), data.name, data.sha256,
+        problem or problem_of(data), method, Status.INFEASIBLE, None, None, None, None, None, (), data.name, data.sha256,
         message=reason,
     )  # fmt: skip
 
 
 def problem_of(data: Instance | SelectionProblem) -> str:
-    """Name of the problem that an answer to this data is about."""
+    """Name of the problem that an answer to this data is about, unless another is named."""
     return "selection" if isinstance(data, SelectionProblem) else "jesa"
 
 
@@ -208,10 +210,10 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     if not isinstance(answer, Result | formats.Solution):
         raise fail("answer", answer, "a Result or the Solution of a file")
     claim = answer.solution() if isinstance(answer, Result) else answer
-    if claim.problem not in ("selection", "jesa"):
-        raise InputError(f'problem = "{claim.problem}"; allowed: "selection" or "jesa"')
-    if claim.problem == "jesa" and isinstance(data, SelectionProblem):
-        raise InputError('problem = "jesa"; allowed for a selection problem: "selection"')
+    if claim.problem not in ("selection", "allocation", "jesa"):
+        raise InputError(f'problem = "{claim.problem}"; allowed: "selection", "allocation" or "jesa"')
+    if claim.problem != "selection" and isinstance(data, SelectionProblem):
+        raise InputError(f'problem = "{claim.problem}"; allowed for a selection problem: "selection"')
     judged = as_problem(data) if claim.problem == "selection" else data
     problem = as_problem(data)
     found = []
@@ -221,7 +223,7 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
         return found + _check_absence(claim, problem.infeasibility())
     selection, broken = _selection_of(problem, claim.selection)
     allocation = None
-    if claim.problem == "jesa" and isinstance(data, Instance):
+    if claim.problem != "selection" and isinstance(data, Instance):
         allocation, wrong = _allocation_of(data, claim.allocation or [])
         broken += wrong
     elif claim.allocation is not None:
@@ -254,6 +256,24 @@ def _check_absence(claim: formats.Solution, reason: str | None) -> list[str]:
     if claim.status not in list(Status):
         found.append(f'status "{claim.status}" is none of {", ".join(Status)}')
     return found
+
+
+def selection_of(data: Instance | SelectionProblem, solution: formats.Solution) -> Selection:
+    """The selection of a solution as a bool array (T, K).
+
+    Raises
+    ------
+    InputError
+        If the solution belongs to another instance or holds no selection of this one.
+    """
+    if solution.instance_sha256 != data.sha256:
+        raise fail("instance_sha256", solution.instance_sha256, f"a solution of this instance ({data.name or 'unnamed'})")
+    if solution.selection is None:
+        raise fail("selection", None, "a solution that has one")
+    selection, broken = _selection_of(as_problem(data), solution.selection)
+    if broken:
+        raise InputError(f"selection: {broken[0]}; allowed: experts of the instance")
+    return selection
 
 
 def _selection_of(problem: SelectionProblem, listed: list[list[int]]) -> tuple[Selection, list[str]]:

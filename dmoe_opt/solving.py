@@ -38,6 +38,18 @@ METHODS: dict[tuple[str, str], Method] = {
     ),
     ("selection", "topk"): Method("dmoe_opt.baselines:solve_topk", False, "the D best scores, as mixtures are served"),
     ("selection", "greedy"): Method("dmoe_opt.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
+    ("allocation", "assignment"): Method(
+        "dmoe_opt.allocation:solve_assignment", True, "minimum-cost assignment of links to subcarriers in scipy"
+    ),
+    ("allocation", "pyomo"): Method(
+        "dmoe_opt.models.allocation_pyomo:solve", True, "the assignment as an integer program in Pyomo, HiGHS or --solver"
+    ),
+    ("allocation", "cvxpy"): Method(
+        "dmoe_opt.models.allocation_cvxpy:solve", True, "the assignment as an integer program in CVXPY, HiGHS or --solver"
+    ),
+    ("allocation", "networkx"): Method(
+        "dmoe_opt.models.allocation_networkx:solve", True, "the assignment as a minimum-cost flow in networkx"
+    ),
     ("jesa", "bcd"): Method(
         "dmoe_opt.jesa:solve_bcd", False, "block coordinate descent of DES and assignment; proven where its bound is met"
     ),
@@ -58,7 +70,7 @@ METHODS: dict[tuple[str, str], Method] = {
     ),
     ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
 }
-DEFAULTS = {"selection": "des", "jesa": "bcd"}
+DEFAULTS = {"selection": "des", "allocation": "assignment", "jesa": "bcd"}
 MOST_SECONDS = 1e6
 PROBLEMS = tuple(dict.fromkeys(problem for problem, _ in METHODS))
 
@@ -99,6 +111,8 @@ def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> N
             validate.whole(name, given[name], least)
     if "solver" in given:
         validate.word("solver", given["solver"])
+    if "relax" in given:
+        validate.flag("relax", given["relax"])
 
 
 def solve(
@@ -116,13 +130,15 @@ def solve(
     instance
         A round or a selection problem; of a round, `selection` prices every link on its best subcarrier.
     problem, method
-        A row of `METHODS`; the default method is `des` for `selection` and `bcd` for `jesa`.
+        A row of `METHODS`; the default method is `des` for `selection`, `assignment` for `allocation`, `bcd` for `jesa`.
     time_limit
         Seconds; methods that can be stopped then return what they have, with a valid bound.
     seed
         For methods that draw random numbers.
     options
         Further options of the method, such as `solver="gurobi"`, `node_limit=1000` or `threads=2`. None is "not given".
+        `allocation` takes `selection`, bool (T, K), whose links are to be served; by default the one that DES finds with
+        every link on its best subcarrier.
 
     Returns
     -------
@@ -138,12 +154,12 @@ def solve(
         raise validate.fail("instance", instance, "an Instance or a SelectionProblem; dmoe_opt.load reads one from a file")
     method = method or default_method(problem)
     function = find(problem, method)
-    if problem == "jesa" and not isinstance(instance, Instance):
+    if problem != "selection" and not isinstance(instance, Instance):
         raise validate.fail("problem", problem, "selection, for an instance without a radio")
     known = inspect.signature(function).parameters
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
-        takes = ", ".join(name for name in known if name not in ("problem", "progress")) or "none"
+        takes = ", ".join(name for name in known if name not in ("problem", "instance", "progress")) or "none"
         raise InputError(f"option {unknown[0]} is unknown to method {method}; allowed: {takes}")
     _check_options(time_limit, seed, given)
     shared = {"time_limit": time_limit, "seed": seed}
@@ -152,5 +168,5 @@ def solve(
     started = time.perf_counter()
     data = as_problem(instance) if problem == "selection" else instance
     reason = as_problem(instance).infeasibility()
-    result = infeasible(data, method, reason) if reason else function(data, **given)
+    result = infeasible(data, method, reason, problem=problem) if reason else function(data, **given)
     return replace(result, wall_s=time.perf_counter() - started, instance_sha256=instance.sha256)

@@ -16,6 +16,7 @@ from dmoe_opt.validate import InputError
 
 DEFAULT = "HIGHS"
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
+LIMIT_TOLERANCE = 1e-6
 INFEASIBLE = (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE)
 
 
@@ -64,6 +65,8 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
             return Outcome(False, None)
         raise InputError(f'solver = "{solver}" failed: {" ".join(str(error).split())}') from None
     solved = program.status in SOLVED and all(v.value is not None for v in program.variables())
+    if program.status == cp.USER_LIMIT:  # HiGHS then hands on values without a solution behind them
+        solved = solved and all(c.value(LIMIT_TOLERANCE) for c in program.constraints)
     return Outcome(solved, _bound(program), program.status in INFEASIBLE)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dmoe_opt import files
+from dmoe_opt.allocation import Links, active_links, chosen_experts
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.models import joint_pyomo, selection_pyomo
+from dmoe_opt.models import allocation_pyomo, joint_pyomo, selection_pyomo
 from dmoe_opt.models.tokenwise import scale
 from dmoe_opt.result import as_problem
 from dmoe_opt.validate import InputError
@@ -21,6 +22,9 @@ SUFFIXES = (".mps", ".lp", ".nl")
 def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathLike[str]) -> float:
     """Write the program; its objective is the energy times the factor that is returned (a power of two).
 
+    That of `allocation` serves the links of the selection that DES finds with every link on its best subcarrier; its
+    objective is the energy of the links alone.
+
     Raises
     ------
     InputError
@@ -29,13 +33,15 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
     suffix = Path(path).suffix
     if suffix not in SUFFIXES:
         raise InputError(f'output = "{path}"; allowed: a name that ends in {", ".join(SUFFIXES)}')
-    if problem not in ("selection", "jesa") or (problem == "jesa" and not isinstance(data, Instance)):
-        raise InputError(f'problem = "{problem}"; allowed: selection, or jesa for a round')
+    if problem not in ("selection", "allocation", "jesa") or (problem != "selection" and not isinstance(data, Instance)):
+        raise InputError(f'problem = "{problem}"; allowed: selection, or allocation or jesa for a round')
     p1 = as_problem(data)
     if not p1.num_tokens:
         raise InputError("the instance has no tokens; allowed: at least one for an export")
     factor = 2.0 ** round(float(np.log2(np.median(scale(p1)))))
-    if problem == "jesa" and isinstance(data, Instance):
+    if problem == "allocation" and isinstance(data, Instance):
+        model = allocation_pyomo.build(_links(data).cost_j * factor)
+    elif problem == "jesa" and isinstance(data, Instance):
         model = joint_pyomo.build(data, factor=factor)
     else:
         model = selection_pyomo.build(p1, factor=factor)
@@ -45,3 +51,11 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
         model.write(str(file), io_options=labels)
         files.write(path, file.read_bytes())
     return factor
+
+
+def _links(instance: Instance) -> Links:
+    links = active_links(instance, chosen_experts(instance, None))
+    if isinstance(links, str) or not len(links.ends):
+        reason = links if isinstance(links, str) else "no link is active"
+        raise InputError(f"{reason}; allowed for an export: at least one active link, and a subcarrier for each")
+    return links

@@ -1,4 +1,4 @@
-"""Instances that Hypothesis draws."""
+"""Instances that Hypothesis draws, and enumeration for what is drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from dmoe_opt import SelectionProblem
+from dmoe_opt import Instance, Radio, SelectionProblem
+from dmoe_opt.evaluate import Selection, loads, round_energy_j
 
 
 @st.composite
@@ -43,3 +44,38 @@ def problems(draw: st.DrawFn, most_experts: int = 6, most_tokens: int = 4, on_gr
         on_shortfall=draw(st.sampled_from(["top_d", "infeasible"])),
         usable=usable,
     )
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> Instance:
+    """Small rounds with ties, dead links and few subcarriers."""
+    experts = draw(st.integers(1, 3))
+    tokens = draw(st.integers(0, 3))
+    carriers = draw(st.integers(1, 4))
+    score = st.integers(0, 8).map(lambda n: n / 8)
+    gain = st.sampled_from([0.0, 0.25, 1.0, 3.0])
+
+    def table(element: st.SearchStrategy[float], *shape: int) -> np.ndarray:
+        flat = draw(st.lists(element, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+        return np.array(flat, dtype=float).reshape(shape)
+
+    return Instance(
+        source=np.array([draw(st.integers(0, experts - 1)) for _ in range(tokens)], dtype=int),
+        scores=table(score, tokens, experts),
+        threshold=table(score, tokens),
+        max_experts=draw(st.integers(1, experts)),
+        compute_energy=table(st.sampled_from([0.0, 0.5, 1.0]), experts),
+        radio=Radio(table(gain, experts, experts, carriers), 1.0, 1.0, 1.0, 1.0),
+        on_shortfall=draw(st.sampled_from(["top_d", "infeasible"])),
+    )
+
+
+def cheapest_allocation(instance: Instance, selection: Selection) -> float | None:
+    """Enumeration that shares nothing with the methods but the objective; None if no allocation serves every link, J."""
+    links = np.argwhere(loads(instance, selection))
+    energies = []
+    for columns in itertools.permutations(range(instance.num_subcarriers), len(links)):
+        allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+        allocation[links[:, 0], links[:, 1], list(columns)] = True
+        energies.append(round_energy_j(instance, selection, allocation))
+    return min((e for e in energies if np.isfinite(e)), default=None)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dmoe_opt import SelectionProblem, des, generate, save
+from dmoe_opt import SelectionProblem, des, generate, load, save
 from dmoe_opt.cli import main
 from dmoe_opt.files import instance_files
 
@@ -76,6 +76,10 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     result = typed("solve", "strict.json")
     assert result.returncode == 3
     assert "token 0 cannot reach the threshold" in result.stdout
+    save(generate("edge-8x64", 1, num_subcarriers=6), tmp_path / "scarce.json")
+    scarce = typed("solve", "scarce.json", "--problem", "allocation")
+    assert scarce.returncode == 3
+    assert "links are active and 6 subcarriers exist" in scarce.stdout
     save(generate("inverse-strongly-correlated", 1, num_tokens=2), tmp_path / "hard.json")
     limited = typed("solve", "hard.json", "--method", "cvxpy", "--time-limit", "1e-9", "--json")
     assert limited.returncode == 4
@@ -92,6 +96,13 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
         (["solve", TINY, "--method", "topk", "--node-limit", "3"], "option node_limit is unknown to method topk"),
         (["solve", TINY, "--method", "pyomo", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
         (["solve", TINY, "--method", "cvxpy", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
+        (["solve", TINY, "--problem", "allocation", "--selection", "no.json"], "no.json: cannot be read: No such file"),
+        (
+            ["solve", TINY, "--problem", "allocation", "--selection", TINY],
+            'holds an instance; allowed: format "dmoe-opt/solution"',
+        ),
+        (["solve", TINY, "--problem", "allocation", "--node-limit", "3"], "option node_limit is unknown to method assignment"),
+        (["solve", "subset-sum-s1", "--problem", "allocation"], "problem = 'allocation'; allowed: selection"),
         (["solve", TINY, "--time-limit", "-1"], "time_limit = -1.0; allowed: a finite number > 0"),
         (["solve", TINY, "-o", "no/such/folder/s.json"], "cannot be written: No such file or directory"),
         (["check", TINY, TINY], 'holds an instance; allowed: format "dmoe-opt/solution"'),
@@ -99,6 +110,7 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
         (["compare", "."], "holds no .json or .npz file"),
         (["generate", "moon"], 'preset = "moon"; allowed: tiny, '),
         (["generate"], "PRESET is missing"),
+        (["export", "subset-sum-s1", "--problem", "allocation", "-o", "x.mps"], "allowed: selection, or allocation or jesa"),
         (["export", TINY, "-o", "x.txt"], "allowed: a name that ends in .mps, .lp, .nl"),
         (["frobnicate"], "No such command"),
         (["solve", TINY, "--seed", "x"], "'x' is not a valid integer"),
@@ -127,10 +139,48 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
     assert [row["method"] for row in json.loads(document.stdout)["rows"]] == ["des", "topk"]
 
 
+def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
+    """Experts of one solution file get subcarriers in another, which passes its check; files that do not fit are refused."""
+    assert typed("solve", TINY, "--method", "topk", "-o", "s.json").returncode == 0
+    allocate = ("solve", TINY, "--problem", "allocation", "--selection")
+    solved = typed(*allocate, "s.json", "-o", "a.json", "--json")
+    assert (solved.returncode, solved.stderr) == (0, "")
+    document = json.loads(solved.stdout)
+    assert (document["problem"], document["method"], document["status"]) == ("allocation", "assignment", "optimal")
+    assert document["selection"] == json.loads((tmp_path / "s.json").read_text())["selection"]
+    assert typed("check", TINY, "a.json").returncode == 0
+    forged = json.loads((tmp_path / "a.json").read_text())
+    forged["allocation"][0][2] = forged["allocation"][1][2]
+    (tmp_path / "forged.json").write_text(json.dumps(forged))
+    judged = typed("check", TINY, "forged.json")
+    assert judged.returncode == 1
+    assert "(C3)" in judged.stdout
+    for change, message in (
+        ({"selection": None}, "selection = None; allowed: a solution that has one"),
+        ({"selection": [[99]] * len(forged["selection"])}, "selection: token 0: there is no expert 99"),
+        ({"selection": [[]] * len(forged["selection"])}, "selection: token 0 (C1)"),
+        ({"instance_sha256": "0"}, "instance_sha256 = '0'; allowed: a solution of this instance (tiny-s1)"),
+    ):
+        (tmp_path / "other.json").write_text(json.dumps(forged | change))
+        refused = typed(*allocate, "other.json")
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert message in refused.stderr
+    assert "option selection is unknown to method des" in typed("solve", TINY, "--selection", "s.json").stderr
+
+
+def test_compare_allocation(typed: Typed) -> None:
+    """All four methods share one selection, so their energies agree."""
+    rows = json.loads(typed("compare", TINY, "--problem", "allocation", "--json").stdout)["rows"]
+    assert [row["method"] for row in rows] == ["assignment", "pyomo", "cvxpy", "networkx"]
+    assert [row["energy_j"] for row in rows] == pytest.approx([rows[0]["energy_j"]] * 4, rel=1e-9)
+    assert {row["status"] for row in rows} == {"optimal"}
+
+
+@pytest.mark.parametrize("problem", ["selection", "allocation"])
 @pytest.mark.parametrize("suffix", ["mps", "lp", "nl"])
-def test_export(typed: Typed, tmp_path: Path, suffix: str) -> None:
-    """The exported program has the optimum that DES finds, in the units that the command names."""
-    result = typed("export", "tiny-s1", "-o", f"x.{suffix}")
+def test_export(typed: Typed, tmp_path: Path, suffix: str, problem: str) -> None:
+    """The exported program has the optimum that the default method finds, in the units that the command names."""
+    result = typed("export", "tiny-s1", "--problem", problem, "-o", f"x.{suffix}")
     assert result.returncode == 0
     assert (tmp_path / f"x.{suffix}").stat().st_size > 500
     if suffix == "nl":
@@ -142,7 +192,11 @@ def test_export(typed: Typed, tmp_path: Path, suffix: str) -> None:
     solver.readModel(str(tmp_path / f"x.{suffix}"))
     solver.run()
     unit_j = float(result.stdout.split("units of ")[1].split()[0])
-    energy = json.loads(typed("solve", "tiny-s1", "--json").stdout)["objective_j"]
+    answer = json.loads(typed("solve", "tiny-s1", "--problem", problem, "--json").stdout)
+    energy = answer["objective_j"]
+    if problem == "allocation":
+        computing = load("tiny-s1").compute_energy  # type: ignore[union-attr]
+        energy -= sum(computing[j] for experts in answer["selection"] for j in experts)
     assert solver.getInfo().objective_function_value * unit_j == pytest.approx(energy, rel=1e-5)
 
 

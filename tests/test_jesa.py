@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
+from drawn import cheapest_allocation, rounds
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, Status, check, generate, solve
 from dmoe_opt.evaluate import loads, round_energy_j, round_violations
@@ -34,38 +34,10 @@ def cheapest(instance: Instance) -> float | None:
         selection = np.zeros(problem.scores.shape, dtype=bool)
         for t, members in enumerate(chosen):
             selection[t, list(members)] = True
-        links = np.argwhere(loads(instance, selection))
-        for columns in itertools.permutations(range(instance.num_subcarriers), len(links)):
-            allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-            allocation[links[:, 0], links[:, 1], list(columns)] = True
-            energy = round_energy_j(instance, selection, allocation)
-            if np.isfinite(energy) and (best is None or energy < best):
-                best = energy
+        energy = cheapest_allocation(instance, selection)
+        if energy is not None and (best is None or energy < best):
+            best = energy
     return best
-
-
-@st.composite
-def rounds(draw: st.DrawFn) -> Instance:
-    """Small rounds with ties, dead links and few subcarriers."""
-    experts = draw(st.integers(1, 3))
-    tokens = draw(st.integers(0, 3))
-    carriers = draw(st.integers(1, 4))
-    score = st.integers(0, 8).map(lambda n: n / 8)
-    gain = st.sampled_from([0.0, 0.25, 1.0, 3.0])
-
-    def table(element: st.SearchStrategy[float], *shape: int) -> np.ndarray:
-        flat = draw(st.lists(element, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
-        return np.array(flat, dtype=float).reshape(shape)
-
-    return Instance(
-        source=np.array([draw(st.integers(0, experts - 1)) for _ in range(tokens)], dtype=int),
-        scores=table(score, tokens, experts),
-        threshold=table(score, tokens),
-        max_experts=draw(st.integers(1, experts)),
-        compute_energy=table(st.sampled_from([0.0, 0.5, 1.0]), experts),
-        radio=Radio(table(gain, experts, experts, carriers), 1.0, 1.0, 1.0, 1.0),
-        on_shortfall=draw(st.sampled_from(["top_d", "infeasible"])),
-    )
 
 
 @settings(max_examples=40)
@@ -173,8 +145,9 @@ def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carrier
             assert (result.status, result.objective_j) == (Status.OPTIMAL, 0.0)
 
 
-def test_needs_a_round() -> None:
+@pytest.mark.parametrize("problem", ["allocation", "jesa"])
+def test_needs_a_round(problem: str) -> None:
     """A selection problem has no radio to allocate."""
-    problem = SelectionProblem(scores=[[1.0]], cost=[[1.0]], threshold=0.5, max_experts=1)
-    with pytest.raises(InputError, match="problem = 'jesa'; allowed: selection"):
-        solve(problem, "jesa")
+    data = SelectionProblem(scores=[[1.0]], cost=[[1.0]], threshold=0.5, max_experts=1)
+    with pytest.raises(InputError, match=f"problem = '{problem}'; allowed: selection"):
+        solve(data, problem)

@@ -1,0 +1,49 @@
+"""P3 in CVXPY: every active link gets a subcarrier of its own at least energy (MODEL.md section 2)."""
+
+from __future__ import annotations
+
+import cvxpy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.allocation import Answer, solve_with
+from dmoe_opt.evaluate import Selection
+from dmoe_opt.instance import Instance
+from dmoe_opt.models import cvxpy_solver
+from dmoe_opt.result import Result
+
+
+def build(cost: NDArray[np.float64], *, relax: bool = False) -> tuple[cp.Problem, cp.Variable]:
+    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+
+    Variable y[l, m] is 1 where link l uses subcarrier m; `relax` drops integrality.
+    """
+    works = np.isfinite(cost)
+    y = cp.Variable(cost.shape, boolean=not relax)
+
+    energy = cp.sum(cp.multiply(np.where(works, cost, 0.0), y))
+    served = cp.sum(y, axis=1) == 1  # (C4) an active link has a subcarrier
+    exclusive = cp.sum(y, axis=0) <= 1  # (C3) a subcarrier serves at most one link
+    bounds = [y >= 0, y <= works.astype(np.float64)]
+    return cp.Problem(cp.Minimize(energy), [served, exclusive, *bounds]), y
+
+
+def solve(
+    instance: Instance,
+    *,
+    selection: Selection | None = None,
+    time_limit: float | None = None,
+    solver: str | None = None,
+    relax: bool = False,
+) -> Result:
+    """Solve with HiGHS, or with another solver by its CVXPY name; `selection` as in `allocation.chosen_experts`.
+
+    `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
+    """
+
+    def assign_links(cost: NDArray[np.float64]) -> Answer:
+        program, y = build(cost, relax=relax)
+        outcome = cvxpy_solver.run(program, solver, time_limit)
+        return Answer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
+
+    return solve_with("cvxpy", assign_links, instance, selection, {"solver": solver or cvxpy_solver.DEFAULT})

@@ -1,0 +1,74 @@
+"""P3 in Pyomo: every active link gets a subcarrier of its own at least energy (MODEL.md section 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+
+from dmoe_opt.allocation import Answer, solve_with
+from dmoe_opt.evaluate import Selection
+from dmoe_opt.instance import Instance
+from dmoe_opt.models import pyomo_solver
+from dmoe_opt.result import Result
+
+
+def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteModel:
+    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+
+    Variable y[l, m] is 1 where link l uses subcarrier m; `relax` drops integrality.
+    """
+    uses = [(link, m) for link, m in np.argwhere(np.isfinite(cost)).tolist()]
+    subcarriers_of: dict[int, list[int]] = {}
+    links_on: dict[int, list[int]] = {}
+    for link, m in uses:
+        subcarriers_of.setdefault(link, []).append(m)
+        links_on.setdefault(m, []).append(link)
+    model = pyo.ConcreteModel("allocation")
+    model.links = pyo.RangeSet(0, len(cost) - 1)
+    model.subcarriers = pyo.Set(initialize=sorted(links_on))
+    model.uses = pyo.Set(initialize=uses, dimen=2)
+    model.y = pyo.Var(model.uses, domain=pyo.NonNegativeReals if relax else pyo.Binary)
+
+    @model.Objective(sense=pyo.minimize)
+    def energy(model):
+        """Energy of all links."""
+        return sum(float(cost[link, m]) * model.y[link, m] for link, m in uses)
+
+    @model.Constraint(model.links)
+    def served(model, link):
+        """(C4) An active link has a subcarrier."""
+        return sum(model.y[link, m] for m in subcarriers_of[link]) == 1
+
+    @model.Constraint(model.subcarriers)
+    def exclusive(model, m):
+        """(C3) A subcarrier serves at most one link."""
+        return sum(model.y[link, m] for link in links_on[m]) <= 1
+
+    return model
+
+
+def solve(
+    instance: Instance,
+    *,
+    selection: Selection | None = None,
+    time_limit: float | None = None,
+    solver: str | None = None,
+    relax: bool = False,
+) -> Result:
+    """Solve with HiGHS, or with another solver by its Pyomo name; `selection` as in `allocation.chosen_experts`.
+
+    `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
+    """
+
+    def assign_links(cost: NDArray[np.float64]) -> Answer:
+        model = build(cost, relax=relax)
+        outcome = pyomo_solver.run(model, solver, time_limit)
+        if not outcome.solved:
+            return Answer(None, outcome.bound)
+        chosen = np.zeros(cost.shape, dtype=bool)
+        for link, m in model.uses:
+            chosen[link, m] = pyo.value(model.y[link, m]) > 0.5
+        return Answer(chosen, outcome.bound)
+
+    return solve_with("pyomo", assign_links, instance, selection, {"solver": solver or pyomo_solver.DEFAULT})
