@@ -1,9 +1,15 @@
-"""How few links a round can do with: which links may be active at all is the difficulty where spectrum is scarce.
+"""Which links may be active, at most M of them: the difficulty where spectrum is scarce (MODEL.md section 2).
 
-Nodes share no link, so each node decides for itself how many of its links can be closed while each of its tokens still
-reaches its threshold with at most D experts. Closing a link never helps a token, so sets that can be closed are closed
-under taking subsets, and a branch and bound like those for cliques finds the largest: candidates shrink as links are
-closed, and no more can be closed than the token worst off could lose by itself, taking those it values least.
+Nodes share no link, so each node decides for itself which of its links can be closed while each of its tokens still
+reaches its threshold with at most D experts; only the number of links ties the nodes together.
+
+*Fewest links.* Closing a link never helps a token, so what can be closed is closed under taking subsets, and a branch
+and bound like those for cliques finds the largest set: candidates shrink as links are closed, and no more can be closed
+than the token worst off could lose by itself, taking those it values least.
+
+*Activation bound.* With every link on its best subcarrier, DES gives the energy of a node for each set of links it may
+keep open; the least over sets of each size, and a dynamic program over the nodes, give the least energy with at most M
+active links. That bounds the round from below.
 """
 
 from __future__ import annotations
@@ -14,8 +20,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dmoe_opt.instance import Instance
+from dmoe_opt import des
+from dmoe_opt.assignment import allocate
+from dmoe_opt.evaluate import Selection, loads
+from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.result import Result, build, infeasible
 
+MOST_RUNS = 200_000  # of DES per node of the network, about a second; beyond, its energy is bounded with all links open
+SETS_AT_ONCE = 256
+DES_NODES = 1_000  # per token and set; any bound is valid
 NODE_LIMIT = 200_000  # per node of the network; about a second
 MOST_NAMED = 8
 
@@ -130,28 +143,79 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
     return best, most
 
 
+@njit(cache=True, nogil=True)
+def _closable(units, order, need, links, cap, least, found):  # type: ignore[no-untyped-def]
+    """Write the masks of all sets of at least `least` links that can be closed into `found`; their number, or too many."""
+    experts = units.shape[1]
+    candidates = np.zeros((len(links) + 1, len(links)), dtype=np.int64)
+    count = np.zeros(len(links) + 1, dtype=np.int64)
+    place = np.zeros(len(links) + 1, dtype=np.int64)
+    closed = np.zeros(experts, dtype=np.bool_)
+    candidates[0, : len(links)] = links
+    count[0] = len(links)
+    depth = 0
+    sets = 0
+    if least <= 0:
+        sets = 1  # nothing closed
+    while depth >= 0:
+        if depth + count[depth] - place[depth] < least or place[depth] == count[depth]:
+            depth -= 1
+            if depth >= 0:
+                closed[candidates[depth, place[depth] - 1]] = False
+            continue
+        j = candidates[depth, place[depth]]
+        place[depth] += 1
+        closed[j] = True
+        if not _all_served(units, order, need, closed, cap):
+            closed[j] = False
+            continue
+        depth += 1
+        count[depth] = count[depth - 1] - place[depth - 1]
+        candidates[depth, : count[depth]] = candidates[depth - 1, place[depth - 1] : count[depth - 1]]
+        place[depth] = 0
+        if depth >= least:
+            if sets == len(found):
+                return sets + 1
+            found[sets] = closed
+            sets += 1
+    return sets
+
+
+class _Node(NamedTuple):
+    """What the searches need of one node of the network: its tokens, and its links, least harm of closing first."""
+
+    tokens: NDArray[np.int64]
+    part: SelectionProblem
+    order: NDArray[np.int64]
+    links: NDArray[np.int64]
+
+
+def _nodes(instance: Instance) -> dict[int, _Node]:
+    problem = instance.selection_problem()
+    nodes = {}
+    for i in np.unique(instance.source).tolist():
+        tokens = np.flatnonzero(instance.source == i)
+        part = problem.rows(tokens)
+        units = part.usable_units
+        harm = np.where(part.need_units[:, None] > 0, units, 0.0).sum(axis=0)
+        links = [j for j in np.argsort(harm, kind="stable").tolist() if j != i and np.isfinite(instance.best_link_energy[i, j])]
+        nodes[i] = _Node(tokens, part, np.argsort(-units, axis=1, kind="stable"), np.array(links, dtype=np.int64))
+    return nodes
+
+
 def fewest_links(instance: Instance, node_limit: int = NODE_LIMIT) -> Fewest:
     """The least number of active links with which every node can serve its tokens, and such links.
 
     `node_limit` bounds the search of each node of the network; the numbers are then still proven, and may be low.
     """
-    problem = instance.selection_problem()
     experts = instance.num_experts
     needed = np.zeros(experts, dtype=np.int64)
     open_links = np.zeros((experts, experts), dtype=bool)
-    for i in np.unique(instance.source):
-        tokens = np.flatnonzero(instance.source == i)
-        units = problem.usable_units[tokens]
-        order = np.argsort(-units, axis=1, kind="stable")
-        harm = np.where(problem.need_units[tokens, None] > 0, units, 0.0).sum(axis=0)
-        links = np.array(
-            [j for j in np.argsort(harm, kind="stable") if j != i and np.isfinite(instance.best_link_energy[i, j])]
-        )
-        if not len(links):
-            continue
-        closed, most = _close_most(units, order, problem.need_units[tokens], links, problem.max_experts, node_limit)
-        needed[i] = max(len(links) - int(most), 0)
-        open_links[i, links] = ~closed[links]
+    for i, node in _nodes(instance).items():
+        units, need = node.part.usable_units, node.part.need_units
+        closed, most = _close_most(units, node.order, need, node.links, instance.max_experts, node_limit)
+        needed[i] = max(len(node.links) - int(most), 0)
+        open_links[i, node.links] = ~closed[node.links]
     return Fewest(needed, open_links)
 
 
@@ -164,3 +228,92 @@ def too_many_links(instance: Instance, needed: NDArray[np.int64]) -> str | None:
     else:
         nodes = f"{needed.min()} to {needed.max()} from each node"
     return f"at least {needed.sum()} links must be active ({nodes}) and {instance.num_subcarriers} subcarriers exist"
+
+
+class Activation(NamedTuple):
+    """The activation bound in J, and the links (K, K) that attain it; None where some node has too many sets of links."""
+
+    bound_j: float
+    open_links: NDArray[np.bool_] | None
+
+
+def activate(instance: Instance, needed: NDArray[np.int64]) -> Activation:
+    """Least energy with every link on its best subcarrier and at most M of them active.
+
+    `needed` (K,) are links that each node needs at least, of which there are no more than M.
+    """
+    spare = instance.num_subcarriers - int(needed.sum())
+    budget = np.zeros(spare + 1)  # least energy so far by subcarriers taken beyond what is needed
+    choices: list[tuple[int, NDArray[np.int64], list[NDArray[np.bool_] | None]]] = []
+    for i, node in _nodes(instance).items():
+        energy, closed = _energies(node, instance.max_experts, int(needed[i]), spare)
+        total = np.array(
+            [[budget[b - n] + energy[n] if n <= b else np.inf for n in range(spare + 1)] for b in range(spare + 1)]
+        )
+        choices.append((i, total.argmin(axis=1), closed))
+        budget = total.min(axis=1)
+    open_links = np.zeros((instance.num_experts, instance.num_experts), dtype=bool)
+    left, known = spare, True
+    for i, best, closed in reversed(choices):
+        mask = closed[best[left]]
+        known &= mask is not None
+        open_links[i] = False if mask is None else ~mask & np.isfinite(instance.best_link_energy[i])
+        left -= int(best[left])
+    np.fill_diagonal(open_links, False)
+    return Activation(float(budget[spare]), open_links if known else None)
+
+
+def _energies(node: _Node, cap: int, needed: int, spare: int) -> tuple[NDArray[np.float64], list[NDArray[np.bool_] | None]]:
+    """Least energy of a node with `needed` + 0, 1, .. `spare` open links, inf if unknown to be possible, and what to close."""
+    part, links = node.part, node.links
+    energy = np.full(spare + 1, np.inf)
+    best: list[NDArray[np.bool_] | None] = [None] * (spare + 1)
+    found = np.zeros((MOST_RUNS // max(part.num_tokens, 1) + 1, part.num_experts), dtype=bool)
+    least = max(len(links) - needed - spare, 0)
+    sets = _closable(part.usable_units, node.order, part.need_units, links, cap, least, found)
+    if sets > len(found):
+        energy[:] = des.choose(part, part.cost, part.usable, DES_NODES)[1].sum()
+        return energy, best
+    for first in range(0, sets, SETS_AT_ONCE):
+        masks = found[first : min(first + SETS_AT_ONCE, sets)]
+        stacked = part.rows(np.tile(np.arange(part.num_tokens), len(masks)))
+        usable = stacked.usable & ~np.repeat(masks, part.num_tokens, axis=0)
+        bounds = des.choose(stacked, stacked.cost, usable, DES_NODES)[1].reshape(len(masks), -1).sum(axis=1)
+        for mask, value in zip(masks, bounds, strict=True):
+            more = max(len(links) - int(mask.sum()) - needed, 0)
+            if value < energy[more]:
+                energy[more], best[more] = value, mask
+    return energy, best
+
+
+def solve_activation(instance: Instance) -> Result:
+    """The activation bound, and the answer that its links give once they are assigned subcarriers.
+
+    Returns
+    -------
+    Result
+        `infeasible` with the number of links needed, where that is more than the subcarriers; `stats` has
+        `links_needed`, a lower bound on the active links.
+    """
+    needed = fewest_links(instance).needed
+    if reason := too_many_links(instance, needed):
+        return infeasible(instance, "activation", reason)
+    found = activate(instance, needed)
+    stats = {"links_needed": int(needed.sum())}
+    if found.open_links is None:
+        message = "a bound only: a node has too many sets of links to try"
+        return build(instance, "activation", bound_j=found.bound_j, stats=stats, message=message)
+    selection = select_over(instance, found.open_links)
+    allocation = None if selection is None else allocate(instance, loads(instance, selection))
+    if allocation is None:
+        message = "a bound only: the active links cannot all be given a subcarrier that works"
+        return build(instance, "activation", bound_j=found.bound_j, stats=stats, message=message)
+    return build(instance, "activation", selection=selection, allocation=allocation, bound_j=found.bound_j, stats=stats)
+
+
+def select_over(instance: Instance, open_links: NDArray[np.bool_]) -> Selection | None:
+    """DES over open links (K, K), each on its best subcarrier; None if they do not serve every token."""
+    problem = instance.selection_problem()
+    own = np.eye(instance.num_experts, dtype=bool)
+    selection, bounds = des.choose(problem, problem.cost, problem.usable & (open_links | own)[instance.source])
+    return selection if np.isfinite(bounds).all() else None

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from dmoe_opt import des
 from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.jesa import Descent, solve_bcd
-from dmoe_opt.lagrangian import NODES, Ascent, Log, as_descent, ascend, earnings, evaluate_at
-from dmoe_opt.models import joint_pyomo
-from dmoe_opt.result import OPTIMAL_GAP, Result, Status, build
+from dmoe_opt.jesa import Descent
+from dmoe_opt.lagrangian import NODES, Ascent, Log, close_in, earnings, evaluate_at
+from dmoe_opt.models import joint_highs
+from dmoe_opt.result import OPTIMAL_GAP, Result, build, infeasible
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 
@@ -64,7 +64,7 @@ def _rents(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.fl
     return rent
 
 
-def reduce(instance: Instance, prices: NDArray[np.float64], energy_j: float) -> joint_pyomo.Reduced | None:
+def reduce(instance: Instance, prices: NDArray[np.float64], energy_j: float) -> joint_highs.Reduced | None:
     """What answers that cost no more than `energy_j` may and must use, by the bound at prices (T, K); None if none can."""
     problem = instance.selection_problem()
     at = dual(instance, prices)
@@ -77,7 +77,7 @@ def reduce(instance: Instance, prices: NDArray[np.float64], energy_j: float) -> 
     _, bounds = des.choose(problem, problem.cost, possible)
     if (certain & ~possible).any() or np.isinf(bounds).any():
         return None
-    return joint_pyomo.Reduced(subcarriers, possible, certain)
+    return joint_highs.Reduced(subcarriers, possible, certain)
 
 
 def _experts(
@@ -112,44 +112,45 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
         program still had to decide.
     """
     started = time.monotonic()
-    first = solve_bcd(instance)
-    if first.status == Status.OPTIMAL:
-        return _result(instance, as_descent(first), first.bound_j, {"iterations": 0, "kept": 0.0})
-    if first.status == Status.INFEASIBLE:
-        return replace(first, method="exact")
     deadline = np.inf if time_limit is None else started + time_limit
-    ascent = ascend(instance, as_descent(first), first.bound_j or 0.0, deadline=deadline, log=log)
-    return _finish(instance, ascent, started, time_limit, log)
+    found = close_in(instance, deadline=deadline, log=log)
+    if isinstance(found, Result):
+        return replace(found, method="exact", stats={"iterations": 0, "kept": 0.0})
+    return _finish(instance, found, started, deadline, log)
 
 
-def _finish(instance: Instance, ascent: Ascent, started: float, time_limit: float | None, log: Log | None) -> Result:
+def _finish(instance: Instance, ascent: Ascent, started: float, deadline: float, log: Log | None) -> Result:
     """Decide by the integer program what the ascent left open."""
     answer, bound = ascent.answer, ascent.bound_j
     energy_j = np.inf if answer is None else answer.trace[-1]
     stats: dict[str, object] = {"iterations": ascent.iterations, "kept": 0.0}
-    left = np.inf if time_limit is None else time_limit - (time.monotonic() - started)
+    left = deadline - time.monotonic()
     if energy_j - bound <= OPTIMAL_GAP * energy_j or left <= 0:
         return _result(instance, answer, bound, stats)
-    reduced = None if answer is None else reduce(instance, ascent.prices, energy_j)
-    if answer is not None and reduced is None:
+    problem, usable = instance.selection_problem(), np.isfinite(instance.link_energy)
+    everything = joint_highs.Reduced(usable, problem.usable, np.zeros_like(problem.usable))
+    reduced = everything if answer is None else reduce(instance, ascent.prices, energy_j)
+    if reduced is None:
         return _result(instance, answer, energy_j, stats)
-    usable = np.isfinite(instance.link_energy) & ~np.eye(instance.num_experts, dtype=bool)[:, :, None]
-    stats["kept"] = 1.0 if reduced is None else float((reduced.subcarriers & usable).sum() / max(usable.sum(), 1))
-    rest = joint_pyomo.solve(instance, time_limit=None if left == np.inf else left, reduced=reduced)
-    if rest.status == Status.INFEASIBLE:
-        return replace(rest, method="exact") if answer is None else _result(instance, answer, energy_j, stats)
-    if rest.objective_j is not None and rest.objective_j < energy_j:
-        answer, energy_j = as_descent(rest), rest.objective_j
-    bound = min(max(bound, rest.bound_j or 0.0), energy_j)
-    if log:
-        log(time.monotonic() - started, None if answer is None else energy_j, bound)
-    return _result(instance, answer, bound, stats, rest.message)
+    links = usable & ~np.eye(instance.num_experts, dtype=bool)[:, :, None]
+    stats["kept"] = float((reduced.subcarriers & links).sum() / max(links.sum(), 1))
+
+    def seen(incumbent_j: float | None, bound_j: float) -> None:
+        known = min((e for e in (incumbent_j, energy_j) if e is not None and np.isfinite(e)), default=None)
+        if log:
+            log(time.monotonic() - started, known, max(bound, min(bound_j, energy_j)))
+
+    start = None if answer is None else (answer.selection, answer.allocation)
+    found = joint_highs.solve(instance, reduced, start, deadline - time.monotonic(), seen)
+    if found.infeasible and answer is None:
+        return infeasible(instance, "exact", joint_highs.SHARED_OUT.format(instance.num_subcarriers))
+    bound = max(bound, energy_j if found.infeasible else min(found.bound_j, energy_j))
+    rest = build(instance, "exact", selection=found.selection, allocation=found.allocation, bound_j=bound, stats=stats)
+    return rest if rest.objective_j is not None and rest.objective_j < energy_j else _result(instance, answer, bound, stats)
 
 
-def _result(
-    instance: Instance, answer: Descent | None, bound_j: float | None, stats: dict[str, object], why: str = ""
-) -> Result:
+def _result(instance: Instance, answer: Descent | None, bound_j: float | None, stats: dict[str, object]) -> Result:
     if answer is None:
-        return build(instance, "exact", bound_j=bound_j, stats=stats, message=why or "no answer within the limit")
+        return build(instance, "exact", bound_j=bound_j, stats=stats, message="no answer within the limit")
     selection, allocation = answer.selection, answer.allocation
     return build(instance, "exact", selection=selection, allocation=allocation, bound_j=bound_j, stats=stats)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des
-from dmoe_opt.activation import fewest_links, too_many_links
+from dmoe_opt.activation import fewest_links, select_over, too_many_links
 from dmoe_opt.assignment import allocate, assign
 from dmoe_opt.baselines import topk_selection
 from dmoe_opt.bounds import relaxed
@@ -148,9 +148,7 @@ def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allo
             selection[tokens[i]] = others
         else:
             closed[i, j], kept[i, j] = False, True
-    price = np.where(fewest_links(instance).open_links, instance.best_link_energy, np.inf)
-    np.fill_diagonal(price, 0.0)
-    fewest = select(instance, price)
+    fewest = select_over(instance, fewest_links(instance).open_links)
     allocation = None if fewest is None else allocate(instance, loads(instance, fewest))
     return None if fewest is None or allocation is None else (fewest, allocation)
 

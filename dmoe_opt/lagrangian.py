@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt import des
+from dmoe_opt.activation import activate, fewest_links, select_over
 from dmoe_opt.assignment import allocate
+from dmoe_opt.bounds import relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads
 from dmoe_opt.instance import Instance
 from dmoe_opt.jesa import Descent, descend, price_idle, select, solve_bcd
@@ -34,6 +36,8 @@ Log = Callable[[float, float | None, float | None], None]
 NODES = 1_000  # of DES per token: link prices can make costs follow scores, the hard case, and any bound is valid
 CLOSED = 1e-7  # relative gap at which the ascent ends
 MOST_ITERATIONS = 500
+LEAST_SCALE = 1e-3  # of a step, in mean prices: steps go with the price, as links differ in strength by orders
+PROGRESS = 1e-3  # of the gap that counts as a better bound
 PATIENCE = 10  # iterations without a better bound after which the step is cut
 SHORTEST_STEP = 1e-4
 MEMORY = 0.7  # of the direction, which damps zigzags
@@ -105,34 +109,32 @@ def ascend(
     """Raise the bound by deflected subgradient steps of Polyak's length; repair what the prices suggest into answers."""
     started = time.monotonic()
     foreign = instance.source[:, None] != np.arange(instance.num_experts)
-    best_prices = prices = _first_prices(instance, answer)
-    bound = max(bound_j, 0.0)
+    best_prices = prices = _least_prices(instance)
+    scale = prices + LEAST_SCALE * prices.mean()
+    value, bound = 0.0, bound_j
     step, stalled = 1.0, 0
     direction: NDArray[np.float64] | None = None
     tried: set[bytes] = set()
     iteration = 0
     for iteration in range(1, MOST_ITERATIONS + 1):
         point = evaluate_at(instance, prices)
-        if point.value > bound or iteration == 1:
-            stalled = 0 if point.value > bound + 1e-3 * abs(_target(answer, bound) - bound) else stalled + 1
-            bound, best_prices = max(bound, point.value), prices
-        else:
-            stalled += 1
-        if iteration % REPAIR_EVERY == 1:
+        stalled = 0 if point.value > value + PROGRESS * (_target(answer, value) - value) else stalled + 1
+        if point.value > value:
+            value, best_prices = point.value, prices
+            bound = max(bound, value)
+        slope = np.where(foreign, point.selection.astype(float) - point.passes, 0.0)
+        if iteration % REPAIR_EVERY == 1 or not slope.any():
             answer = _repair(instance, point, answer, tried)
             if log:
                 log(time.monotonic() - started, None if answer is None else answer.trace[-1], bound)
-        slope = np.where(foreign, point.selection.astype(float) - point.passes, 0.0)
-        if not slope.any():
-            answer = _repair(instance, point, answer, tried)
         closed = answer is not None and answer.trace[-1] - bound <= CLOSED * answer.trace[-1]
         if closed or not slope.any() or step < SHORTEST_STEP or time.monotonic() > deadline:
             break
         if stalled >= PATIENCE:
             step, stalled, prices = step / 1.5, 0, best_prices
         direction = slope if direction is None else MEMORY * direction + (1 - MEMORY) * slope
-        length = step * (_target(answer, bound) - point.value) / (slope != 0).sum()
-        prices = np.maximum(prices + length * direction, 0.0)
+        length = step * (_target(answer, bound) - point.value) / float((scale * slope**2).sum())
+        prices = np.maximum(prices + length * scale * direction, 0.0)
     return Ascent(best_prices, bound, answer, iteration)
 
 
@@ -141,11 +143,9 @@ def _target(answer: Descent | None, bound: float) -> float:
     return 1.02 * bound if answer is None else answer.trace[-1] * (1 + CLOSED)
 
 
-def _first_prices(instance: Instance, answer: Descent | None) -> NDArray[np.float64]:
-    """Every link at the price of its subcarrier in the answer, idle ones on what is left; own experts free."""
-    price = instance.best_link_energy if answer is None else price_idle(instance, answer.allocation)
-    price = np.where(np.isfinite(price), price, 1.5 * instance.best_link_energy)
-    return np.asarray(np.where(np.isfinite(price), price, 0.0)[instance.source])
+def _least_prices(instance: Instance) -> NDArray[np.float64]:
+    """Every link at its best subcarrier, where L is the relaxed bound, shape (T, K); own experts and dead links at 0."""
+    return np.asarray(np.where(np.isfinite(instance.best_link_energy), instance.best_link_energy, 0.0)[instance.source])
 
 
 def _repair(instance: Instance, point: Point, answer: Descent | None, tried: set[bytes]) -> Descent | None:
@@ -156,15 +156,40 @@ def _repair(instance: Instance, point: Point, answer: Descent | None, tried: set
         tried.add(key)
         load = loads(instance, selection)
         allocation = allocate(instance, load) if (load > 0).sum() <= instance.num_subcarriers else None
-        if allocation is not None and instance.selection_problem().num_tokens:
+        if allocation is not None:
             found = descend(instance, selection, allocation)
             if answer is None or found.trace[-1] < answer.trace[-1]:
                 answer = found
     return answer
 
 
+def close_in(instance: Instance, *, deadline: float = np.inf, log: Log | None = None) -> Ascent | Result:
+    """Descend, bound the active links where they are too many, then ascend; a result where `bcd` ends the matter."""
+    first = solve_bcd(instance)
+    if first.status in (Status.OPTIMAL, Status.INFEASIBLE):
+        return first
+    answer, bound = as_descent(first), first.bound_j or 0.0
+    if (loads(instance, relaxed(instance)[0]) > 0).sum() > instance.num_subcarriers:
+        answer, bound = _activated(instance, answer, bound)
+    return ascend(instance, answer, bound, deadline=deadline, log=log)
+
+
+def _activated(instance: Instance, answer: Descent | None, bound: float) -> tuple[Descent | None, float]:
+    """The better of what is known and what the activation bound gives."""
+    found = activate(instance, fewest_links(instance).needed)
+    selection = None if found.open_links is None else select_over(instance, found.open_links)
+    allocation = None if selection is None else allocate(instance, loads(instance, selection))
+    if selection is not None and allocation is not None:
+        other = descend(instance, selection, allocation)
+        if answer is None or other.trace[-1] < answer.trace[-1]:
+            answer = other
+    return answer, max(bound, found.bound_j)
+
+
 def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log: Log | None = None) -> Result:
     """Descend, then raise the bound by prices on links and repair what they suggest.
+
+    Where spectrum is scarce, the activation bound and its answer come first.
 
     Returns
     -------
@@ -172,21 +197,16 @@ def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log
         `stats` has `iterations` of the ascent.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = solve_bcd(instance)
-    if first.status == Status.INFEASIBLE:
-        return replace(first, method="lagrangian")
-    if first.solved and first.gap is not None and first.gap <= CLOSED:
-        return build(
-            instance, "lagrangian", selection=first.selection, allocation=first.allocation, bound_j=first.bound_j,
-            stats={"iterations": 0},
-        )  # fmt: skip
-    ascent = ascend(instance, as_descent(first), first.bound_j or 0.0, deadline=deadline, log=log)
-    stats = {"iterations": ascent.iterations}
-    if ascent.answer is None:
-        return build(instance, "lagrangian", bound_j=ascent.bound_j, message=first.message, stats=stats)
+    found = close_in(instance, deadline=deadline, log=log)
+    if isinstance(found, Result):
+        return replace(found, method="lagrangian", stats={"iterations": 0})
+    stats = {"iterations": found.iterations}
+    if found.answer is None:
+        message = "no answer was found in the iterations"
+        return build(instance, "lagrangian", bound_j=found.bound_j, message=message, stats=stats)
+    selection, allocation = found.answer.selection, found.answer.allocation
     return build(
-        instance, "lagrangian", selection=ascent.answer.selection, allocation=ascent.answer.allocation,
-        bound_j=ascent.bound_j, stats=stats,
+        instance, "lagrangian", selection=selection, allocation=allocation, bound_j=found.bound_j, stats=stats
     )  # fmt: skip
 
 

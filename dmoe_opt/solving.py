@@ -62,11 +62,14 @@ METHODS: dict[tuple[str, str], Method] = {
     ("jesa", "pyomo"): Method(
         "dmoe_opt.models.joint_pyomo:solve", True, "both at once as an integer program in Pyomo, HiGHS or --solver"
     ),
+    ("jesa", "cvxpy"): Method(
+        "dmoe_opt.models.joint_cvxpy:solve", True, "both at once as an integer program in CVXPY, HiGHS or --solver"
+    ),
     ("jesa", "relaxed"): Method(
         "dmoe_opt.bounds:solve_relaxed", False, "every link on its best subcarrier; an optimum where these differ"
     ),
     ("jesa", "activation"): Method(
-        "dmoe_opt.models.activation_pyomo:solve", False, "which links may be active, at best-subcarrier prices"
+        "dmoe_opt.activation:solve_activation", False, "which links may be active, at best-subcarrier prices"
     ),
     ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
 }

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import time
 
 import numpy as np
 import pyomo.environ as pyo
 
-from dmoe_opt.evaluate import Allocation, Selection
-from dmoe_opt.instance import Instance
+from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.models import pyomo_solver
 from dmoe_opt.result import Result, infeasible
 from dmoe_opt.result import build as build_result
 
-
-class Reduced(NamedTuple):
-    """What is left to decide: subcarriers a link may use (K, K, M), experts a token may and must use (T, K)."""
-
-    subcarriers: Allocation
-    possible: Selection
-    certain: Selection
+SHARED_OUT = "proven by the solver: the tokens need more links than {} subcarriers can carry"
 
 
-def build(instance: Instance, *, factor: float = 1.0, reduced: Reduced | None = None) -> pyo.ConcreteModel:
-    """The program of a round; its objective is the energy times `factor`; `reduced` leaves out what is decided.
+def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
+    """The program of a round; its objective is the energy times `factor`.
 
     alpha[t, j] is 1 where token t uses expert j; y[i, j, m] is 1 where link i -> j uses subcarrier m; f[i, j, m] is
     the number of tokens that the link sends on it. One subcarrier per link is enough, so f is all of its load.
     """
     problem = instance.selection_problem()
     g, theta, source, c = problem.scores, problem.effective_threshold, instance.source, instance.link_energy
-    may_use = np.isfinite(c) if reduced is None else reduced.subcarriers
-    may_choose = problem.usable if reduced is None else reduced.possible
-    pairs = [(t, j) for t, j in np.argwhere(may_choose).tolist()]
+    pairs = [(t, j) for t, j in np.argwhere(problem.usable).tolist()]
     links = sorted({(int(source[t]), j) for t, j in pairs if source[t] != j})
-    uses = [(i, j, m) for i, j in links for m in np.flatnonzero(may_use[i, j]).tolist()]
+    uses = [(i, j, m) for i, j in links for m in np.flatnonzero(np.isfinite(c[i, j])).tolist()]
     model = pyo.ConcreteModel("jesa")
     model.tokens = pyo.RangeSet(0, instance.num_tokens - 1)
     model.pairs = pyo.Set(initialize=pairs, dimen=2)
@@ -101,10 +92,13 @@ def build(instance: Instance, *, factor: float = 1.0, reduced: Reduced | None = 
         i = int(source[t])
         return model.alpha[t, j] <= sum(model.y[i, j, m] for m in carriers_of[i, j])
 
-    if reduced is not None:
-        for t, j in np.argwhere(reduced.certain).tolist():
-            model.alpha[t, j].fix(1)
     return model
+
+
+def factor_of(problem: SelectionProblem) -> float:
+    """Factor that brings the energy of a token to at most about 1: solvers work to absolute tolerances."""
+    total = float(np.where(problem.usable, problem.cost, 0.0).max(axis=1, initial=0.0).sum())
+    return problem.num_tokens / total if total > 0 else 1.0
 
 
 def solve(
@@ -112,23 +106,22 @@ def solve(
     *,
     time_limit: float | None = None,
     solver: str | None = None,
-    reduced: Reduced | None = None,
 ) -> Result:
     """Solve the round as one integer program with HiGHS, or with another solver by its Pyomo name."""
     problem = instance.selection_problem()
     stats = {"solver": solver or pyomo_solver.DEFAULT}
-    total = float(np.where(problem.usable, problem.cost, 0.0).max(axis=1, initial=0.0).sum())
-    factor = instance.num_tokens / total if total > 0 else 1.0
-    model = build(instance, factor=factor, reduced=reduced)
+    started = time.monotonic()
+    factor = factor_of(problem)
+    model = build(instance, factor=factor)
     if not len(model.pairs):
         empty = np.zeros(problem.scores.shape, dtype=bool)
         return build_result(instance, "pyomo", selection=empty, bound_j=0.0, stats=stats)
-    outcome = pyomo_solver.run(model, solver, time_limit)
+    left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
+    outcome = pyomo_solver.run(model, solver, left)
     bound = None if outcome.bound is None else max(outcome.bound / factor, 0.0)
     if not outcome.solved:
         if outcome.infeasible:
-            links = f"the tokens need more links than {instance.num_subcarriers} subcarriers can carry"
-            return infeasible(instance, "pyomo", f"proven by the solver: {links}")
+            return infeasible(instance, "pyomo", SHARED_OUT.format(instance.num_subcarriers))
         return build_result(instance, "pyomo", bound_j=bound, stats=stats, message="no answer within the limit")
     selection = np.zeros(problem.scores.shape, dtype=bool)
     for t, j in model.pairs:
