@@ -83,12 +83,15 @@ def info(file: str, as_json: bool) -> None:
 @click.option("--time-limit", type=float, metavar="S", help="Stop after S seconds with the best answer and its bound.")
 @click.option("--node-limit", type=click.IntRange(0), metavar="N", help="Nodes per token (des).")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads (des).")
+@click.option("--restarts", type=click.IntRange(0), metavar="N", help="Further descents from random starts (bcd).")
 @click.option("--solver", metavar="NAME", help="Another solver, by its name in Pyomo or CVXPY.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--log", is_flag=True, help="Rows of time, energy, bound and gap on stderr (lagrangian, exact).")
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
 @JSON
 def solve(
-    file: str, problem: str, method: str | None, selection: str | None, output: str | None, as_json: bool, **options: Any
+    file: str, problem: str, method: str | None, selection: str | None, output: str | None, log: bool, as_json: bool,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Solve an instance (a file, or the name of a committed one) and check the answer."""
     import inspect
@@ -105,6 +108,8 @@ def solve(
     if selection is not None:
         options["selection"] = _selection_in(selection, data)
     tables.prepare()
+    if log:
+        options["log"] = tables.log()
     with tables.progress(f"{data.name or file}: {method}") as report:
         if "progress" in inspect.signature(function).parameters:
             options["progress"] = report

@@ -103,7 +103,7 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
     Parameters
     ----------
     log
-        Called with (seconds, incumbent in J or None, bound in J) as the search goes on.
+        Called with (incumbent in J or None, bound in J) as the search goes on.
 
     Returns
     -------
@@ -111,15 +111,14 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
         `stats` has `iterations` of the ascent, and `kept`, the share of (link, subcarrier) pairs that the integer
         program still had to decide.
     """
-    started = time.monotonic()
-    deadline = np.inf if time_limit is None else started + time_limit
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     found = close_in(instance, deadline=deadline, log=log)
     if isinstance(found, Result):
         return replace(found, method="exact", stats={"iterations": 0, "kept": 0.0})
-    return _finish(instance, found, started, deadline, log)
+    return _finish(instance, found, deadline, log)
 
 
-def _finish(instance: Instance, ascent: Ascent, started: float, deadline: float, log: Log | None) -> Result:
+def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None) -> Result:
     """Decide by the integer program what the ascent left open."""
     answer, bound = ascent.answer, ascent.bound_j
     energy_j = np.inf if answer is None else answer.trace[-1]
@@ -138,7 +137,7 @@ def _finish(instance: Instance, ascent: Ascent, started: float, deadline: float,
     def seen(incumbent_j: float | None, bound_j: float) -> None:
         known = min((e for e in (incumbent_j, energy_j) if e is not None and np.isfinite(e)), default=None)
         if log:
-            log(time.monotonic() - started, known, max(bound, min(bound_j, energy_j)))
+            log(known, max(bound, min(bound_j, energy_j)))
 
     start = None if answer is None else (answer.selection, answer.allocation)
     found = joint_highs.solve(instance, reduced, start, deadline - time.monotonic(), seen)

@@ -155,11 +155,26 @@ def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allo
 
 def solve_topk(instance: Instance) -> Result:
     """Top-k routing with optimal allocation: every token takes its D best usable experts, whatever they cost."""
-    selection = topk_selection(instance.selection_problem())
-    allocation = allocate(instance, loads(instance, selection))
+    return _allocated(instance, "topk", topk_selection(instance.selection_problem()))
+
+
+def solve_homogeneous(instance: Instance) -> Result:
+    """H(z, D): every token reaches for the same relevance, the largest threshold of the round, with optimal allocation.
+
+    A round of a scheme without importance factors (gamma0 = 1, MODEL.md section 1); tokens whose best D experts stay
+    below take those. Experts are chosen by DES with every link on its best subcarrier.
+    """
+    problem = instance.selection_problem()
+    uniform = problem.replace(threshold=float(problem.threshold.max(initial=0.0)), on_shortfall="top_d")
+    return _allocated(instance, "homogeneous", des.choose(uniform, uniform.cost, uniform.usable)[0])
+
+
+def _allocated(instance: Instance, method: str, selection: Selection) -> Result:
+    """A selection with its optimal allocation."""
+    load = loads(instance, selection)
+    allocation = allocate(instance, load)
     _, bound = relaxed(instance)
     if allocation is None:
-        active = int((loads(instance, selection) > 0).sum())
-        message = f"{active} links would be active and {instance.num_subcarriers} subcarriers exist"
-        return build(instance, "topk", bound_j=bound, message=message)
-    return build(instance, "topk", selection=selection, allocation=allocation, bound_j=bound)
+        message = f"{int((load > 0).sum())} links would be active and {instance.num_subcarriers} subcarriers exist"
+        return build(instance, method, bound_j=bound, message=message)
+    return build(instance, method, selection=selection, allocation=allocation, bound_j=bound)

@@ -72,6 +72,9 @@ METHODS: dict[tuple[str, str], Method] = {
         "dmoe_opt.activation:solve_activation", False, "which links may be active, at best-subcarrier prices"
     ),
     ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
+    ("jesa", "homogeneous"): Method(
+        "dmoe_opt.jesa:solve_homogeneous", False, "one threshold for all tokens by DES, subcarriers allocated optimally"
+    ),
 }
 DEFAULTS = {"selection": "des", "allocation": "assignment", "jesa": "bcd"}
 MOST_SECONDS = 1e6
@@ -109,7 +112,7 @@ def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> N
     if time_limit is not None and not (validate.real("time_limit", time_limit) <= MOST_SECONDS):
         raise validate.fail("time_limit", time_limit, f"at most {MOST_SECONDS:g} seconds")
     validate.whole("seed", seed, least=0)
-    for name, least in (("threads", 1), ("node_limit", 0)):
+    for name, least in (("threads", 1), ("node_limit", 0), ("restarts", 0)):
         if name in given:
             validate.whole(name, given[name], least)
     if "solver" in given:
@@ -139,7 +142,8 @@ def solve(
     seed
         For methods that draw random numbers.
     options
-        Further options of the method, such as `solver="gurobi"`, `node_limit=1000` or `threads=2`. None is "not given".
+        Further options of the method, such as `solver="gurobi"`, `node_limit=1000`, `restarts=10` or `log`, a function
+        of incumbent and bound in J that follows a search. None is "not given".
         `allocation` takes `selection`, bool (T, K), whose links are to be served; by default the one that DES finds with
         every link on its best subcarrier.
 
@@ -162,7 +166,7 @@ def solve(
     known = inspect.signature(function).parameters
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
-        takes = ", ".join(name for name in known if name not in ("problem", "instance", "progress")) or "none"
+        takes = ", ".join(name for name in known if name not in ("problem", "instance", "progress", "log")) or "none"
         raise InputError(f"option {unknown[0]} is unknown to method {method}; allowed: {takes}")
     _check_options(time_limit, seed, given)
     shared = {"time_limit": time_limit, "seed": seed}

@@ -19,10 +19,11 @@ from rich.table import Table
 from dmoe_opt.comparing import Comparison
 from dmoe_opt.generator import PRESETS, options
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.result import as_problem
+from dmoe_opt.result import as_problem, relative_gap
 from dmoe_opt.solving import METHODS
 
 PIPE_WIDTH = 160
+LOG_EVERY_S = 0.2
 SHOW_AFTER_S = 1.0
 
 
@@ -147,6 +148,28 @@ def prepare() -> None:
         if timer:
             timer.cancel()
             status.stop()
+
+
+def log() -> Callable[[float | None, float], None]:
+    """A function of energy and bound in J that prints rows of fixed width to stderr: new energies, and now and then."""
+    console = Console(stderr=True, highlight=False)
+    console.print(f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True)
+
+    started = time.monotonic()
+    printed: tuple[float, float | None] = (-np.inf, None)
+
+    def row(energy_j: float | None, bound_j: float) -> None:
+        nonlocal printed
+        now = time.monotonic()
+        if energy_j == printed[1] and now - printed[0] < LOG_EVERY_S:
+            return
+        printed = (now, energy_j)
+        gap = None if energy_j is None else relative_gap(energy_j, bound_j)
+        cells = ["-" if v is None else f"{v:.9g}" for v in (energy_j, bound_j)]
+        percent = "-" if gap is None else f"{100 * gap:.7f}"
+        console.print(f"{now - started:>9.3f} {cells[0]:>14} {cells[1]:>14} {percent:>11}", soft_wrap=True)
+
+    return row
 
 
 @contextmanager

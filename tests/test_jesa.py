@@ -52,7 +52,7 @@ def test_against_enumeration(instance: Instance) -> None:
         if as_problem(instance).infeasibility():
             assert result.status == Status.INFEASIBLE
             continue
-        if method in ("exact", "pyomo"):
+        if method in ("exact", "pyomo", "cvxpy"):
             assert result.status == (Status.OPTIMAL if optimum is not None else Status.INFEASIBLE), method
         if optimum is None:
             assert result.objective_j is None
@@ -128,7 +128,7 @@ def test_each_rule_by_itself() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("method", ["bcd", "exact", "relaxed", "topk"])
+@pytest.mark.parametrize("method", [name for name in ALL if name not in ("pyomo", "cvxpy")])
 @pytest.mark.parametrize("gain", [0.0, 1e-300, 1.0, 1e300])
 @pytest.mark.parametrize(("experts", "tokens", "carriers"), [(1, 2, 1), (3, 1, 1), (3, 4, 2), (3, 6, 6)])
 def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carriers: int) -> None:
@@ -141,7 +141,7 @@ def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carrier
         result = solve(data, "jesa", method)
         assert check(data, result) == []
         assert result.objective_j is None or np.isfinite(result.objective_j)
-        if threshold == 0.0 and method != "topk":
+        if threshold == 0.0 and method != "topk":  # nobody needs an expert
             assert (result.status, result.objective_j) == (Status.OPTIMAL, 0.0)
 
 
