@@ -26,12 +26,13 @@ from dmoe_opt.instance import Instance
 from dmoe_opt.result import Result, build, infeasible
 
 MOST_ROUNDS = 100
+FAR = 0.01  # above the bound: then a second descent starts from an even assignment of all links
 RANDOM_AMONG = 5
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
 def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result:
-    """Block coordinate descent from every link's best subcarrier.
+    """Block coordinate descent from every link's best subcarrier; a second one where that ends far from the bound.
 
     Parameters
     ----------
@@ -49,9 +50,12 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
     """
     selection, bound = relaxed(instance)
     best = _descend_from(instance, selection)
+    starts = [_random_prices] * restarts
+    if best is not None and best.trace[-1] * (1 - FAR) > bound:
+        starts = [_even_prices, *starts]
     rng = np.random.default_rng(seed)
-    for _ in range(restarts):
-        start = select(instance, _random_prices(instance, rng))
+    for prices in starts:
+        start = select(instance, prices(instance, rng))
         other = None if start is None else _descend_from(instance, start)
         if other is not None and (best is None or other.trace[-1] < best.trace[-1]):
             best = other
@@ -93,6 +97,11 @@ def descend(instance: Instance, selection: Selection, allocation: Allocation) ->
 def _descend_from(instance: Instance, selection: Selection) -> Descent | None:
     found = _thin_out(instance, selection)
     return None if found is None else descend(instance, *found)
+
+
+def _even_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:
+    """J per token of every link (K, K) when all links are assigned subcarriers as if they carried the same load."""
+    return price_idle(instance, np.zeros(instance.link_energy.shape, dtype=bool))
 
 
 def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -1,0 +1,220 @@
+"""Joint allocation measured: python tests/benchmarks/joint.py [--seeds N] [--plot FILE.png] [--only TABLE,...]
+
+Prints the tables of tests/benchmarks/README.md in Markdown: gaps over seeds, `exact` against the whole integer program
+on HiGHS in the same run, large rounds, refutations, and how the time of `bcd` grows. One thread; compilation apart; times
+are of a shared machine, so compare them within a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from dmoe_opt import Instance, Result, Status, generate, solve
+
+FAMILIES = ("edge-8x64", "correlated-8x64", "interference-8x64", "nr-51", "scarce-8x36", "scarce-8x48")
+AGAINST = (
+    ("edge-8x64", 5), ("correlated-8x64", 3), ("interference-8x64", 3), ("nr-51", 3), ("scarce-8x36", 4),
+    ("scarce-8x48", 4), ("edge-12x132", 2), ("edge-16x240", 1),
+)  # fmt: skip
+LIMIT_S = 100.0
+
+
+def rounds(preset: str, seeds: range, **options: object) -> Iterator[Instance]:
+    """Rounds of a preset."""
+    for seed in seeds:
+        data = generate(preset, seed, **options)
+        assert isinstance(data, Instance)
+        yield data
+
+
+def table(title: str, header: str) -> None:
+    """Head of a Markdown table."""
+    columns = header.split(" | ")
+    print(f"\n{title}\n\n| {header} |\n|{'---|' * len(columns)}", flush=True)
+
+
+def percent(value: float) -> str:
+    """A gap in per cent, 0 as 0."""
+    return "0" if value < 1e-9 else f"{100 * value:.2g}"
+
+
+def gaps(seeds: int) -> None:
+    """How far `bcd`, with restarts, and `lagrangian` end above the optimum."""
+    table(
+        f"Energy above the proven optimum over seeds 0 to {seeds - 1}, %; times are medians in ms",
+        "family | optimum proven | no answer exists | method | optimal | median | 90 % of seeds | worst | time",
+    )
+    for family in FAMILIES:
+        exact = [(data, solve(data, "jesa", "exact")) for data in rounds(family, range(seeds))]
+        proven = [(data, r) for data, r in exact if r.status == Status.OPTIMAL]
+        none = sum(r.status == Status.INFEASIBLE for _, r in exact)
+        for name, method, options in (
+            ("bcd", "bcd", {}), ("bcd, 10 restarts", "bcd", {"restarts": 10}), ("lagrangian", "lagrangian", {}),
+        ):  # fmt: skip
+            results = [(solve(data, "jesa", method, **options), best) for data, best in proven]
+            above = np.array([_above(result, best) for result, best in results])
+            low, high, worst = np.quantile(above, [0.5, 0.9, 1.0], method="inverted_cdf")
+            milliseconds = 1e3 * float(np.median([result.wall_s for result, _ in results]))
+            print(
+                f"| {family} | {len(proven)} | {none} | {name} | {(above < 1e-6).sum()} | {percent(low)} | {percent(high)} "
+                f"| {percent(worst)} | {milliseconds:.1f} |",
+                flush=True,
+            )
+
+
+def _above(result: Result, best: Result) -> float:
+    if result.objective_j is None or best.objective_j is None:
+        return float("inf")
+    return max(result.objective_j / best.objective_j - 1, 0.0)
+
+
+def against() -> None:
+    """`exact` and the whole program of MODEL.md on HiGHS, alternating."""
+    table(
+        f"`exact` against the whole integer program on HiGHS (`pyomo`, objective scaled), up to {LIMIT_S:g} s each",
+        "preset | seed | exact s | status | whole program s | status | ratio | energies differ by",
+    )
+    ratios: dict[str, list[float]] = {}
+    for preset, seeds in AGAINST:
+        for data in rounds(preset, range(seeds)):
+            exact = solve(data, "jesa", "exact", time_limit=LIMIT_S)
+            whole = solve(data, "jesa", "pyomo", time_limit=LIMIT_S)
+            differ = "–"
+            if exact.objective_j is not None and whole.objective_j is not None:
+                differ = f"{whole.objective_j / exact.objective_j - 1:.1e}"
+            ratio = whole.wall_s / exact.wall_s
+            ratios.setdefault("K = 8" if data.num_experts == 8 else preset, []).append(ratio)
+            print(
+                f"| {preset} | {data.meta['seed']} | {exact.wall_s:.3f} | {exact.status} | {whole.wall_s:.1f} | {whole.status} "
+                f"| {ratio:,.0f} | {differ} |",
+                flush=True,
+            )
+    means = ", ".join(f"{name}: {np.exp(np.log(values).mean()):,.0f}" for name, values in ratios.items())
+    print(f"\nGeometric mean of the ratios: {means}.", flush=True)
+
+
+def large() -> None:
+    """Rounds far beyond the whole program."""
+    table(
+        "Large rounds; `bcd` with its bound, best of 3; `exact` with a limit of 60 s",
+        "round | experts | subcarriers | tokens | seed | bcd ms | gap % | exact s | gap % | status | iterations",
+    )
+    for preset, options in (
+        ("nr-273", {}), ("wide-32x1024", {}), ("scarce-16x150", {}), ("scarce-16x150", {"spread": 1.0}),
+        ("scarce-16x150", {"spread": 0.7}),
+    ):  # fmt: skip
+        for data in rounds(preset, range(3), **options):
+            bcd = min((solve(data, "jesa", "bcd") for _ in range(3)), key=lambda r: r.wall_s)
+            exact = solve(data, "jesa", "exact", time_limit=60)
+            name = preset + "".join(f", {key} {value}" for key, value in options.items())
+            cells = [r.gap if r.gap is None else 100 * r.gap for r in (bcd, exact)]
+            first, second = ("–" if c is None else f"{c:.2g}" for c in cells)
+            print(
+                f"| {name} | {data.num_experts} | {data.num_subcarriers} | {data.num_tokens} | {data.meta['seed']} "
+                f"| {1e3 * bcd.wall_s:.1f} | {first} | {exact.wall_s:.2f} | {second} | {exact.status} "
+                f"| {exact.stats.get('iterations', '–')} |",
+                flush=True,
+            )
+
+
+def refutations() -> None:
+    """Rounds that have no answer: how long the proof takes."""
+    table(
+        "Rounds without an answer (seeds up to 40): time of the proof",
+        "preset | rounds | exact, worst ms | whole program on HiGHS, three rounds, s",
+    )
+    for preset, options in (("scarce-8x36", {"share": 0.8}), ("scarce-8x48", {"share": 0.8}), ("scarce-16x150", {})):
+        results = [
+            (data, solve(data, "jesa", "exact")) for data in rounds(preset, range(40 if preset[7] == "8" else 5), **options)
+        ]
+        refuted = [(data, r) for data, r in results if r.status == Status.INFEASIBLE]
+        whole = "not tried"
+        if preset.startswith("scarce-8"):
+            others = [solve(data, "jesa", "pyomo", time_limit=LIMIT_S) for data, _ in refuted[:3]]
+            whole = ", ".join(f"{r.wall_s:.1f} ({r.status})" for r in others)
+        name = preset + "".join(f", {key} {value}" for key, value in options.items())
+        print(f"| {name} | {len(refuted)} | {1e3 * max(r.wall_s for _, r in refuted):.0f} | {whole} |", flush=True)
+
+
+def growth(picture: str | None) -> None:
+    """How the time of `bcd` grows with tokens, experts and subcarriers, one at a time, and the fitted exponents."""
+    sweeps: dict[str, list[dict[str, int]]] = {
+        "tokens": [{"num_tokens": n} for n in (128, 512, 2048, 8192, 32768)],
+        "experts": [{"num_experts": k, "num_subcarriers": 1024} for k in (4, 8, 12, 16, 24, 32)],
+        "subcarriers": [{"num_subcarriers": m} for m in (64, 256, 1024, 4096, 16384)],
+    }
+    table(
+        "Time of `bcd` with its bound, best of 5; 8 experts, 64 subcarriers and 128 tokens where not varied "
+        "(1,024 subcarriers for the experts)",
+        "varied | sizes | ms | exponent over the last three",
+    )
+    curves = {}
+    for what, settings in sweeps.items():
+        sizes, times = [], []
+        for options in settings:
+            data = next(rounds("edge-8x64", range(1), **options))
+            sizes.append(next(iter(options.values())))
+            times.append(1e3 * min(_timed(data) for _ in range(5)))
+        slope = np.polyfit(np.log(sizes[-3:]), np.log(times[-3:]), 1)[0]
+        curves[what] = (sizes, times, slope)
+        listed = [", ".join(f"{v:,}" for v in sizes), ", ".join(f"{v:.1f}" for v in times)]
+        print(f"| {what} | {listed[0]} | {listed[1]} | {slope:.2f} |", flush=True)
+    if picture:
+        _draw(picture, curves)
+
+
+def _timed(data: Instance) -> float:
+    started = time.perf_counter()
+    solve(data, "jesa", "bcd")
+    return time.perf_counter() - started
+
+
+def _draw(picture: str, curves: dict[str, tuple[list[int], list[float], float]]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    for axes, (what, (sizes, times, slope)) in zip(figure.subplots(1, 3, sharey=True), curves.items(), strict=True):
+        axes.loglog(sizes, times, "o-", color="#0072B2")
+        axes.loglog(sizes, times[-1] * (np.array(sizes) / sizes[-1]) ** slope, "--", color="0.5", lw=1)
+        axes.set_xticks(sizes, [f"{v:,}" for v in sizes], rotation=30)
+        axes.minorticks_off()
+        axes.set_xlabel(f"number of {what}")
+        axes.set_title(f"exponent {slope:.2f}", fontsize=10)
+        axes.grid(lw=0.5, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        if what == "tokens":
+            axes.set_ylabel("time of bcd, ms")
+    figure.savefig(picture, dpi=150)
+
+
+TABLES = ("gaps", "against", "large", "refutations", "growth")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--plot", metavar="FILE.png")
+    parser.add_argument("--only", default=",".join(TABLES))
+    arguments = parser.parse_args()
+    wanted = arguments.only.split(",")
+    for data in (generate("tiny", 1), generate("scarce-8x36", 1)):
+        solve(data, "jesa", "exact")  # compile
+    if "gaps" in wanted:
+        gaps(arguments.seeds)
+    if "against" in wanted:
+        against()
+    if "large" in wanted:
+        large()
+    if "refutations" in wanted:
+        refutations()
+    if "growth" in wanted:
+        growth(arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
