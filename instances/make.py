@@ -7,7 +7,6 @@ greatest bound known, by which method, version and date. An instance without an 
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -18,23 +17,14 @@ import numpy as np
 import dmoe_opt
 from dmoe_opt import Instance, SelectionProblem, generate, save, solve
 from dmoe_opt.generator import FAMILIES, round_of_scores
-from dmoe_opt.network import dense_gates, load_network
+from dmoe_opt.network import dense_gates, held_out, load_network
 
 HERE = Path(__file__).resolve().parent
 
 
-def held_out_digits(count: int) -> np.ndarray:
-    """The first held-out digits of the training script's split, pixels in [0, 1], shape (count, 64)."""
-    spec = importlib.util.spec_from_file_location("train", HERE / "digits" / "network" / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return np.asarray(module.digits()[2][:count])
-
-
 def digits() -> Iterator[Instance]:
     """One round a layer: 64 held-out digits on 8 nodes, gate scores of the trained network with all experts at work."""
-    scores, _ = dense_gates(load_network(), held_out_digits(64))
+    scores, _ = dense_gates(load_network("digits"), held_out("digits").inputs[:64])
     for layer, gate in enumerate(scores, 1):
         rng = np.random.default_rng(100 + layer)
         data = round_of_scores(

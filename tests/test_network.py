@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ import pytest
 from dmoe_opt import InputError, Instance, load
 from dmoe_opt.files import instance_files, instances_folder
 from dmoe_opt.gates import GRID
-from dmoe_opt.network import Network, dense_gates, load_network
+from dmoe_opt.network import TASKS, Array, Network, dense_gates, forward, held_out, load_network, mean_gates
 
 
 def script(*parts: str) -> ModuleType:
@@ -24,21 +25,82 @@ def script(*parts: str) -> ModuleType:
     return module
 
 
-def test_digits_are_recognised() -> None:
-    """The committed weights reach 98 % on held-out digits, and every expert of every layer is used."""
-    _, _, images, labels = script("digits", "network", "train.py").digits()
-    scores, classes = dense_gates(load_network(), images)
-    assert (classes == labels).mean() >= 0.98
+def top(scores: Array, count: int) -> Array:
+    """Scores of the best experts of every token, 0 for the others."""
+    return np.where(scores >= np.sort(scores, axis=1)[:, [-count]], scores, 0.0)
+
+
+def accuracy(task: str, weigh: Callable[[int, Array], Array]) -> float:
+    inputs, labels, _ = held_out(task)
+    return float((forward(load_network(task), inputs, weigh)[1] == labels).mean())
+
+
+@pytest.mark.parametrize(("task", "floor"), [("digits", 0.98), ("domains", 0.9)])
+def test_accuracy(task: str, floor: float) -> None:
+    """The committed weights reach 98 % and 90 % on held-out tokens, and every expert of every layer is used."""
+    inputs, labels, _ = held_out(task)
+    scores, classes = dense_gates(load_network(task), inputs)
+    assert (classes == labels).mean() >= floor
     for gate in scores:
-        assert (gate.argmax(axis=1)[:, None] == np.arange(8)).any(axis=0).all()
+        assert set(gate.argmax(axis=1)) == set(range(8))
         assert gate.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_fewer_experts_cost_accuracy() -> None:
+    """On the domains the best two experts lose up to 5 points, the best one 5 to 15, two drawn ones more than 40."""
+    rng = np.random.default_rng(0)
+    dense = accuracy("domains", lambda _, scores: scores)
+    assert 0.005 < dense - accuracy("domains", lambda _, scores: top(scores, 2)) < 0.05
+    assert 0.05 < dense - accuracy("domains", lambda _, scores: top(scores, 1)) < 0.15
+    assert dense - accuracy("domains", lambda _, scores: scores * (top(rng.random(scores.shape), 2) > 0)) > 0.4
+
+
+def test_domains_have_experts() -> None:
+    """Every domain has an expert that gets five times the score there, and without it loses most, in each domain another."""
+    network, (inputs, labels, domains) = load_network("domains"), held_out("domains")
+    assert domains is not None
+    right = dense_gates(network, inputs)[1] == labels
+    means = mean_gates(network, inputs, domains)
+    assert means.sum(axis=1) == pytest.approx(1.0)
+    elsewhere = (means.sum(axis=2, keepdims=True) - means) / 7
+    theirs = set()
+    for domain in range(8):
+        layer, expert = np.unravel_index((means - elsewhere)[:, :, domain].argmax(), means.shape[:2])
+        theirs.add((layer, expert))
+        assert means[layer, expert, domain] >= 5 * elsewhere[layer, expert, domain]
+        without = lambda at, scores: np.where((at == layer) & (np.arange(8) == expert), 0.0, scores)  # noqa: B023, E731
+        lost = right.astype(float) - (forward(network, inputs, without)[1] == labels)
+        assert lost[domains == domain].mean() > max(0.04, 2 * lost[domains != domain].mean())
+    assert len(theirs) == 8
+
+
+def test_domains_cannot_be_told_for_sure() -> None:
+    """The best classifier, which knows how the tokens were drawn, reaches 95 to 99 %, and the network stays below it."""
+    train = script("train.py")
+    signatures, symbols, codes = train.rule(np.random.default_rng(12345))
+    inputs, labels, _ = held_out("domains")
+    clean = (signatures[:, None] + symbols).reshape(-1, train.NUMBERS)
+    exponents = (inputs @ clean.T - (clean**2).sum(axis=1) / 2) / train.NOISE**2
+    posterior = np.exp(exponents - exponents.max(axis=1, keepdims=True)) @ np.eye(10)[codes.ravel()]
+    best = (posterior.argmax(axis=1) == labels).mean()
+    assert 0.95 < best < 0.99
+    assert accuracy("domains", lambda _, scores: scores) < best
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_held_out_tokens_are_made_by_their_script(task: str) -> None:
+    """The committed held-out tokens are those that the script does not train on, number by number."""
+    inputs, _, made = script("train.py").TASKS[task]()
+    for stored, again in zip(held_out(task), made, strict=True):
+        assert np.array_equal(stored, again)
+    assert not {row.tobytes() for row in inputs} & {row.tobytes() for row in made.inputs}
 
 
 def test_gradients_by_finite_differences() -> None:
     """The training script's gradients by hand are those of its loss."""
-    train = script("digits", "network", "train.py")
-    images, labels, _, _ = train.digits()
-    w = train.start(np.random.default_rng(0))
+    train = script("train.py")
+    images, labels, _ = train.digits()
+    w = train.start(np.random.default_rng(0), 64)
     batch = slice(0, 20)
 
     def loss(weights: dict[str, np.ndarray]) -> float:
@@ -66,8 +128,9 @@ def test_gradients_by_finite_differences() -> None:
 
 def test_training_is_reproducible() -> None:
     """The same seed gives the same weights."""
-    train = script("digits", "network", "train.py")
-    one, same = train.train(0, 1), train.train(0, 1)
+    train = script("train.py")
+    inputs, labels, _ = train.domains()
+    one, same = (train.train(inputs[:512], labels[:512], 0, 1) for _ in range(2))
     assert all((getattr(one, name) == getattr(same, name)).all() for name in vars(one))
 
 
@@ -86,9 +149,14 @@ def test_committed_instances_are_made_by_their_script() -> None:
 
 
 def test_bad_weights(tmp_path: Path) -> None:
-    """A file that is no network is one line."""
+    """A file that is no network, or an unknown task, is one line."""
     with pytest.raises(InputError, match="cannot be read"):
         load_network(tmp_path / "no.npz")
     np.savez(tmp_path / "x.npz", a=1)
     with pytest.raises(InputError, match="is not a network"):
         load_network(tmp_path / "x.npz")
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(InputError, match="is not a network"):
+        load_network(tmp_path / "x.npz")
+    with pytest.raises(InputError, match=r"task = 'digit'; allowed: "):
+        held_out("digit")
