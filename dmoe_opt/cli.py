@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dmoe_opt.cli_options import JSON, emit
+from dmoe_opt.cli_protocol import frontier, protocol
+
 if TYPE_CHECKING:
     from dmoe_opt.evaluate import Selection
     from dmoe_opt.instance import Instance, SelectionProblem
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 PROBLEM = click.option(
     "--problem", default="selection", show_default=True, metavar="NAME", help="What to solve; see `dmoe-opt methods`."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else.")
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
 
 
@@ -47,11 +49,7 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
         data = make(preset, number)
         path = Path("." if output is None else output)
         if path.is_dir() or count > 1:
-            try:
-                path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise click.UsageError(f"{path}: cannot be made: {error.strerror}") from None
-            path = path / f"{data.name}{'.npz' if _size(data) > 200_000 else '.json'}"
+            path = files.make_folder(path) / f"{data.name}{'.npz' if _size(data) > 200_000 else '.json'}"
         files.save(data, path)
         click.echo(path)
 
@@ -70,7 +68,7 @@ def info(file: str, as_json: bool) -> None:
 
     facts = tables.facts(load(file))
     if as_json:
-        _emit(facts)
+        emit(facts)
     else:
         tables.listing(facts)
 
@@ -117,7 +115,7 @@ def solve(
     if output is not None:
         files.save(result, output)
     if as_json:
-        _emit(result.solution())
+        emit(result.solution())
     else:
         click.echo(str(result))
     sys.exit(EXIT_CODES[result.status])
@@ -147,7 +145,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
     claim = files.load_solution(solution)
     found = judge(files.load(file), claim)
     if as_json:
-        _emit({"ok": not found, "violations": found})
+        emit({"ok": not found, "violations": found})
     elif found:
         click.echo("\n".join(found))
     else:
@@ -172,21 +170,20 @@ def compare(
     from dataclasses import asdict
 
     from dmoe_opt import compare as run
-    from dmoe_opt import tables
+    from dmoe_opt import files, tables
 
     names = [name.strip() for name in methods.split(",")] if methods else None
+    if output is not None:
+        files.make_folder(output)
     tables.prepare()
     with tables.progress("compare") as report:
         comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
     written = comparison.save(output) if output is not None else []
     if as_json:
-        _emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
+        emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
         return
     tables.comparison(comparison)
-    for path in written:
-        click.echo(f"wrote {path}", err=True)
-    if len(written) == 1:
-        click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
+    tables.wrote(written)
 
 
 @cli.command()
@@ -211,15 +208,13 @@ def methods(as_json: bool) -> None:
     from dmoe_opt.solving import METHODS
 
     if as_json:
-        _emit([{"problem": p, "method": n, "proves": m.proves, "says": m.says} for (p, n), m in METHODS.items()])
+        emit([{"problem": p, "method": n, "proves": m.proves, "says": m.says} for (p, n), m in METHODS.items()])
     else:
         tables.methods()
 
 
-def _emit(document: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(document))
+cli.add_command(protocol)
+cli.add_command(frontier)
 
 
 def main() -> None:

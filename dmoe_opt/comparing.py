@@ -35,11 +35,7 @@ class Comparison:
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `comparison.csv` and, where matplotlib is installed, the figures; returns what was written."""
-        path = Path(folder)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f'folder "{folder}" cannot be made: {error}') from None
+        path = files.make_folder(folder)
         files.write(path / "comparison.csv", self.csv().encode())
         written = [path / "comparison.csv"]
         try:

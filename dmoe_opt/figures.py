@@ -39,7 +39,7 @@ def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     below.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     _name_axis(below, instances)
     _legend(figure, above)
-    pictures["energy_gap.png"] = _png(figure)
+    pictures["energy_gap.png"] = png(figure)
 
     figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -48,7 +48,7 @@ def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     _name_axis(axes, instances)
     _legend(figure, axes)
-    pictures["time.png"] = _png(figure)
+    pictures["time.png"] = png(figure)
     return pictures
 
 
@@ -96,7 +96,8 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()

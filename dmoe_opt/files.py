@@ -100,6 +100,20 @@ def require_place(path: str | os.PathLike[str]) -> None:
         raise InputError(f"{path}: cannot be written: {reason or 'the name is empty'}")
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, with those above it, unless it is there; raises `InputError` if that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
+    return Path(path)
+
+
+def write_json(path: str | os.PathLike[str], document: object) -> None:
+    """Write plain data as JSON, whole or not at all."""
+    write(path, msgspec.json.encode(document) + b"\n")
+
+
 def write(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all."""
     temporary = None

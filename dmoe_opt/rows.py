@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Row:
     message: str
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """Comma-separated text with a header."""
+def as_csv(rows: Sequence[Any]) -> str:
+    """Rows of one dataclass as comma-separated text with a header."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
+    writer = csv.DictWriter(text, [f.name for f in fields(rows[0] if rows else Row)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dmoe_opt.comparing import Comparison
+from dmoe_opt.frontier import Point
 from dmoe_opt.generator import PRESETS, options
 from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.protocol import Run
 from dmoe_opt.result import as_problem, relative_gap
 from dmoe_opt.solving import METHODS
 
@@ -130,6 +133,68 @@ def comparison(of: Comparison) -> None:
             "" if row.nodes is None else f"{row.nodes:,}",
         )
         previous = row.instance
+    _print(table)
+
+
+def wrote(paths: Sequence[str | Path]) -> None:
+    """Say on stderr what was written, and if figures are missing because matplotlib is."""
+    console = Console(stderr=True, highlight=False)
+    for path in paths:
+        console.print(f"wrote {escape(str(path))}", soft_wrap=True)
+    if paths and not any(str(path).endswith(".png") for path in paths):
+        console.print('no figures: matplotlib is missing (pip install "dmoe-opt\\[plot]")', soft_wrap=True)
+
+
+def bill(run: Run) -> None:
+    """What each layer of a protocol run cost, and all of them."""
+    table = Table(box=SIMPLE_HEAD)
+    columns = (
+        "layer",
+        "energy mJ",
+        "sending mJ",
+        "computing mJ",
+        "latency ms",
+        "experts a token",
+        "relevance",
+        "short",
+        "gap %",
+    )
+    for name in columns:
+        table.add_column(name, justify="right")
+    for layer in run.layers:
+        table.add_row(
+            str(layer.layer), f"{1e3 * layer.energy_j:.4g}", f"{1e3 * layer.communication_j:.4g}",
+            f"{1e3 * layer.computation_j:.4g}", f"{1e3 * layer.latency_s:.4g}", f"{layer.experts / max(layer.tokens, 1):.2f}",
+            f"{layer.relevance:.3f}", str(layer.shortfalls), "" if layer.gap is None else f"{100 * layer.gap:.3f}",
+        )  # fmt: skip
+    table.add_section()
+    table.add_row(
+        "all", f"{1e3 * run.total('energy_j'):.4g}", f"{1e3 * run.total('communication_j'):.4g}",
+        f"{1e3 * run.total('computation_j'):.4g}", f"{1e3 * run.total('latency_s'):.4g}",
+    )  # fmt: skip
+    _print(table)
+    accuracy = "no labels, so no accuracy" if run.accuracy is None else f"accuracy {100 * run.accuracy:.2f} %"
+    rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
+    print(f"{run.preset}, {run.scheduler}: {accuracy}; {run.layers[0].tokens} tokens, {rounds_s:.0f} rounds/s")
+
+
+def frontier(points: Sequence[Point]) -> None:
+    """Every setting of every scheduler; those on its front are marked."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("scheduler")
+    for name in ("front", "gamma0", "z", "D", "energy a token uJ", "accuracy %", "relevance", "latency ms"):
+        table.add_column(name, justify="right")
+    previous = None
+    for p in points:
+        if previous not in (None, p.scheduler):
+            table.add_section()
+        previous = p.scheduler
+        accuracy = "" if p.accuracy is None else f"{100 * p.accuracy:.2f} ± {100 * (p.accuracy_ci95 or 0.0):.2f}"
+        table.add_row(
+            p.scheduler, "*" if p.front else "", f"{p.gamma0:g}", f"{p.z:g}", str(p.max_experts),
+            f"{1e6 * p.energy_per_token_j:.4g} ± {1e6 * p.energy_ci95_j:.2g}", accuracy, f"{p.relevance:.3f}",
+            f"{1e3 * p.latency_s:.3g}",
+        )  # fmt: skip
     _print(table)
 
 

@@ -40,10 +40,14 @@ LAYERS = [
     ["models.joint_cvxpy", "models.joint_highs", "models.export"],
     ["exact"],
     ["solving"],
+    ["protocol"],
+    ["frontier"],
     ["rows"],
     ["figures"],
-    ["comparing"],
+    ["protocol_figures", "comparing"],
     ["tables"],
+    ["cli_options"],
+    ["cli_protocol"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,112 @@
+"""The commands of the protocol over layers: `protocol` and `frontier`."""
+
+from __future__ import annotations
+
+import click
+
+from dmoe_opt.cli_options import JSON, emit
+
+LIST = "comma-separated"
+
+
+@click.command()
+@click.argument("preset")
+@click.option(
+    "--scheduler",
+    default="jesa",
+    show_default=True,
+    metavar="NAME",
+    help="jesa, homogeneous, des, topk, relaxed, dense, or a method.",
+)
+@click.option("--gamma0", type=float, default=0.9, show_default=True, help="Importance base: layer l wants z gamma0^l.")
+@click.option("--z", type=float, default=0.6, show_default=True, help="Relevance wanted before the importance factor.")
+@click.option("--max-experts", type=click.IntRange(1), default=2, show_default=True, metavar="D", help="Experts per token.")
+@click.option("--layers", type=click.IntRange(1), metavar="L", help="Default: all of the preset.")
+@click.option("--tokens", "num_tokens", type=click.IntRange(1), metavar="T", help="Default: as many as the preset has.")
+@click.option(
+    "--channel-error", type=float, default=0.0, show_default=True, help="Share of the channel's variance that is unknown."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-o", "--output", metavar="FOLDER", help="Write protocol.json, layers.csv and figures there.")
+@JSON
+def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **options: float) -> None:
+    """Run all layers of PRESET (digits, domains, synthetic-32) under a scheduler: energy, latency, accuracy."""
+    from dmoe_opt import files, tables
+    from dmoe_opt.protocol import run
+    from dmoe_opt.rows import as_csv
+
+    if output is not None:
+        files.make_folder(output)
+    tables.prepare()
+    done = run(preset, scheduler, **options)  # type: ignore[arg-type]
+    if output is not None:
+        files.write_json(f"{output}/protocol.json", done.document())
+        files.write(f"{output}/layers.csv", as_csv(done.layers).encode())
+        tables.wrote([f"{output}/protocol.json", f"{output}/layers.csv", *_pictures(output, "of_run", done)])
+    if as_json:
+        emit(done.document())
+    else:
+        tables.bill(done)
+
+
+@click.command()
+@click.argument("preset")
+@click.option("--schedulers", default="jesa,homogeneous,des,topk,relaxed,dense", show_default=True, metavar="A,B,C")
+@click.option("--gamma0", default="0.7,0.8,0.9,1", show_default=True, metavar="LIST", help=f"Importance bases, {LIST}.")
+@click.option("--z", default="0.4,0.6,0.8,1", show_default=True, metavar="LIST", help=f"Relevances wanted, {LIST}.")
+@click.option("--max-experts", default="2", show_default=True, metavar="LIST", help=f"Experts per token, {LIST}.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Runs of every setting.")
+@click.option("--tokens", "num_tokens", type=click.IntRange(1), metavar="T", help="Default: as many as the preset has.")
+@click.option("--layers", type=click.IntRange(1), metavar="L", help="Default: all of the preset.")
+@click.option("-o", "--output", metavar="FOLDER", help="Write frontier.csv and figures there.")
+@JSON
+def frontier(
+    preset: str, schedulers: str, gamma0: str, z: str, max_experts: str, output: str | None, as_json: bool, **options: int
+) -> None:  # fmt: skip
+    """Accuracy against energy on PRESET: sweep gamma0, z and D, and mark the Pareto front of every scheduler."""
+    from dataclasses import asdict
+
+    from dmoe_opt import files, tables
+    from dmoe_opt.frontier import frontier as sweep
+    from dmoe_opt.rows import as_csv
+
+    names = [name.strip() for name in schedulers.split(",")]
+    heights, bases = _numbers("z", z), _numbers("gamma0", gamma0)
+    most = [int(value) if value == int(value) else value for value in _numbers("max_experts", max_experts)]
+    if output is not None:
+        files.make_folder(output)
+    tables.prepare()
+    with tables.progress(f"frontier of {preset}") as report:
+        points = sweep(
+            preset, schedulers=names, gamma0=bases, z=heights, max_experts=most, progress=report, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+    if output is not None:
+        files.write(f"{output}/frontier.csv", as_csv(points).encode())
+        tables.wrote([f"{output}/frontier.csv", *_pictures(output, "of_frontier", points, preset)])
+    if as_json:
+        emit({"preset": preset, "rows": [asdict(point) for point in points]})
+    else:
+        tables.frontier(points)
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    from dmoe_opt.validate import fail
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise fail(name, text, "numbers with commas between them") from None
+
+
+def _pictures(folder: str, function: str, *arguments: object) -> list[str]:
+    """Draw and write figures; nothing where matplotlib is missing."""
+    from dmoe_opt import files
+
+    try:
+        from dmoe_opt import protocol_figures
+    except ImportError:
+        return []
+    pictures = getattr(protocol_figures, function)(*arguments)
+    for name, picture in pictures.items():
+        files.write(f"{folder}/{name}", picture)
+    return [f"{folder}/{name}" for name in pictures]

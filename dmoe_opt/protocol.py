@@ -1,0 +1,297 @@
+"""The protocol over layers: every layer of a distributed mixture of experts is a round (MODEL.md section 1).
+
+    for each layer:
+        gate scores of the hidden states; thresholds z gamma^(l); a channel draw
+        a scheduler chooses experts and subcarriers from what it knows of the channel
+        tokens go out, experts run, results come back: the true channel bills
+        hidden states move on by the chosen experts' outputs, weighted by their gate scores as they were in training
+
+With a trained network the loop is closed: what the scheduler leaves out is missing in the next layer, and accuracy is
+measured at the end. Without one, gate scores are drawn and accuracy is unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt import gates, validate
+from dmoe_opt.allocation import solve_assignment
+from dmoe_opt.bounds import best_subcarriers, relaxed
+from dmoe_opt.evaluate import Allocation, Selection, loads, relevance, round_energy_j
+from dmoe_opt.generator import draw_radio
+from dmoe_opt.instance import Instance
+from dmoe_opt.network import HeldOut, Network, held_out, load_network
+from dmoe_opt.radio import Radio
+from dmoe_opt.solving import METHODS, solve
+from dmoe_opt.validate import InputError
+
+COMPUTE_W = 1.0
+"""Power of a node while its expert computes (ours): the time of a token is its energy over this."""
+
+
+HARDWARE_SEED = 0
+
+
+class Preset(NamedTuple):
+    """A task, or drawn gates of `spread` where there is none; sizes, and the energy range of experts, J/token."""
+
+    task: str | None
+    num_experts: int
+    num_layers: int
+    num_tokens: int
+    num_subcarriers: int
+    payload_bits: int
+    compute_j: tuple[float, float]
+    spread: float = 2.0
+
+
+PRESETS = {
+    "digits": Preset("digits", 8, 4, 450, 64, 16 * 32, (5e-7, 5e-6)),
+    "domains": Preset("domains", 8, 4, 512, 64, 16 * 32, (5e-7, 5e-6)),
+    "synthetic-32": Preset(None, 8, 32, 1024, 64, 16 * 4096, (5e-5, 5e-4)),
+}
+SCHEDULERS = {
+    "jesa": "experts and subcarriers by block coordinate descent",
+    "homogeneous": "the same with one threshold z in all layers (gamma0 = 1)",
+    "des": "experts by DES at best-subcarrier prices, then an assignment",
+    "topk": "the D best scores, then an assignment",
+    "relaxed": "every link on its best subcarrier, shared or not: a bound, not a schedule",
+    "dense": "all experts, then an assignment",
+}
+
+
+@dataclass(frozen=True)
+class LayerBill:
+    """What one round cost and reached. Times in s, energies in J; counts are over all tokens of the round.
+
+    `latency_s` is the slowest link (there and back) plus the slowest node; `gap` what the scheduler left unproven on
+    the channel that it knew; `chosen` how many tokens used each expert.
+    """
+
+    layer: int
+    threshold: float
+    energy_j: float
+    communication_j: float
+    computation_j: float
+    latency_s: float
+    air_s: float
+    computing_s: float
+    tokens: int
+    experts: int
+    relevance: float
+    shortfalls: int
+    gap: float | None
+    chosen: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels (None without a task)."""
+
+    preset: str
+    scheduler: str
+    gamma0: float
+    z: float
+    max_experts: int
+    seed: int
+    channel_error: float
+    accuracy: float | None
+    layers: tuple[LayerBill, ...]
+    wall_s: float
+    scheduling_s: float
+
+    def total(self, field: str) -> float:
+        """Sum of a field over the layers."""
+        return float(sum(getattr(layer, field) for layer in self.layers))
+
+    def document(self) -> dict[str, Any]:
+        """The run as plain data: totals, and the same per layer."""
+        sums = {f: self.total(f) for f in ("energy_j", "communication_j", "computation_j", "latency_s")}
+        counts = {"rounds": len(self.layers), "tokens": self.layers[0].tokens if self.layers else 0}
+        settings = {k: v for k, v in asdict(self).items() if k != "layers"}
+        rows = [asdict(layer) for layer in self.layers]
+        return settings | sums | counts | {"shortfalls": int(self.total("shortfalls")), "layers": rows}
+
+
+def run(
+    preset: str,
+    scheduler: str = "jesa",
+    *,
+    gamma0: float = 0.9,
+    z: float = 0.6,
+    max_experts: int = 2,
+    layers: int | None = None,
+    seed: int = 0,
+    num_tokens: int | None = None,
+    channel_error: float = 0.0,
+    radio: Mapping[str, Any] | None = None,
+) -> Run:
+    """Run the protocol.
+
+    Parameters
+    ----------
+    preset
+        A name in `PRESETS`.
+    scheduler
+        A name in `SCHEDULERS`, or a method of the selection or joint problem.
+    gamma0, z
+        The threshold of layer l = 1..L is z gamma0^l.
+    layers, num_tokens
+        Fewer or more than the preset has; a trained network has no more layers than it was trained with.
+    seed
+        Draws tokens and channels: schedulers of the same seed meet the same ones. The nodes' energies are those of the
+        preset.
+    channel_error
+        Share of the channel's variance that the scheduler does not know, in [0, 1).
+    radio
+        Options of `generator.draw_radio`.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, or a round has no answer.
+    """
+    chosen = PRESETS.get(preset)
+    if chosen is None:
+        raise InputError(f'preset = "{preset}"; allowed: {", ".join(PRESETS)}')
+    _check(scheduler, gamma0, z, channel_error)
+    max_experts = validate.whole("max_experts", max_experts)
+    depth = validate.whole("layers", chosen.num_layers if layers is None else layers)
+    if chosen.task and depth > chosen.num_layers:
+        raise validate.fail("layers", depth, f"1 to {chosen.num_layers}, the layers that the network was trained with")
+    started = time.perf_counter()
+    rng = np.random.default_rng([validate.whole("seed", seed, least=0), 0])
+    wanted = validate.whole("num_tokens", chosen.num_tokens if num_tokens is None else num_tokens)
+    network, task, tokens = _tokens(chosen, rng, wanted)
+    compute_energy = np.random.default_rng(HARDWARE_SEED).uniform(*chosen.compute_j, chosen.num_experts)
+    hidden = network.embed(task.inputs[tokens]) if network and task else np.zeros((wanted, 0))
+    bills = []
+    scheduling_s = 0.0
+    factors = gates.importance(depth, 1.0 if scheduler == "homogeneous" else gamma0)
+    for layer, factor in enumerate(factors):
+        draw = np.random.default_rng([seed, 1 + layer])
+        scores = network.gate(layer, hidden) if network else gates.softmax(_logits(draw, wanted, chosen))
+        channel = replace(
+            draw_radio(draw, chosen.num_experts, chosen.num_subcarriers, chosen.payload_bits, **(radio or {})), round_trip=True
+        )
+        known = channel if not channel_error else replace(channel, gains=estimate(draw, channel.gains, channel_error))
+        theta = float(np.floor(z * factor / gates.GRID) * gates.GRID)
+        true = Instance(
+            source=np.arange(len(scores)) % chosen.num_experts,
+            scores=gates.to_grid(scores),
+            threshold=np.full(len(scores), theta),
+            max_experts=chosen.num_experts if scheduler == "dense" else max_experts,
+            compute_energy=compute_energy,
+            radio=channel,
+            name=f"{preset}-l{layer + 1}",
+        )
+        seen = true if known is channel else true.replace(radio=known)
+        before = time.perf_counter()
+        selection, allocation, gap = _schedule(seen, scheduler)
+        scheduling_s += time.perf_counter() - before
+        bills.append(_bill(layer + 1, true, selection, allocation, gap))
+        if network:
+            hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
+    accuracy = None
+    if network and task:
+        accuracy = float((network.classify(hidden) == task.labels[tokens]).mean())
+    return Run(
+        preset, scheduler, gamma0, z, max_experts, seed, channel_error, accuracy, tuple(bills),
+        time.perf_counter() - started, scheduling_s,
+    )  # fmt: skip
+
+
+def _check(scheduler: str, gamma0: float, z: float, channel_error: float) -> None:
+    known = [*SCHEDULERS, *(name for problem, name in METHODS if problem != "allocation" and name not in SCHEDULERS)]
+    if scheduler not in known:
+        raise InputError(f'scheduler = "{scheduler}"; allowed: {", ".join(dict.fromkeys(known))}')
+    for name, value, most in (("gamma0", gamma0, 1.0), ("z", z, 1.0)):
+        if validate.real(name, value, positive=False) > most:
+            raise validate.fail(name, value, f"a number from 0 to {most:g}")
+    if not validate.real("channel_error", channel_error, positive=False) < 1:
+        raise validate.fail("channel_error", channel_error, "a share from 0 to below 1")
+
+
+def _tokens(preset: Preset, rng: np.random.Generator, wanted: int) -> tuple[Network | None, HeldOut | None, NDArray[np.int64]]:
+    if preset.task is None:
+        return None, None, np.arange(wanted)
+    task = held_out(preset.task)
+    if wanted > len(task.labels):
+        raise validate.fail("num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out")
+    return load_network(preset.task), task, rng.permutation(len(task.labels))[:wanted]
+
+
+def _logits(rng: np.random.Generator, tokens: int, preset: Preset) -> NDArray[np.float64]:
+    return gates.random_logits(rng, tokens, preset.num_experts, preset.spread)
+
+
+def estimate(rng: np.random.Generator, gains: NDArray[np.float64], error: float) -> NDArray[np.float64]:
+    """Gains that a scheduler believes in when a share `error` of the channel's variance is unknown, shape (K, K, M).
+
+    Amplitudes h of a link with mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex
+    Gaussian of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
+    """
+    phase = rng.uniform(0.0, 2.0 * np.pi, gains.shape)
+    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(error / 2.0 * gains.mean(axis=2, keepdims=True))
+    amplitude = np.sqrt((1.0 - error) * gains)
+    return np.asarray((amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2)
+
+
+def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation, float | None]:
+    """Experts and subcarriers, and the gap that is left."""
+    if scheduler == "relaxed":
+        selection, _ = relaxed(instance)
+        return selection, best_subcarriers(instance, selection), 0.0
+    method = {"jesa": "bcd", "homogeneous": "bcd"}.get(scheduler, scheduler)
+    if scheduler == "dense":
+        result = solve_assignment(instance, selection=np.ones(instance.scores.shape, dtype=bool))
+    elif ("jesa", method) in METHODS:
+        result = solve(instance, "jesa", method)
+    else:
+        chosen = solve(instance, "selection", method)
+        result = chosen if chosen.selection is None else solve_assignment(instance, selection=chosen.selection)
+    if result.selection is None or result.allocation is None:
+        raise InputError(f"{instance.name}: {scheduler} has no answer: {result.message}; allowed: rounds that can be served")
+    return result.selection, result.allocation, result.gap
+
+
+def _bill(layer: int, true: Instance, selection: Selection, allocation: Allocation, gap: float | None) -> LayerBill:
+    """What the round costs over the true channel."""
+    problem = true.selection_problem()
+    energy_j = round_energy_j(true, selection, allocation)
+    computation_j = float(selection.sum(axis=0) @ true.compute_energy)
+    air_s = _slowest_link_s(true, selection, allocation)
+    computing_s = float((selection.sum(axis=0) * true.compute_energy).max() / COMPUTE_W)
+    return LayerBill(
+        layer=layer,
+        threshold=float(true.threshold.max(initial=0.0)),
+        energy_j=energy_j,
+        communication_j=energy_j - computation_j,
+        computation_j=computation_j,
+        latency_s=air_s + computing_s,
+        air_s=air_s,
+        computing_s=computing_s,
+        tokens=true.num_tokens,
+        experts=int(selection.sum()),
+        relevance=float(relevance(problem, selection).mean()),
+        shortfalls=int(problem.shortfall.sum()),
+        gap=gap,
+        chosen=tuple(selection.sum(axis=0).tolist()),
+    )
+
+
+def _slowest_link_s(true: Instance, selection: Selection, allocation: Allocation) -> float:
+    """Time on air of the link that takes longest, there and back, s."""
+    if not isinstance(true.radio, Radio):
+        raise InputError(f"{true.name}: has no radio; allowed: a round with one, for times on air")
+    rates = np.where(allocation, true.radio.rate_bit_s(), 0.0).sum(axis=2)
+    load = loads(true, selection)
+    ways = 2.0 if true.radio.round_trip else 1.0
+    used = load > 0
+    return float((ways * true.radio.payload_bits * load[used] / rates[used]).max(initial=0.0))
