@@ -11,6 +11,8 @@ from dmoe_opt.cli_options import JSON, emit
 from dmoe_opt.cli_protocol import frontier, protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dmoe_opt.evaluate import Selection
     from dmoe_opt.instance import Instance, SelectionProblem
 
@@ -49,14 +51,59 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
         data = make(preset, number)
         path = Path("." if output is None else output)
         if path.is_dir() or count > 1:
-            path = files.make_folder(path) / f"{data.name}{'.npz' if _size(data) > 200_000 else '.json'}"
+            path = _in_folder(path, data)
         files.save(data, path)
         click.echo(path)
 
 
-def _size(data: Instance | SelectionProblem) -> int:
+def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
+    """A file of the instance's name in a folder, which is made if need be; .npz if it is large."""
+    from dmoe_opt.files import make_folder
+
     links = getattr(data, "link_energy", None)
-    return int(data.scores.size + (0 if links is None else links.size))
+    size = data.scores.size + (0 if links is None else links.size)
+    return make_folder(folder) / f"{data.name}{'.npz' if size > 200_000 else '.json'}"
+
+
+@cli.command("import")
+@click.argument("trace")
+@click.option("-o", "--output", default=".", metavar="FOLDER", help="Where the files go; default: this folder.")
+@click.option("--gate", metavar="NAME", help="softmax (default) or sigmoid, if the trace holds logits.")
+@click.option("--experts", type=click.IntRange(1), metavar="K", help="Experts in all; default: as many as the trace shows.")
+@click.option("--layers", metavar="A,B,C", help="Numbers of the layers wanted; default: all.")
+@click.option("--tokens", type=click.IntRange(1), metavar="N", help="Tokens drawn at random; default: all.")
+@click.option("--max-experts", type=click.IntRange(1), metavar="D", help="Default: as many as a token visits in the trace.")
+@click.option("--subcarriers", type=click.IntRange(1), default=64, show_default=True, metavar="M")
+@click.option("--sources", type=click.IntRange(1), metavar="N", help="Nodes that own tokens; default: all.")
+@click.option("--share", type=float, default=0.7, show_default=True, metavar="S", help="Threshold: share of the best D scores.")
+@click.option(
+    "--hidden-size", type=click.IntRange(1), default=4096, show_default=True, help="Numbers of 16 bits sent per token."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of radio, energies and --tokens.")
+def import_(
+    trace: str, output: str, gate: str | None, experts: int | None, layers: str | None, tokens: int | None,
+    max_experts: int | None, subcarriers: int, sources: int | None, share: float, hidden_size: int, seed: int,
+) -> None:  # fmt: skip
+    """Turn the router trace of a real model into instances, one a layer."""
+    from pathlib import Path
+
+    from dmoe_opt import files
+    from dmoe_opt.trace_files import load_trace
+    from dmoe_opt.traces import to_rounds
+
+    try:
+        numbers = None if layers is None else [int(number) for number in layers.split(",")]
+    except ValueError:
+        raise click.UsageError(f'--layers = "{layers}"; allowed: whole numbers with commas between them') from None
+    rounds = to_rounds(
+        load_trace(trace, gate=gate, num_experts=experts), seed=seed, name=Path(trace).stem, layers=numbers,
+        num_tokens=tokens, num_subcarriers=subcarriers, num_sources=sources, max_experts=max_experts,
+        hidden_size=hidden_size, share=share,
+    )  # fmt: skip
+    for data in rounds:
+        path = _in_folder(Path(output), data)
+        files.save(data, path)
+        click.echo(path)
 
 
 @cli.command()

@@ -173,14 +173,22 @@ def _npz(fields: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path) -> Instance | SelectionProblem | Solution:
+def read(path: str | os.PathLike[str]) -> bytes:
+    """What a file holds; raises `InputError` if it cannot be read."""
     try:
-        content = path.read_bytes()
+        return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
+def _read(path: Path) -> Instance | SelectionProblem | Solution:
+    try:
+        content = read(path)
+    except InputError as error:
         near = difflib.get_close_matches(str(path), instance_files(), n=1)
         hint = f'; did you mean the committed instance "{near[0]}"?' if near else ""
-        raise InputError(f"{path}: cannot be read: {reason}{hint}") from None
+        raise InputError(f"{error}{hint}") from None
     try:
         return _build(read_fields(content))
     except InputError as error:

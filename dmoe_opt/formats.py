@@ -101,7 +101,7 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
     InputError
         One line that names field, index, value and what is allowed.
     """
-    return _unpack(content) if content[:4] == b"PK\x03\x04" else _parse(content)
+    return _unpack(content) if is_archive(content) else _parse(content)
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:
@@ -113,8 +113,8 @@ def _kind(format_name: object, version: object) -> type[_Fields]:
 
 
 def _parse(content: bytes) -> dict[str, Any] | Solution:
-    header = _decode(content, _Header)
-    fields = _decode(content, _kind(header.format, header.version))
+    header = decode(content, _Header)
+    fields = decode(content, _kind(header.format, header.version))
     if isinstance(fields, Solution):
         return fields
     return {
@@ -124,7 +124,8 @@ def _parse(content: bytes) -> dict[str, Any] | Solution:
     }
 
 
-def _decode(content: bytes, kind: type[S]) -> S:
+def decode(content: bytes, kind: type[S]) -> S:
+    """JSON as a struct; raises `InputError` as `read_fields` does."""
     try:
         return msgspec.json.decode(content, type=kind)
     except RecursionError:
@@ -168,14 +169,30 @@ def _not_finite(value: object, path: str = "") -> tuple[str, float] | None:
     return next((found for p, v in items if (found := _not_finite(v, p)) is not None), None)
 
 
-def _unpack(content: bytes) -> dict[str, Any]:
+def is_archive(content: bytes) -> bool:
+    """True for a .npz file, told by its first bytes."""
+    return content[:4] == b"PK\x03\x04"
+
+
+def read_arrays(content: bytes) -> dict[str, Any]:
+    """The arrays of a .npz file by name, single values as Python has them; nothing is unpickled.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds Python objects.
+    """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             flat = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"is not a readable .npz file: {reason}") from None
-    loose = {name: array.item() if array.ndim == 0 else array for name, array in flat.items()}
+    return {name: array.item() if array.ndim == 0 else array for name, array in flat.items()}
+
+
+def _unpack(content: bytes) -> dict[str, Any]:
+    loose = read_arrays(content)
     kind = _kind(loose.get("format"), loose.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")
@@ -197,7 +214,7 @@ def _unpack(content: bytes) -> dict[str, Any]:
         if missing:
             raise InputError(f"{head + '.' if head else ''}{missing} is missing; allowed: it must be given")
     if "meta" in fields:
-        fields["meta"] = _decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
+        fields["meta"] = decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
     return fields
 
 

@@ -22,8 +22,10 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def normalised_sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sigmoid of every logit, divided by their sum, as in DeepSeek-V3."""
-    scores = 1.0 / (1.0 + np.exp(-logits))
-    return np.asarray(scores / scores.sum(axis=-1, keepdims=True))
+    return softmax(-np.logaddexp(0.0, -logits))  # the softmax of log-sigmoids; a sum of tiny sigmoids cannot vanish
+
+
+GATES = {"softmax": softmax, "sigmoid": normalised_sigmoid}
 
 
 def random_logits(rng: np.random.Generator, num_tokens: int, num_experts: int, spread: float) -> NDArray[np.float64]:

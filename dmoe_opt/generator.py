@@ -53,11 +53,9 @@ def radio_round(
     `radio` are the options of `draw_radio`.
     """
     logits = gates.random_logits(rng, num_tokens, num_experts, spread)
-    squash = {"softmax": gates.softmax, "sigmoid": gates.normalised_sigmoid}
-    if gate not in squash:
-        raise InputError(f'gate = "{gate}"; allowed: "softmax" or "sigmoid"')
+    validate.word("gate", gate, tuple(gates.GATES))
     return round_of_scores(
-        rng, squash[gate](logits), num_subcarriers=num_subcarriers, num_sources=num_sources or num_experts,
+        rng, gates.GATES[gate](logits), num_subcarriers=num_subcarriers, num_sources=num_sources or num_experts,
         max_experts=max_experts, hidden_size=hidden_size, share=share, threshold=threshold, compute_j=compute_j, **radio,
     )  # fmt: skip
 
@@ -262,7 +260,8 @@ RANGES = {
 }
 
 
-def _check_option(name: str, value: object) -> None:
+def check_option(name: str, value: object) -> None:
+    """Raise `InputError` if an option of a preset cannot have this value."""
     if name in OPTIONAL and value is None:
         return
     if name in ("gate", "family", "fading"):
@@ -299,7 +298,7 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
         raise InputError(f"option {unknown[0]} is unknown to preset {preset}; allowed: {', '.join(known)}")
     seed = validate.whole("seed", seed, least=0)
     for name, value in changes.items():
-        _check_option(name, value)
+        check_option(name, value)
     data = function(np.random.default_rng(seed), **(given | changes))
     meta = {"generator": "dmoe-opt", "preset": preset, "seed": seed, "options": known | changes}
     return data.replace(name=f"{preset}-s{seed}", meta=meta)

@@ -79,13 +79,15 @@ def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> N
     return array
 
 
-def real_array(field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf) -> NDArray[np.float64]:
-    """A read-only float64 array of finite numbers in [0, most]; None in `shape` leaves that length free."""
-    allowed = "finite numbers >= 0" if most == math.inf else f"finite numbers in [0, {most:g}]"
+def real_array(
+    field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf, least: float = 0.0
+) -> NDArray[np.float64]:
+    """A read-only float64 array of finite numbers in [least, most]; None in `shape` leaves that length free."""
+    allowed = f"finite numbers >= {least:g}" if most == math.inf else f"finite numbers in [{least:g}, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     with np.errstate(over="ignore"):
         array = frozen(array, np.float64)
-    bad = ~(np.isfinite(array) & (array >= 0) & (array <= most))
+    bad = ~(np.isfinite(array) & (array >= least) & (array <= most))
     if bad.any():
         index = tuple(np.argwhere(bad)[0])
         raise fail(field + _place(index), float(array[index]), allowed)
