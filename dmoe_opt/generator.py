@@ -10,7 +10,7 @@ presets have fewer subcarriers than the K(K-1) links: of their seeds 0 to 9, `sc
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -258,6 +258,15 @@ RANGES = {
     "path_loss_exponent": (0, 10),
     "threshold": (0, 10**6),
 }
+
+
+def check_radio(radio: Mapping[str, Any]) -> None:
+    """Check options of `draw_radio`; raises `InputError`."""
+    known = _defaults(draw_radio)
+    for name, value in radio.items():
+        if name not in known:
+            raise InputError(f"option {name} is unknown to the radio; allowed: {', '.join(known)}")
+        check_option(name, value)
 
 
 def check_option(name: str, value: object) -> None:

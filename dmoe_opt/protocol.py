@@ -13,7 +13,7 @@ measured at the end. Without one, gate scores are drawn and accuracy is unknown.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from dmoe_opt import gates, validate
 from dmoe_opt.allocation import solve_assignment
 from dmoe_opt.bounds import best_subcarriers, relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads, relevance, round_energy_j
-from dmoe_opt.generator import draw_radio
+from dmoe_opt.generator import check_radio, draw_radio
 from dmoe_opt.instance import Instance
 from dmoe_opt.network import HeldOut, Network, held_out, load_network
 from dmoe_opt.radio import Radio
@@ -36,6 +36,7 @@ COMPUTE_W = 1.0
 
 
 HARDWARE_SEED = 0
+Watch = Callable[[Instance, Selection, Allocation], None]
 
 
 class Preset(NamedTuple):
@@ -131,6 +132,7 @@ def run(
     num_tokens: int | None = None,
     channel_error: float = 0.0,
     radio: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Run the protocol.
 
@@ -151,6 +153,8 @@ def run(
         Share of the channel's variance that the scheduler does not know, in [0, 1).
     radio
         Options of `generator.draw_radio`.
+    watch
+        Called with every round as the true channel has it, and what was chosen; nothing of it is kept.
 
     Raises
     ------
@@ -161,6 +165,7 @@ def run(
     if chosen is None:
         raise InputError(f'preset = "{preset}"; allowed: {", ".join(PRESETS)}')
     _check(scheduler, gamma0, z, channel_error)
+    check_radio(radio or {})
     max_experts = validate.whole("max_experts", max_experts)
     depth = validate.whole("layers", chosen.num_layers if layers is None else layers)
     if chosen.task and depth > chosen.num_layers:
@@ -196,6 +201,8 @@ def run(
         selection, allocation, gap = _schedule(seen, scheduler)
         scheduling_s += time.perf_counter() - before
         bills.append(_bill(layer + 1, true, selection, allocation, gap))
+        if watch:
+            watch(true, selection, allocation)
         if network:
             hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
     accuracy = None
@@ -250,7 +257,7 @@ def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation
         return selection, best_subcarriers(instance, selection), 0.0
     method = {"jesa": "bcd", "homogeneous": "bcd"}.get(scheduler, scheduler)
     if scheduler == "dense":
-        result = solve_assignment(instance, selection=np.ones(instance.scores.shape, dtype=bool))
+        result = solve_assignment(instance, selection=instance.selection_problem().usable)
     elif ("jesa", method) in METHODS:
         result = solve(instance, "jesa", method)
     else:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import Ended
 from hypothesis import settings
 
 from dmoe_opt import Instance, Radio, SelectionProblem
+from dmoe_opt.cli import main
 
 settings.register_profile("dmoe", deadline=None, max_examples=60)
 settings.load_profile("dmoe")
@@ -68,3 +72,18 @@ def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
         return total
 
     return solve
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """A command in this process, without the seconds that a new process takes to import numba, Pyomo and CVXPY."""
+
+    def type_(*arguments: str) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["dmoe-opt", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return type_

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, SelectionProblem
 from dmoe_opt.evaluate import Selection, loads, round_energy_j
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @st.composite

@@ -10,23 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from drawn import Ended
 
 from dmoe_opt import SelectionProblem, des, generate, load, save
-from dmoe_opt.cli import main
 from dmoe_opt.files import instance_files
 
 TINY = str(instance_files()["tiny-s1"])
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 Typed = Callable[..., Ended]
@@ -37,21 +28,6 @@ def run(*arguments: str, cwd: Path) -> Ended:
     command = [sys.executable, "-m", "dmoe_opt", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typed:
-    """The same without the seconds that a new process takes to import numba, Pyomo and CVXPY."""
-
-    def type_(*arguments: str) -> Ended:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["dmoe-opt", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return type_
 
 
 def test_generate_solve_check(tmp_path: Path) -> None:
