@@ -26,13 +26,13 @@ from dmoe_opt.instance import Instance
 from dmoe_opt.result import Result, build, infeasible
 
 MOST_ROUNDS = 100
-FAR = 0.01  # above the bound: then a second descent starts from an even assignment of all links
+FAR = 0.01  # above the bound: then two more descents start from assignments of all links
 RANDOM_AMONG = 5
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
 def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result:
-    """Block coordinate descent from every link's best subcarrier; a second one where that ends far from the bound.
+    """Block coordinate descent from every link's best subcarrier; from two more starts where that ends far from its bound.
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
     """
     selection, bound = relaxed(instance)
     best = _descend_from(instance, selection)
-    starts = [_random_prices] * restarts
+    starts = []
     if best is not None and best.trace[-1] * (1 - FAR) > bound:
-        starts = [_even_prices, *starts]
+        load = loads(instance, best.selection)
+        starts = [_assigned_prices(instance, weight) for weight in (np.ones_like(load), np.maximum(load, 1))]
     rng = np.random.default_rng(seed)
+    starts += [_random_prices(instance, rng) for _ in range(restarts)]
     for prices in starts:
-        start = select(instance, prices(instance, rng))
+        start = select(instance, prices)
         other = None if start is None else _descend_from(instance, start)
         if other is not None and (best is None or other.trace[-1] < best.trace[-1]):
             best = other
@@ -99,9 +101,15 @@ def _descend_from(instance: Instance, selection: Selection) -> Descent | None:
     return None if found is None else descend(instance, *found)
 
 
-def _even_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:
-    """J per token of every link (K, K) when all links are assigned subcarriers as if they carried the same load."""
-    return price_idle(instance, np.zeros(instance.link_energy.shape, dtype=bool))
+def _assigned_prices(instance: Instance, weight: NDArray[np.int64]) -> NDArray[np.float64]:
+    """J per token of every link (K, K) when all are assigned subcarriers as if they carried `weight` tokens."""
+    ends = np.argwhere(~np.eye(instance.num_experts, dtype=bool))
+    cost = instance.link_energy[ends[:, 0], ends[:, 1]]
+    column = assign(weight[ends[:, 0], ends[:, 1], None] * cost)
+    price = np.where(np.eye(instance.num_experts, dtype=bool), 0.0, np.inf)
+    served = np.flatnonzero(column >= 0)
+    price[ends[served, 0], ends[served, 1]] = cost[served, column[served]]
+    return price
 
 
 def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:

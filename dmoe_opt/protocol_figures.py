@@ -63,12 +63,12 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
         axes.errorbar(
             _energy(front), [_worth(p) for p in front], xerr=[1e6 * p.energy_ci95_j for p in front],
             yerr=[100 * (p.accuracy_ci95 or 0.0) for p in front],
-            color=colour, marker=marker, ms=6, lw=1.2, capsize=2, label=name,
+            color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
-    axes.set(xlabel="energy per token, µJ", ylabel=_label(points), title=f"{preset}: filled line, the front of each scheduler")
+    axes.set(xlabel="energy per token, µJ", ylabel=_label(points), title=f"{preset}: lines join the front of each scheduler")
     axes.grid(lw=0.5, alpha=0.5)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
