@@ -29,7 +29,7 @@ from dmoe_opt.result import Result, build, infeasible
 MOST_RUNS = 200_000  # of DES per node of the network, about a second; beyond, its energy is bounded with all links open
 SETS_AT_ONCE = 256
 DES_NODES = 1_000  # per token and set; any bound is valid
-NODE_LIMIT = 200_000  # per node of the network; about a second
+WORK_LIMIT = 20_000_000  # looks at a token per node of the network; about a second
 MOST_NAMED = 8
 
 
@@ -99,7 +99,7 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
     marked = np.zeros(experts, dtype=np.bool_)
     best = closed.copy()
     size = 0
-    nodes = 0
+    work = 0
     for j in links:
         closed[j] = True
         if _all_served(units, order, need, closed, cap):
@@ -107,8 +107,8 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
             count[0] += 1
         closed[j] = False
     while depth >= 0:
-        if depth + count[depth] - place[depth] <= size or nodes >= limit:
-            if nodes >= limit:
+        if depth + count[depth] - place[depth] <= size or work >= limit:
+            if work >= limit:
                 break
             depth -= 1
             if depth >= 0:
@@ -117,7 +117,7 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
         j = candidates[depth, place[depth]]
         place[depth] += 1
         closed[j] = True
-        nodes += 1
+        work += (count[depth] - place[depth] + links.size) * len(need)
         left = 0
         marked[:] = False
         for n in range(place[depth], count[depth]):
@@ -144,7 +144,7 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _closable(units, order, need, links, cap, least, found):  # type: ignore[no-untyped-def]
+def _closable(units, order, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
     """Write the masks of all sets of at least `least` links that can be closed into `found`; their number, or too many."""
     experts = units.shape[1]
     candidates = np.zeros((len(links) + 1, len(links)), dtype=np.int64)
@@ -155,6 +155,7 @@ def _closable(units, order, need, links, cap, least, found):  # type: ignore[no-
     count[0] = len(links)
     depth = 0
     sets = 0
+    work = 0
     if least <= 0:
         sets = 1  # nothing closed
     while depth >= 0:
@@ -166,6 +167,9 @@ def _closable(units, order, need, links, cap, least, found):  # type: ignore[no-
         j = candidates[depth, place[depth]]
         place[depth] += 1
         closed[j] = True
+        work += len(need)
+        if work >= limit:
+            return len(found) + 1
         if not _all_served(units, order, need, closed, cap):
             closed[j] = False
             continue
@@ -203,17 +207,17 @@ def _nodes(instance: Instance) -> dict[int, _Node]:
     return nodes
 
 
-def fewest_links(instance: Instance, node_limit: int = NODE_LIMIT) -> Fewest:
+def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
     """The least number of active links with which every node can serve its tokens, and such links.
 
-    `node_limit` bounds the search of each node of the network; the numbers are then still proven, and may be low.
+    `work_limit` bounds the search of each node of the network; the numbers are then still proven, and may be low.
     """
     experts = instance.num_experts
     needed = np.zeros(experts, dtype=np.int64)
     open_links = np.zeros((experts, experts), dtype=bool)
     for i, node in _nodes(instance).items():
         units, need = node.part.usable_units, node.part.need_units
-        closed, most = _close_most(units, node.order, need, node.links, instance.max_experts, node_limit)
+        closed, most = _close_most(units, node.order, need, node.links, instance.max_experts, work_limit)
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
     return Fewest(needed, open_links)
@@ -230,8 +234,15 @@ def too_many_links(instance: Instance, needed: NDArray[np.int64]) -> str | None:
     return f"at least {needed.sum()} links must be active ({nodes}) and {instance.num_subcarriers} subcarriers exist"
 
 
+def no_open_links(instance: Instance) -> str:
+    """Why a round cannot be served where no set of links that is small enough serves all tokens, in words."""
+    return f"no {instance.num_subcarriers} active links, one a subcarrier, serve all tokens: every set was tried"
+
+
 class Activation(NamedTuple):
-    """The activation bound in J, and the links (K, K) that attain it; None where some node has too many sets of links."""
+    """The activation bound in J, inf if no links will do, and the links (K, K) that attain it; None where some node has too
+    many sets of links.
+    """
 
     bound_j: float
     open_links: NDArray[np.bool_] | None
@@ -270,7 +281,7 @@ def _energies(node: _Node, cap: int, needed: int, spare: int) -> tuple[NDArray[n
     best: list[NDArray[np.bool_] | None] = [None] * (spare + 1)
     found = np.zeros((MOST_RUNS // max(part.num_tokens, 1) + 1, part.num_experts), dtype=bool)
     least = max(len(links) - needed - spare, 0)
-    sets = _closable(part.usable_units, node.order, part.need_units, links, cap, least, found)
+    sets = _closable(part.usable_units, node.order, part.need_units, links, cap, least, found, WORK_LIMIT)
     if sets > len(found):
         energy[:] = des.choose(part, part.cost, part.usable, DES_NODES)[1].sum()
         return energy, best
@@ -299,6 +310,8 @@ def solve_activation(instance: Instance) -> Result:
     if reason := too_many_links(instance, needed):
         return infeasible(instance, "activation", reason)
     found = activate(instance, needed)
+    if found.bound_j == np.inf:
+        return infeasible(instance, "activation", no_open_links(instance))
     stats = {"links_needed": int(needed.sum())}
     if found.open_links is None:
         message = "a bound only: a node has too many sets of links to try"

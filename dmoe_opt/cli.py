@@ -159,6 +159,8 @@ def solve(
         if "progress" in inspect.signature(function).parameters:
             options["progress"] = report
         result = run(data, problem, method, **options)
+    if log:
+        options["log"](result.objective_j, result.bound_j, last=True)
     if output is not None:
         files.save(result, output)
     if as_json:

@@ -19,8 +19,9 @@ from dmoe_opt import des
 from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.jesa import Descent
-from dmoe_opt.lagrangian import NODES, Ascent, Log, close_in, earnings, evaluate_at
+from dmoe_opt.lagrangian import NODES, Ascent, Log, close_in, evaluate_at
 from dmoe_opt.models import joint_highs
+from dmoe_opt.models.tokenwise import NO_ALLOCATION
 from dmoe_opt.result import OPTIMAL_GAP, Result, build, infeasible
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
@@ -42,12 +43,10 @@ class Dual(NamedTuple):
 
 def dual(instance: Instance, prices: NDArray[np.float64]) -> Dual:
     """The Lagrangian bound at prices (T, K) with the matching replaced by its dual: any rents >= 0 give a valid bound."""
-    problem = instance.selection_problem()
-    bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, NODES)[1]
-    earned = earnings(instance, prices)
-    rent = _rents(earned, evaluate_at(instance, prices).allocation)
-    profit = np.maximum((earned - rent).max(axis=2, initial=0.0), 0.0)
-    return Dual(bounds, profit, rent, earned)
+    at = evaluate_at(instance, prices)
+    rent = _rents(at.earned, at.allocation)
+    profit = np.maximum((at.earned - rent).max(axis=2, initial=0.0), 0.0)
+    return Dual(at.bounds, profit, rent, at.earned)
 
 
 def _rents(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.float64]:
@@ -124,7 +123,8 @@ def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None
     energy_j = np.inf if answer is None else answer.trace[-1]
     stats: dict[str, object] = {"iterations": ascent.iterations, "kept": 0.0}
     left = deadline - time.monotonic()
-    if energy_j - bound <= OPTIMAL_GAP * energy_j or left <= 0:
+    closed = answer is not None and energy_j - bound <= OPTIMAL_GAP * energy_j
+    if closed or left <= 0:
         return _result(instance, answer, bound, stats)
     problem, usable = instance.selection_problem(), np.isfinite(instance.link_energy)
     everything = joint_highs.Reduced(usable, problem.usable, np.zeros_like(problem.usable))
@@ -142,7 +142,7 @@ def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None
     start = None if answer is None else (answer.selection, answer.allocation)
     found = joint_highs.solve(instance, reduced, start, deadline - time.monotonic(), seen)
     if found.infeasible and answer is None:
-        return infeasible(instance, "exact", joint_highs.SHARED_OUT.format(instance.num_subcarriers))
+        return infeasible(instance, "exact", NO_ALLOCATION.format(instance.num_subcarriers))
     bound = max(bound, energy_j if found.infeasible else min(found.bound_j, energy_j))
     rest = build(instance, "exact", selection=found.selection, allocation=found.allocation, bound_j=bound, stats=stats)
     return rest if rest.objective_j is not None and rest.objective_j < energy_j else _result(instance, answer, bound, stats)

@@ -192,6 +192,9 @@ def _allocated(instance: Instance, method: str, selection: Selection) -> Result:
     allocation = allocate(instance, load)
     _, bound = relaxed(instance)
     if allocation is None:
-        message = f"{int((load > 0).sum())} links would be active and {instance.num_subcarriers} subcarriers exist"
+        active = int((load > 0).sum())
+        message = f"{active} links would be active and {instance.num_subcarriers} subcarriers exist"
+        if active <= instance.num_subcarriers:
+            message = "the links that would be active cannot all be given a subcarrier that works"
         return build(instance, method, bound_j=bound, message=message)
     return build(instance, method, selection=selection, allocation=allocation, bound_j=bound)

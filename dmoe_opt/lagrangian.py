@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt import des
-from dmoe_opt.activation import activate, fewest_links, select_over
+from dmoe_opt.activation import activate, fewest_links, no_open_links, select_over
 from dmoe_opt.assignment import allocate
 from dmoe_opt.bounds import relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads
 from dmoe_opt.instance import Instance
 from dmoe_opt.jesa import Descent, descend, price_idle, select, solve_bcd
-from dmoe_opt.result import Result, Status, build
+from dmoe_opt.result import Result, Status, build, infeasible
 
 Log = Callable[[float | None, float], None]
 """Called with incumbent and bound in J as a search goes on; neither ever gets worse."""
@@ -54,12 +54,17 @@ class Ascent(NamedTuple):
 
 
 class Point(NamedTuple):
-    """L at some prices: the value, the experts that tokens choose, the subcarriers that links take, who may pass."""
+    """L at some prices: the value, the experts that tokens choose, the subcarriers that links take, who may pass.
+
+    `bounds` (T,) are those of DES, `earned` (K, K, M) what each link would earn on each subcarrier, J.
+    """
 
     value: float
     selection: Selection
     allocation: Allocation
     passes: Selection
+    bounds: NDArray[np.float64]
+    earned: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -100,7 +105,7 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
     price = np.full(earned.shape[:2], np.inf)
     price[i, j] = instance.link_energy[i, j, columns]
     value = float(bounds.sum() - earned[i, j, columns].sum())
-    return Point(value, selection, allocation, prices > price[instance.source])
+    return Point(value, selection, allocation, prices > price[instance.source], bounds, earned)
 
 
 def ascend(
@@ -109,7 +114,7 @@ def ascend(
     """Raise the bound by deflected subgradient steps of Polyak's length; repair what the prices suggest into answers."""
     foreign = instance.source[:, None] != np.arange(instance.num_experts)
     best_prices = prices = _least_prices(instance)
-    scale = prices + LEAST_SCALE * prices.mean()
+    scale = prices + (LEAST_SCALE * prices.mean() or 1.0)
     value, bound = 0.0, bound_j
     step, stalled = 1.0, 0
     direction: NDArray[np.float64] | None = None
@@ -132,7 +137,10 @@ def ascend(
         if stalled >= PATIENCE:
             step, stalled, prices = step / 1.5, 0, best_prices
         direction = slope if direction is None else MEMORY * direction + (1 - MEMORY) * slope
-        length = step * (_target(answer, bound) - point.value) / float((scale * slope**2).sum())
+        steepness = float((scale * slope**2).sum())
+        if not steepness > 0:  # prices below what numbers can square
+            break
+        length = step * (_target(answer, bound) - point.value) / steepness
         prices = np.maximum(prices + length * scale * direction, 0.0)
     return Ascent(best_prices, bound, answer, iteration)
 
@@ -168,8 +176,10 @@ def close_in(instance: Instance, *, deadline: float = np.inf, log: Log | None = 
     if first.status in (Status.OPTIMAL, Status.INFEASIBLE):
         return first
     answer, bound = as_descent(first), first.bound_j or 0.0
-    if (loads(instance, relaxed(instance)[0]) > 0).sum() > instance.num_subcarriers:
+    if (loads(instance, relaxed(instance)[0]) > 0).sum() > instance.num_subcarriers and time.monotonic() < deadline:
         answer, bound = _activated(instance, answer, bound)
+        if bound == np.inf:
+            return infeasible(instance, "lagrangian", no_open_links(instance))
     return ascend(instance, answer, bound, deadline=deadline, log=log)
 
 

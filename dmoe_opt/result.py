@@ -216,9 +216,9 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
         raise InputError(f'problem = "{claim.problem}"; allowed for a selection problem: "selection"')
     judged = as_problem(data) if claim.problem == "selection" else data
     problem = as_problem(data)
-    found = []
+    found: list[str] = []
     if claim.instance_sha256 != data.sha256:
-        found.append(f"the solution belongs to another instance ({claim.instance or 'unnamed'})")
+        return [f"the solution belongs to another instance ({claim.instance or 'unnamed'})"]
     if claim.selection is None:
         return found + _check_absence(claim, problem.infeasibility())
     selection, broken = _selection_of(problem, claim.selection)

@@ -215,20 +215,26 @@ def prepare() -> None:
             status.stop()
 
 
-def log() -> Callable[[float | None, float], None]:
-    """A function of energy and bound in J that prints rows of fixed width to stderr: new energies, and now and then."""
+def log() -> Callable[..., None]:
+    """A function of energy and bound in J that prints rows of fixed width to stderr: new energies, and now and then.
+
+    With `last=True` it prints what is not printed yet.
+    """
     console = Console(stderr=True, highlight=False)
-    console.print(f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True)
-
     started = time.monotonic()
-    printed: tuple[float, float | None] = (-np.inf, None)
+    when = -np.inf
+    printed: tuple[float | None, float | None] | None = None
 
-    def row(energy_j: float | None, bound_j: float) -> None:
-        nonlocal printed
+    def row(energy_j: float | None, bound_j: float | None, last: bool = False) -> None:
+        nonlocal when, printed
         now = time.monotonic()
-        if energy_j == printed[1] and now - printed[0] < LOG_EVERY_S:
+        if (energy_j, bound_j) == printed:
             return
-        printed = (now, energy_j)
+        if not last and printed is not None and energy_j == printed[0] and now - when < LOG_EVERY_S:
+            return
+        if printed is None:
+            console.print(f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True)
+        when, printed = now, (energy_j, bound_j)
         gap = None if energy_j is None else relative_gap(energy_j, bound_j)
         cells = ["-" if v is None else f"{v:.9g}" for v in (energy_j, bound_j)]
         percent = "-" if gap is None else f"{100 * gap:.7f}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
+from dmoe_opt.bounds import relaxed
 from dmoe_opt.instance import Instance
 from dmoe_opt.models import cvxpy_solver
-from dmoe_opt.models.joint_pyomo import SHARED_OUT, factor_of
+from dmoe_opt.models.tokenwise import NO_ALLOCATION, factor_of
 from dmoe_opt.result import Result, infeasible
 from dmoe_opt.result import build as build_result
 
@@ -60,12 +61,12 @@ def solve(instance: Instance, *, time_limit: float | None = None, solver: str | 
     selection = np.zeros(problem.scores.shape, dtype=bool)
     if not problem.num_tokens:
         return build_result(instance, "cvxpy", selection=selection, bound_j=0.0, stats=stats)
-    factor = factor_of(problem)
+    factor = factor_of(instance)
     model = Model(instance, factor=factor)
     outcome = cvxpy_solver.run(model.program, solver, time_limit)
-    bound = None if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    bound = relaxed(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
     if outcome.infeasible:
-        return infeasible(instance, "cvxpy", SHARED_OUT.format(instance.num_subcarriers))
+        return infeasible(instance, "cvxpy", NO_ALLOCATION.format(instance.num_subcarriers))
     if not outcome.solved:
         return build_result(instance, "cvxpy", bound_j=bound, stats=stats, message="no answer within the limit")
     selection = np.asarray(model.alpha.value > 0.5)

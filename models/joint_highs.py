@@ -14,12 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from dmoe_opt.evaluate import Allocation, Selection, loads
-from dmoe_opt.instance import Instance
-from dmoe_opt.models.joint_pyomo import SHARED_OUT, factor_of
-from dmoe_opt.models.tokenwise import FEASIBILITY
-
-__all__ = ["SHARED_OUT", "Found", "Reduced", "solve"]
+from dmoe_opt.evaluate import Allocation, Selection, loads, round_energy_j
+from dmoe_opt.instance import SCORE_UNIT, Instance
+from dmoe_opt.models.tokenwise import FEASIBILITY, factor_of
 
 Seen = Callable[[float | None, float], None]
 """Called with incumbent and bound in J now and then while HiGHS works."""
@@ -72,7 +69,7 @@ def solve(
     link_of = np.full((experts, experts), -1)
     link_of[links[:, 0], links[:, 1]] = np.arange(len(links))
     columns = _Columns(np.argwhere(reduced.possible), links, np.argwhere(reduced.subcarriers[links[:, 0], links[:, 1]]))
-    factor = factor_of(instance.selection_problem())
+    factor = factor_of(instance, None if start is None else round_energy_j(instance, *start))
     highs = highspy.Highs()
     for name, value in _options(time_limit).items():
         highs.setOptionValue(name, value)
@@ -81,7 +78,7 @@ def solve(
         given = highspy.HighsSolution()
         given.col_value = _values(instance, columns, *start).tolist()
         highs.setSolution(given)
-    highs.HandleKeyboardInterrupt = True
+    highs.HandleUserInterrupt = True
     if seen:
 
         def report(event: Any) -> None:
@@ -89,7 +86,14 @@ def solve(
             seen(None if np.isinf(primal) else primal / factor, event.data_out.mip_dual_bound / factor)
 
         highs.cbMipLogging += report
-    highs.solve()
+    highs.startSolve()
+    try:
+        while not highs.wait(0.1)[0]:
+            pass
+    except KeyboardInterrupt:
+        highs.cancelSolve()
+        highs.wait()
+        raise
     return _found(instance, highs, columns, factor)
 
 
@@ -102,7 +106,7 @@ def _options(time_limit: float) -> dict[str, Any]:
         "primal_feasibility_tolerance": FEASIBILITY,
         "dual_feasibility_tolerance": FEASIBILITY,
         "mip_feasibility_tolerance": FEASIBILITY,
-        "time_limit": float(time_limit),
+        "time_limit": max(float(time_limit), 0.01),
     }
 
 
@@ -128,7 +132,7 @@ def _program(
         upper.append(np.broadcast_to(np.asarray(high, dtype=float), number))
 
     inf = highspy.kHighsInf
-    add(tokens, problem.effective_threshold, inf, (t, pair, problem.scores[t, j]))  # (C1)
+    add(tokens, (problem.need_units - 0.5) / SCORE_UNIT, inf, (t, pair, problem.scores[t, j]))  # (C1), as the checker has it
     add(tokens, -inf, problem.max_experts, (t, pair, 1.0))  # (C2)
     add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))  # (C3)
     add(len(links), 0.0, 0.0, (links, u + links, -1.0), (link, y + use, 1.0))  # an active link has one subcarrier

@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pyomo.environ as pyo
 
-from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.bounds import relaxed
+from dmoe_opt.instance import Instance
 from dmoe_opt.models import pyomo_solver
+from dmoe_opt.models.tokenwise import NO_ALLOCATION, factor_of
 from dmoe_opt.result import Result, infeasible
 from dmoe_opt.result import build as build_result
-
-SHARED_OUT = "proven by the solver: the tokens need more links than {} subcarriers can carry"
 
 
 def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
@@ -95,12 +95,6 @@ def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
     return model
 
 
-def factor_of(problem: SelectionProblem) -> float:
-    """Factor that brings the energy of a token to at most about 1: solvers work to absolute tolerances."""
-    total = float(np.where(problem.usable, problem.cost, 0.0).max(axis=1, initial=0.0).sum())
-    return problem.num_tokens / total if total > 0 else 1.0
-
-
 def solve(
     instance: Instance,
     *,
@@ -111,17 +105,17 @@ def solve(
     problem = instance.selection_problem()
     stats = {"solver": solver or pyomo_solver.DEFAULT}
     started = time.monotonic()
-    factor = factor_of(problem)
+    factor = factor_of(instance)
     model = build(instance, factor=factor)
     if not len(model.pairs):
         empty = np.zeros(problem.scores.shape, dtype=bool)
         return build_result(instance, "pyomo", selection=empty, bound_j=0.0, stats=stats)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
     outcome = pyomo_solver.run(model, solver, left)
-    bound = None if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    bound = relaxed(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
     if not outcome.solved:
         if outcome.infeasible:
-            return infeasible(instance, "pyomo", SHARED_OUT.format(instance.num_subcarriers))
+            return infeasible(instance, "pyomo", NO_ALLOCATION.format(instance.num_subcarriers))
         return build_result(instance, "pyomo", bound_j=bound, stats=stats, message="no answer within the limit")
     selection = np.zeros(problem.scores.shape, dtype=bool)
     for t, j in model.pairs:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
@@ -55,7 +57,7 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
 
 
 def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
-    with capture_output():  # Pyomo warns of unknown names on stdout
+    with capture_output(), LoggingIntercept(io.StringIO(), "pyomo"):  # Pyomo warns of unknown names at length
         solver = pyo.SolverFactory(name)
         available = bool(solver.available(exception_flag=False))
     if not available:

@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.baselines import topk_selection
+from dmoe_opt.bounds import relaxed
 from dmoe_opt.des import Progress
 from dmoe_opt.evaluate import token_energy_j
-from dmoe_opt.instance import SelectionProblem
+from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import Result, build
 
 FEASIBILITY = 1e-9
 """Feasibility tolerance asked of solvers; their defaults (1e-6) accept wrong sets on near-ties."""
+
+
+NO_ALLOCATION = "proven by the solver: the tokens need more links than {} subcarriers that work can carry"
 
 
 class Answer(NamedTuple):
@@ -33,6 +37,15 @@ def scale(problem: SelectionProblem) -> NDArray[np.float64]:
     """
     total = token_energy_j(problem, topk_selection(problem))
     return np.asarray(1.0 / np.where(total > 1e-200, total, 1.0))
+
+
+def factor_of(instance: Instance, energy_j: float | None = None) -> float:
+    """Factor that brings the energy of a round to about one a token; by its relaxed bound if `energy_j` is not known.
+
+    The dearest link says nothing of the answer: weak links cost orders of magnitude more than any that is used.
+    """
+    energy_j = relaxed(instance)[1] if energy_j is None else energy_j
+    return instance.num_tokens / energy_j if 0 < energy_j < np.inf else 1.0
 
 
 def solve_each(

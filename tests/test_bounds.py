@@ -10,7 +10,7 @@ from drawn import rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmoe_opt import Instance, Status, check, generate, solve
+from dmoe_opt import Instance, Radio, Status, check, generate, solve
 from dmoe_opt.activation import activate, fewest_links
 from dmoe_opt.evaluate import round_energy_j
 from dmoe_opt.exact import dual, reduce
@@ -172,3 +172,53 @@ def test_homogeneous_reaches_the_largest_threshold() -> None:
     bcd = solve(data, "jesa", "bcd")
     assert bcd.objective_j is not None
     assert result.objective_j > bcd.objective_j
+
+
+def one_subcarrier_that_works() -> Instance:
+    """Two nodes that must swap tokens over the only subcarrier that works for either link."""
+    gains = np.zeros((2, 2, 2))
+    gains[:, :, 0] = 1.0
+    return Instance([0, 1], [[0.0, 1.0], [1.0, 0.0]], 0.5, 1, [0.0, 0.0], Radio(gains, 1.0, 1.0, 1.0, 1.0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])
+def test_dead_subcarriers_are_refuted(method: str) -> None:
+    """As many subcarriers as links are not enough if the links share those that work."""
+    data = one_subcarrier_that_works()
+    assert solve(data, "jesa", method).status == Status.INFEASIBLE
+    for heuristic in ("bcd", "lagrangian", "topk", "homogeneous"):
+        assert solve(data, "jesa", heuristic).objective_j is None
+
+
+def test_links_that_cost_nothing() -> None:
+    """Best subcarriers at 0 J leave prices nothing to scale by; the optimum is the dear second one."""
+    energy = np.zeros((2, 2, 2))
+    energy[:, :, 1] = 1.0
+    data = Instance([0, 1], [[0.0, 1.0], [1.0, 0.0]], 0.5, 1, [0.0, 0.0], link_energy=energy)  # type: ignore[arg-type]
+    for method in ("exact", "lagrangian"):
+        result = solve(data, "jesa", method)
+        assert (result.status, result.objective_j) == (Status.OPTIMAL, 1.0), method
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("method", ["pyomo", "cvxpy"])
+def test_weak_links_do_not_blur_the_optimum(method: str, seed: int) -> None:
+    """Links a hundred million times as dear as the answer leave solvers as exact as without them."""
+    plain = generate("tiny", seed, num_experts=4, num_tokens=8, num_subcarriers=12)
+    energy = plain.link_energy.copy()
+    energy[0, 1:] *= 1e8
+    data = plain.replace(link_energy=np.minimum(energy, 1e8))
+    exact, whole = solve(data, "jesa", "exact"), solve(data, "jesa", method)
+    assert exact.status == Status.OPTIMAL
+    assert whole.objective_j == pytest.approx(exact.objective_j, rel=1e-6)
+
+
+def test_fewest_links_stopped_early() -> None:
+    """A search that is cut short still gives lower bounds, and links that serve every token."""
+    for seed in range(5):
+        data = generate("scarce-8x48", seed)
+        true = fewest_links(data).needed
+        for limit in (0, 1, 500, 5_000):
+            cut = fewest_links(data, limit)
+            assert (cut.needed <= true).all()
+            assert (cut.open_links.sum(axis=1) >= true).all()
