@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dmoe_opt.cli_options import JSON, emit
@@ -27,22 +29,29 @@ LIST = "comma-separated"
     "--channel-error", type=float, default=0.0, show_default=True, help="Share of the channel's variance that is unknown."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("-o", "--output", metavar="FOLDER", help="Write protocol.json, layers.csv and figures there.")
+@click.option("-o", "--output", metavar="FOLDER", help="Write protocol.json, CSV by layers and tokens, and figures there.")
 @JSON
-def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **options: float) -> None:
+def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **options: Any) -> None:
     """Run all layers of PRESET (digits, domains, synthetic-32) under a scheduler: energy, latency, accuracy."""
     from dmoe_opt import files, tables
-    from dmoe_opt.protocol import run
+    from dmoe_opt.protocol import run, token_bills
     from dmoe_opt.rows import as_csv
+
+    written = []
+
+    def keep(layer: int, *decision: Any) -> None:
+        written.append(f"{output}/tokens-l{layer:02d}.csv")
+        files.write(written[-1], as_csv(token_bills(layer, *decision)).encode())
 
     if output is not None:
         files.make_folder(output)
     tables.prepare()
-    done = run(preset, scheduler, **options)  # type: ignore[arg-type]
+    done = run(preset, scheduler, watch=None if output is None else keep, **options)
     if output is not None:
         files.write_json(f"{output}/protocol.json", done.document())
         files.write(f"{output}/layers.csv", as_csv(done.layers).encode())
-        tables.wrote([f"{output}/protocol.json", f"{output}/layers.csv", *_pictures(output, "of_run", done)])
+        written += [f"{output}/protocol.json", f"{output}/layers.csv", *_pictures(output, "of_run", done)]
+        tables.wrote(written)
     if as_json:
         emit(done.document())
     else:

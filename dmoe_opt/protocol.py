@@ -36,7 +36,7 @@ COMPUTE_W = 1.0
 
 
 HARDWARE_SEED = 0
-Watch = Callable[[Instance, Selection, Allocation], None]
+Watch = Callable[[int, Instance, Selection, Allocation], None]
 
 
 class Preset(NamedTuple):
@@ -154,7 +154,7 @@ def run(
     radio
         Options of `generator.draw_radio`.
     watch
-        Called with every round as the true channel has it, and what was chosen; nothing of it is kept.
+        Called with each layer's number, its round as the true channel has it, and what was chosen; nothing of it is kept.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def run(
         scheduling_s += time.perf_counter() - before
         bills.append(_bill(layer + 1, true, selection, allocation, gap))
         if watch:
-            watch(true, selection, allocation)
+            watch(layer + 1, true, selection, allocation)
         if network:
             hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
     accuracy = None
@@ -291,6 +291,36 @@ def _bill(layer: int, true: Instance, selection: Selection, allocation: Allocati
         gap=gap,
         chosen=tuple(selection.sum(axis=0).tolist()),
     )
+
+
+@dataclass(frozen=True)
+class TokenBill:
+    """What one token cost and reached in one round: its experts, and the energy of its visits, J."""
+
+    layer: int
+    token: int
+    source: int
+    experts: str
+    communication_j: float
+    computation_j: float
+    relevance: float
+    shortfall: bool
+
+
+def token_bills(layer: int, true: Instance, selection: Selection, allocation: Allocation) -> list[TokenBill]:
+    """The bill of a round by tokens: on a link with several subcarriers each token pays an equal share."""
+    problem = true.selection_problem()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = np.where(allocation, 1.0 / true.link_energy, 0.0).sum(axis=2)
+        price = np.where(rates > 0, allocation.sum(axis=2) / rates, 0.0)
+    np.fill_diagonal(price, 0.0)
+    sending = np.where(selection, price[true.source], 0.0).sum(axis=1).tolist()
+    computing = (selection @ true.compute_energy).tolist()
+    reached, short = relevance(problem, selection).tolist(), problem.shortfall.tolist()
+    return [
+        TokenBill(layer, t, int(true.source[t]), " ".join(map(str, np.flatnonzero(selection[t]))), *values)
+        for t, values in enumerate(zip(sending, computing, reached, short, strict=True))
+    ]
 
 
 def _slowest_link_s(true: Instance, selection: Selection, allocation: Allocation) -> float:

@@ -45,6 +45,17 @@ def test_generate_solve_check(tmp_path: Path) -> None:
     assert json.loads(judged.stdout)["ok"] is False
 
 
+def test_log_is_on_stderr(typed: Typed) -> None:
+    """Rows of a search close at what the answer says; --json stays one document."""
+    result = typed("solve", "scarce-8x48-s0", "--problem", "jesa", "--method", "exact", "--log", "--json")
+    document = json.loads(result.stdout)
+    rows = [line.split() for line in result.stderr.splitlines()]
+    assert rows[0] == ["time", "s", "energy", "J", "bound", "J", "gap", "%"]
+    assert len(rows) > 2
+    assert float(rows[-1][1]) == pytest.approx(document["objective_j"], rel=1e-8)
+    assert float(rows[-1][3]) <= 1e-4
+
+
 def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     """3 is proven infeasible with a reason, 4 is a limit without an answer."""
     strict = SelectionProblem(scores=[[0.5]], cost=[[1.0]], threshold=0.75, max_experts=1, on_shortfall="infeasible")  # type: ignore[arg-type]
@@ -56,6 +67,12 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     scarce = typed("solve", "scarce.json", "--problem", "allocation")
     assert scarce.returncode == 3
     assert "links are active and 6 subcarriers exist" in scarce.stdout
+    for method in ("bcd", "lagrangian", "exact"):
+        refuted = typed(
+            "solve", "scarce-8x36-s1", "--problem", "jesa", "--method", method, *(["--log"] if method == "exact" else [])
+        )
+        assert refuted.returncode == 3
+        assert "at least 40 links must be active (4 from node 0, " in refuted.stdout
     save(generate("inverse-strongly-correlated", 1, num_tokens=2), tmp_path / "hard.json")
     limited = typed("solve", "hard.json", "--method", "cvxpy", "--time-limit", "1e-9", "--json")
     assert limited.returncode == 4

@@ -15,7 +15,7 @@ from dmoe_opt import InputError, Instance
 from dmoe_opt.evaluate import Allocation, Selection, round_energy_j, round_violations
 from dmoe_opt.frontier import frontier
 from dmoe_opt.network import dense_gates, held_out, load_network
-from dmoe_opt.protocol import SCHEDULERS, Run, estimate, run
+from dmoe_opt.protocol import SCHEDULERS, Run, estimate, run, token_bills
 
 SMALL = {"num_tokens": 64}
 
@@ -31,8 +31,11 @@ def test_the_bill_is_the_evaluators(scheduler: str, channel_error: float) -> Non
     """Energies are those of the one objective on the true rounds, every schedule but the bound keeps the rules."""
     energies = []
 
-    def watch(true: Instance, selection: Selection, allocation: Allocation) -> None:
+    def watch(layer: int, true: Instance, selection: Selection, allocation: Allocation) -> None:
         energies.append(round_energy_j(true, selection, allocation))
+        tokens = token_bills(layer, true, selection, allocation)
+        assert sum(t.communication_j + t.computation_j for t in tokens) == pytest.approx(energies[-1], rel=1e-12)
+        assert [int(e) for t in tokens for e in t.experts.split()] == np.nonzero(selection)[1].tolist()
         if scheduler != "relaxed":
             assert round_violations(true, selection, allocation) == []
 
@@ -51,7 +54,7 @@ def test_all_experts_are_the_dense_network(task: str) -> None:
     tokens, network = held_out(task), load_network(task)
     scores, classes = dense_gates(network, tokens.inputs)
     seen = []
-    done = run(task, "dense", num_tokens=len(tokens.labels), watch=lambda true, *_: seen.append(true.scores))
+    done = run(task, "dense", num_tokens=len(tokens.labels), watch=lambda _, true, *__: seen.append(true.scores))
     assert done.accuracy == (classes == tokens.labels).mean()
     for layer, gate in zip(seen, scores, strict=True):
         assert np.sort(layer, axis=0) == pytest.approx(np.sort(gate, axis=0), abs=2.0**-20)
