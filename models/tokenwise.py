@@ -20,7 +20,7 @@ FEASIBILITY = 1e-9
 """Feasibility tolerance asked of solvers; their defaults (1e-6) accept wrong sets on near-ties."""
 
 
-NO_ALLOCATION = "proven by the solver: the tokens need more links than {} subcarriers that work can carry"
+NO_ALLOCATION = "proven by the solver: the links that the tokens need cannot all have one of the {} subcarriers"
 
 
 class Answer(NamedTuple):
