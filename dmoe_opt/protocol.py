@@ -71,18 +71,21 @@ SCHEDULERS = {
 class LayerBill:
     """What one round cost and reached. Times in s, energies in J; counts are over all tokens of the round.
 
-    `latency_s` is the slowest link (there and back) plus the slowest node; `gap` what the scheduler left unproven on
-    the channel that it knew; `chosen` how many tokens used each expert.
+    `accuracy` is that of the classifier read off after this layer, None without a task. `latency_s` is the slowest link
+    (there and back) plus the slowest node; `gap` what the scheduler left unproven on the channel that it knew; `chosen`
+    how many tokens used each expert.
     """
 
     layer: int
     threshold: float
+    accuracy: float | None
     energy_j: float
     communication_j: float
     computation_j: float
     latency_s: float
     air_s: float
     computing_s: float
+    rounds: int
     tokens: int
     experts: int
     relevance: float
@@ -200,16 +203,15 @@ def run(
         before = time.perf_counter()
         selection, allocation, gap = _schedule(seen, scheduler)
         scheduling_s += time.perf_counter() - before
-        bills.append(_bill(layer + 1, true, selection, allocation, gap))
+        accuracy = None
+        if network and task:
+            hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
+            accuracy = float((network.classify(hidden) == task.labels[tokens]).mean())
+        bills.append(_bill(layer + 1, true, selection, allocation, gap, accuracy))
         if watch:
             watch(layer + 1, true, selection, allocation)
-        if network:
-            hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
-    accuracy = None
-    if network and task:
-        accuracy = float((network.classify(hidden) == task.labels[tokens]).mean())
     return Run(
-        preset, scheduler, gamma0, z, max_experts, seed, channel_error, accuracy, tuple(bills),
+        preset, scheduler, gamma0, z, max_experts, seed, channel_error, bills[-1].accuracy, tuple(bills),
         time.perf_counter() - started, scheduling_s,
     )  # fmt: skip
 
@@ -268,7 +270,9 @@ def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation
     return result.selection, result.allocation, result.gap
 
 
-def _bill(layer: int, true: Instance, selection: Selection, allocation: Allocation, gap: float | None) -> LayerBill:
+def _bill(
+    layer: int, true: Instance, selection: Selection, allocation: Allocation, gap: float | None, accuracy: float | None
+) -> LayerBill:
     """What the round costs over the true channel."""
     problem = true.selection_problem()
     energy_j = round_energy_j(true, selection, allocation)
@@ -278,12 +282,14 @@ def _bill(layer: int, true: Instance, selection: Selection, allocation: Allocati
     return LayerBill(
         layer=layer,
         threshold=float(true.threshold.max(initial=0.0)),
+        accuracy=accuracy,
         energy_j=energy_j,
         communication_j=energy_j - computation_j,
         computation_j=computation_j,
         latency_s=air_s + computing_s,
         air_s=air_s,
         computing_s=computing_s,
+        rounds=1,
         tokens=true.num_tokens,
         experts=int(selection.sum()),
         relevance=float(relevance(problem, selection).mean()),

@@ -142,11 +142,12 @@ def test_commands(typed: Callable[..., tuple[int, str, str]], tmp_path: Path) ->
     code, out, _ = typed("protocol", "digits", "--tokens", "64", "-o", "run", "--json")
     document = json.loads(out)
     assert code == 0
-    sums = {"energy_j", "communication_j", "computation_j", "latency_s", "tokens", "shortfalls"}
-    wanted = sums | {"accuracy", "rounds", "layers"}
+    sums = {"accuracy", "energy_j", "communication_j", "computation_j", "latency_s", "rounds", "tokens", "shortfalls"}
+    wanted = sums | {"layers"}
     assert wanted <= set(document)
     assert (document["rounds"], len(document["layers"])) == (4, 4)
     assert sums <= set(document["layers"][0])
+    assert document["layers"][-1]["accuracy"] == document["accuracy"]
     assert json.loads((tmp_path / "run" / "protocol.json").read_text()) == document
     assert len(list(csv.DictReader((tmp_path / "run" / "layers.csv").read_text().splitlines()))) == 4
     code, out, err = typed(
