@@ -22,13 +22,12 @@ from numpy.typing import NDArray
 
 from dmoe_opt import des
 from dmoe_opt.assignment import allocate
-from dmoe_opt.evaluate import Selection, loads
+from dmoe_opt.evaluate import Allocation, Selection, loads
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import Result, build, infeasible
 
 MOST_RUNS = 200_000  # of DES per node of the network, about a second; beyond, its energy is bounded with all links open
 SETS_AT_ONCE = 256
-DES_NODES = 1_000  # per token and set; any bound is valid
 WORK_LIMIT = 20_000_000  # looks at a token per node of the network; about a second
 MOST_NAMED = 8
 
@@ -88,15 +87,19 @@ def _most(units, order, need, closed, candidates, cap, enough):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
+def _levels(links):  # type: ignore[no-untyped-def]
+    """Room for a depth-first search: the candidates of each depth, how many they are, and how many were tried."""
+    depths = len(links) + 1
+    return np.zeros((depths, len(links)), np.int64), np.zeros(depths, np.int64), np.zeros(depths, np.int64)
+
+
+@njit(cache=True, nogil=True)
 def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyped-def]
     """The largest set of `links` that can be closed: (its mask, an upper limit on its size)."""
-    experts = units.shape[1]
     depth = 0
-    candidates = np.zeros((len(links) + 1, len(links)), dtype=np.int64)
-    count = np.zeros(len(links) + 1, dtype=np.int64)
-    place = np.zeros(len(links) + 1, dtype=np.int64)
-    closed = np.zeros(experts, dtype=np.bool_)
-    marked = np.zeros(experts, dtype=np.bool_)
+    candidates, count, place = _levels(links)
+    closed = np.zeros(units.shape[1], dtype=np.bool_)
+    marked = closed.copy()
     best = closed.copy()
     size = 0
     work = 0
@@ -146,11 +149,8 @@ def _close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyp
 @njit(cache=True, nogil=True)
 def _closable(units, order, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
     """Write the masks of all sets of at least `least` links that can be closed into `found`; their number, or too many."""
-    experts = units.shape[1]
-    candidates = np.zeros((len(links) + 1, len(links)), dtype=np.int64)
-    count = np.zeros(len(links) + 1, dtype=np.int64)
-    place = np.zeros(len(links) + 1, dtype=np.int64)
-    closed = np.zeros(experts, dtype=np.bool_)
+    candidates, count, place = _levels(links)
+    closed = np.zeros(units.shape[1], dtype=np.bool_)
     candidates[0, : len(links)] = links
     count[0] = len(links)
     depth = 0
@@ -186,9 +186,10 @@ def _closable(units, order, need, links, cap, least, found, limit):  # type: ign
 
 
 class _Node(NamedTuple):
-    """What the searches need of one node of the network: its tokens, and its links, least harm of closing first."""
+    """What the searches need of one node of the network: the problem of its tokens, each token's experts by score, and its
+    links, least harm of closing first.
+    """
 
-    tokens: NDArray[np.int64]
     part: SelectionProblem
     order: NDArray[np.int64]
     links: NDArray[np.int64]
@@ -198,12 +199,11 @@ def _nodes(instance: Instance) -> dict[int, _Node]:
     problem = instance.selection_problem()
     nodes = {}
     for i in np.unique(instance.source).tolist():
-        tokens = np.flatnonzero(instance.source == i)
-        part = problem.rows(tokens)
+        part = problem.rows(np.flatnonzero(instance.source == i))
         units = part.usable_units
         harm = np.where(part.need_units[:, None] > 0, units, 0.0).sum(axis=0)
         links = [j for j in np.argsort(harm, kind="stable").tolist() if j != i and np.isfinite(instance.best_link_energy[i, j])]
-        nodes[i] = _Node(tokens, part, np.argsort(-units, axis=1, kind="stable"), np.array(links, dtype=np.int64))
+        nodes[i] = _Node(part, np.argsort(-units, axis=1, kind="stable"), np.array(links, dtype=np.int64))
     return nodes
 
 
@@ -283,13 +283,13 @@ def _energies(node: _Node, cap: int, needed: int, spare: int) -> tuple[NDArray[n
     least = max(len(links) - needed - spare, 0)
     sets = _closable(part.usable_units, node.order, part.need_units, links, cap, least, found, WORK_LIMIT)
     if sets > len(found):
-        energy[:] = des.choose(part, part.cost, part.usable, DES_NODES)[1].sum()
+        energy[:] = des.choose(part, part.cost, part.usable, des.QUICK_NODES)[1].sum()
         return energy, best
     for first in range(0, sets, SETS_AT_ONCE):
         masks = found[first : min(first + SETS_AT_ONCE, sets)]
         stacked = part.rows(np.tile(np.arange(part.num_tokens), len(masks)))
         usable = stacked.usable & ~np.repeat(masks, part.num_tokens, axis=0)
-        bounds = des.choose(stacked, stacked.cost, usable, DES_NODES)[1].reshape(len(masks), -1).sum(axis=1)
+        bounds = des.choose(stacked, stacked.cost, usable, des.QUICK_NODES)[1].reshape(len(masks), -1).sum(axis=1)
         for mask, value in zip(masks, bounds, strict=True):
             more = max(len(links) - int(mask.sum()) - needed, 0)
             if value < energy[more]:
@@ -316,17 +316,18 @@ def solve_activation(instance: Instance) -> Result:
     if found.open_links is None:
         message = "a bound only: a node has too many sets of links to try"
         return build(instance, "activation", bound_j=found.bound_j, stats=stats, message=message)
-    selection = select_over(instance, found.open_links)
-    allocation = None if selection is None else allocate(instance, loads(instance, selection))
-    if allocation is None:
+    served = serve_over(instance, found.open_links)
+    if served is None:
         message = "a bound only: the active links cannot all be given a subcarrier that works"
         return build(instance, "activation", bound_j=found.bound_j, stats=stats, message=message)
+    selection, allocation = served
     return build(instance, "activation", selection=selection, allocation=allocation, bound_j=found.bound_j, stats=stats)
 
 
-def select_over(instance: Instance, open_links: NDArray[np.bool_]) -> Selection | None:
-    """DES over open links (K, K), each on its best subcarrier; None if they do not serve every token."""
+def serve_over(instance: Instance, open_links: NDArray[np.bool_]) -> tuple[Selection, Allocation] | None:
+    """DES over open links (K, K), each on its best subcarrier, and an assignment of those used; None if that fails."""
     problem = instance.selection_problem()
     own = np.eye(instance.num_experts, dtype=bool)
     selection, bounds = des.choose(problem, problem.cost, problem.usable & (open_links | own)[instance.source])
-    return selection if np.isfinite(bounds).all() else None
+    allocation = allocate(instance, loads(instance, selection)) if np.isfinite(bounds).all() else None
+    return None if allocation is None else (selection, allocation)

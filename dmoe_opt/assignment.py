@@ -35,6 +35,8 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 def allocate(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:
     """Optimal allocation for the loads q (K, K) of the links; None if not all of them can be served."""
     links = np.argwhere(load)
+    if len(links) > instance.num_subcarriers:
+        return None
     columns = assign(load[links[:, 0], links[:, 1], None] * instance.link_energy[links[:, 0], links[:, 1]])
     if (columns < 0).any():
         return None

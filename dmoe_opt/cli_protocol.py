@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dmoe_opt.cli_options import JSON, emit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIST = "comma-separated"
 
@@ -33,25 +36,25 @@ LIST = "comma-separated"
 @JSON
 def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **options: Any) -> None:
     """Run all layers of PRESET (digits, domains, synthetic-32) under a scheduler: energy, latency, accuracy."""
+    import msgspec
+
     from dmoe_opt import files, tables
     from dmoe_opt.protocol import run, token_bills
     from dmoe_opt.rows import as_csv
 
-    written = []
+    written: list[Path] = []
 
     def keep(layer: int, *decision: Any) -> None:
-        written.append(f"{output}/tokens-l{layer:02d}.csv")
-        files.write(written[-1], as_csv(token_bills(layer, *decision)).encode())
+        rows = token_bills(layer, *decision)
+        written.extend(files.write_all(str(output), {f"tokens-l{layer:02d}.csv": as_csv(rows).encode()}))
 
     if output is not None:
         files.make_folder(output)
     tables.prepare()
     done = run(preset, scheduler, watch=None if output is None else keep, **options)
     if output is not None:
-        files.write_json(f"{output}/protocol.json", done.document())
-        files.write(f"{output}/layers.csv", as_csv(done.layers).encode())
-        written += [f"{output}/protocol.json", f"{output}/layers.csv", *_pictures(output, "of_run", done)]
-        tables.wrote(written)
+        contents = {"protocol.json": msgspec.json.encode(done.document()) + b"\n", "layers.csv": as_csv(done.layers).encode()}
+        tables.wrote(written + files.write_all(output, contents | _pictures("of_run", done)))
     if as_json:
         emit(done.document())
     else:
@@ -90,8 +93,8 @@ def frontier(
             preset, schedulers=names, gamma0=bases, z=heights, max_experts=most, progress=report, **options  # type: ignore[arg-type]
         )  # fmt: skip
     if output is not None:
-        files.write(f"{output}/frontier.csv", as_csv(points).encode())
-        tables.wrote([f"{output}/frontier.csv", *_pictures(output, "of_frontier", points, preset)])
+        contents = {"frontier.csv": as_csv(points).encode()}
+        tables.wrote(files.write_all(output, contents | _pictures("of_frontier", points, preset)))
     if as_json:
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
     else:
@@ -107,15 +110,11 @@ def _numbers(name: str, text: str) -> list[float]:
         raise fail(name, text, "numbers with commas between them") from None
 
 
-def _pictures(folder: str, function: str, *arguments: object) -> list[str]:
-    """Draw and write figures; nothing where matplotlib is missing."""
-    from dmoe_opt import files
-
+def _pictures(function: str, *arguments: object) -> dict[str, bytes]:
+    """Figures by name; none where matplotlib is missing."""
     try:
         from dmoe_opt import protocol_figures
     except ImportError:
-        return []
-    pictures = getattr(protocol_figures, function)(*arguments)
-    for name, picture in pictures.items():
-        files.write(f"{folder}/{name}", picture)
-    return [f"{folder}/{name}" for name in pictures]
+        return {}
+    pictures: dict[str, bytes] = getattr(protocol_figures, function)(*arguments)
+    return pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,17 +36,12 @@ class Comparison:
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `comparison.csv` and, where matplotlib is installed, the figures; returns what was written."""
-        path = files.make_folder(folder)
-        files.write(path / "comparison.csv", self.csv().encode())
-        written = [path / "comparison.csv"]
-        try:
+        contents = {"comparison.csv": self.csv().encode()}
+        with contextlib.suppress(ImportError):
             from dmoe_opt import figures
-        except ImportError:
-            return written
-        for name, picture in figures.comparison(self.rows).items():
-            files.write(path / name, picture)
-            written.append(path / name)
-        return written
+
+            contents |= figures.comparison(self.rows)
+        return files.write_all(folder, contents)
 
 
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -34,6 +34,7 @@ from dmoe_opt.validate import InputError
 
 Progress = Callable[[int, int], None]
 UNLIMITED = 2**62
+QUICK_NODES = 1_000  # per token, where any valid bound will do
 REASONS = ("branched", "reaches the threshold", "cannot reach the threshold", "bound", "completed by a sweep")
 
 

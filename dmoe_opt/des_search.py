@@ -49,6 +49,15 @@ SOURCES = "40518735fbe1c5d4"
 
 
 @njit(cache=True, nogil=True, _nrt=False)
+def trusted(bound, lam, best, score, hi):
+    """(bound, lam, error): the dual bound as it is, or none at price 0 where rounding would make it useless."""
+    err = rounding(best, lam, score, hi)
+    if err > COARSE * best:
+        return 0.0, 0.0, rounding(best, 0.0, 0.0, hi)
+    return bound, lam, err
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def _complete(g, e, order, n, k, need, best, out):
     """Cheapest completion by at most k = 1 or 2 of the n items in `order` (ascending score), if below `best`.
 
@@ -260,11 +269,7 @@ def reduce_and_search(g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, 
     bound, lam = dual
     r = w.real[R]
     total, _ = sums(g, e, m)
-    err = rounding(best, lam, need + total, hi)
-    if err > COARSE * best:
-        lam = 0.0
-        bound = 0.0
-        err = rounding(best, 0.0, 0.0, hi)
+    bound, lam, err = trusted(bound, lam, best, need + total, hi)
     cut = best * (1.0 - TIE)
     if bound >= cut:
         return best, -1, 0, min(low, bound - err), True

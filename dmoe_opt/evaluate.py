@@ -30,6 +30,14 @@ def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
     return found
 
 
+def tokens_per_joule(
+    instance: Instance, allocation: Allocation, i: NDArray[np.int64], j: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sum of 1/c over the subcarriers of links i[n] -> j[n], c being the energy of a token on one; 0 without any that works."""
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.asarray(np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0).sum(axis=1))
+
+
 def round_energy_j(instance: Instance, selection: Selection, allocation: Allocation) -> float:
     """Energy of a round, J: computing, plus for each link that carries q tokens P0 n s0 q / (sum of its n rates).
 
@@ -38,8 +46,8 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
     """
     load = loads(instance, selection)
     i, j = np.nonzero(load)
+    rates = tokens_per_joule(instance, allocation, i, j)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0).sum(axis=1)
         links = np.where(rates > 0, load[i, j] * allocation[i, j].sum(axis=1) / rates, np.inf)
     return float(selection.sum(axis=0) @ instance.compute_energy + links.sum())
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from dmoe_opt import des
 from dmoe_opt.evaluate import Allocation, Selection
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.jesa import Descent
-from dmoe_opt.lagrangian import NODES, Ascent, Log, close_in, evaluate_at
+from dmoe_opt.jesa import conclude
+from dmoe_opt.lagrangian import Ascent, Log, close_in, evaluate_at
 from dmoe_opt.models import joint_highs
 from dmoe_opt.models.tokenwise import NO_ALLOCATION
 from dmoe_opt.result import OPTIMAL_GAP, Result, build, infeasible
@@ -88,10 +88,10 @@ def _experts(
     for j in range(problem.num_experts):
         usable = problem.usable.copy()
         usable[:, j] = False
-        certain[:, j] = des.choose(problem, cost, usable, NODES)[1] > bounds + room
+        certain[:, j] = des.choose(problem, cost, usable, des.QUICK_NODES)[1] > bounds + room
         free = cost.copy()
         free[:, j] = 0.0  # with expert j for free, a set with it costs at least the rest
-        rest = des.choose(problem, free, problem.usable, NODES)[1]
+        rest = des.choose(problem, free, problem.usable, des.QUICK_NODES)[1]
         possible[:, j] = problem.usable[:, j] & (rest + cost[:, j] <= bounds + room)
     return possible | certain, certain
 
@@ -120,17 +120,18 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
 def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None) -> Result:
     """Decide by the integer program what the ascent left open."""
     answer, bound = ascent.answer, ascent.bound_j
-    energy_j = np.inf if answer is None else answer.trace[-1]
-    stats: dict[str, object] = {"iterations": ascent.iterations, "kept": 0.0}
+    energy_j = np.inf if answer is None else answer.energy_j
+    stats = {"iterations": ascent.iterations, "kept": 0.0}
+    without = "no answer within the limit"
     left = deadline - time.monotonic()
     closed = answer is not None and energy_j - bound <= OPTIMAL_GAP * energy_j
     if closed or left <= 0:
-        return _result(instance, answer, bound, stats)
+        return conclude(instance, "exact", answer, bound, stats, without)
     problem, usable = instance.selection_problem(), np.isfinite(instance.link_energy)
     everything = joint_highs.Reduced(usable, problem.usable, np.zeros_like(problem.usable))
     reduced = everything if answer is None else reduce(instance, ascent.prices, energy_j)
     if reduced is None:
-        return _result(instance, answer, energy_j, stats)
+        return conclude(instance, "exact", answer, energy_j, stats, without)
     links = usable & ~np.eye(instance.num_experts, dtype=bool)[:, :, None]
     stats["kept"] = float((reduced.subcarriers & links).sum() / max(links.sum(), 1))
 
@@ -145,11 +146,6 @@ def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None
         return infeasible(instance, "exact", NO_ALLOCATION.format(instance.num_subcarriers))
     bound = max(bound, energy_j if found.infeasible else min(found.bound_j, energy_j))
     rest = build(instance, "exact", selection=found.selection, allocation=found.allocation, bound_j=bound, stats=stats)
-    return rest if rest.objective_j is not None and rest.objective_j < energy_j else _result(instance, answer, bound, stats)
-
-
-def _result(instance: Instance, answer: Descent | None, bound_j: float | None, stats: dict[str, object]) -> Result:
-    if answer is None:
-        return build(instance, "exact", bound_j=bound_j, stats=stats, message="no answer within the limit")
-    selection, allocation = answer.selection, answer.allocation
-    return build(instance, "exact", selection=selection, allocation=allocation, bound_j=bound_j, stats=stats)
+    if rest.objective_j is not None and rest.objective_j < energy_j:
+        return rest
+    return conclude(instance, "exact", answer, bound, stats, without)

@@ -109,9 +109,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def write_json(path: str | os.PathLike[str], document: object) -> None:
-    """Write plain data as JSON, whole or not at all."""
-    write(path, msgspec.json.encode(document) + b"\n")
+def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> list[Path]:
+    """Write files by name into a folder, which is made if need be, each whole or not at all; returns their paths."""
+    path = make_folder(folder)
+    for name, content in contents.items():
+        write(path / name, content)
+    return [path / name for name in contents]
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -35,6 +35,11 @@ class Point:
     energy_ci95_j: float
     latency_s: float
     front: bool = False
+
+    @property
+    def worth(self) -> float:
+        """What energy buys: accuracy, or the relevance reached where there is no task."""
+        return self.relevance if self.accuracy is None else self.accuracy
 
 
 def frontier(
@@ -118,11 +123,7 @@ def _with_front(points: list[Point]) -> list[Point]:
     """Points of one scheduler by energy, those on its front marked: by accuracy, or by relevance without a task."""
     best = -np.inf
     found = []
-    for point in sorted(points, key=lambda p: (p.energy_per_token_j, -_worth(p))):
-        found.append(point if _worth(point) <= best else Point(**{**point.__dict__, "front": True}))
-        best = max(best, _worth(point))
+    for point in sorted(points, key=lambda p: (p.energy_per_token_j, -p.worth)):
+        found.append(point if point.worth <= best else replace(point, front=True))
+        best = max(best, point.worth)
     return found
-
-
-def _worth(point: Point) -> float:
-    return point.relevance if point.accuracy is None else point.accuracy

@@ -14,6 +14,11 @@ def to_grid(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.rint(values / GRID) * GRID)
 
 
+def floor_to_grid(values: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round down to that grid: thresholds, which must not rise above what a sum of scores can reach."""
+    return np.asarray(np.floor(values / GRID) * GRID)
+
+
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Softmax over the last axis, as in Mixtral, OLMoE and Qwen3."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -42,7 +47,7 @@ def best_sum(scores: NDArray[np.float64], max_experts: int) -> NDArray[np.float6
 
 def share_threshold(scores: NDArray[np.float64], max_experts: int, share: float) -> NDArray[np.float64]:
     """Thresholds at a share of what the best `max_experts` experts reach, rounded down to the grid, shape (T,)."""
-    return np.asarray(np.floor(best_sum(scores, max_experts) * share / GRID) * GRID)
+    return floor_to_grid(best_sum(scores, max_experts) * share)
 
 
 def importance(layers: int, gamma0: float) -> NDArray[np.float64]:

@@ -76,7 +76,7 @@ def round_of_scores(
     """A round with given gate scores, put on the grid, on a drawn radio; options as in `radio_round`."""
     num_tokens, num_experts = scores.shape
     scores = gates.to_grid(scores)
-    fixed = None if threshold is None else np.full(num_tokens, np.floor(threshold / gates.GRID) * gates.GRID)
+    fixed = None if threshold is None else np.full(num_tokens, gates.floor_to_grid(threshold))
     return Instance(
         source=np.arange(num_tokens) % num_sources,
         scores=scores,

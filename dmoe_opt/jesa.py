@@ -11,13 +11,15 @@ Every link owns the subcarrier it is priced on, so neither step can raise the en
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import des
-from dmoe_opt.activation import fewest_links, select_over, too_many_links
+from dmoe_opt.activation import Fewest, fewest_links, serve_over, too_many_links
 from dmoe_opt.assignment import allocate, assign
 from dmoe_opt.baselines import topk_selection
 from dmoe_opt.bounds import relaxed
@@ -49,7 +51,8 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
         too many are needed, `no_solution` if no answer was found otherwise.
     """
     selection, bound = relaxed(instance)
-    best = _descend_from(instance, selection)
+    fewest = cache(lambda: fewest_links(instance))  # asked for where links are too many, and then again and again
+    best = _descend_from(instance, selection, fewest)
     starts = []
     if best is not None and best.trace[-1] * (1 - FAR) > bound:
         load = loads(instance, best.selection)
@@ -58,16 +61,13 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
     starts += [_random_prices(instance, rng) for _ in range(restarts)]
     for prices in starts:
         start = select(instance, prices)
-        other = None if start is None else _descend_from(instance, start)
-        if other is not None and (best is None or other.trace[-1] < best.trace[-1]):
-            best = other
-    if best is None:
-        if reason := too_many_links(instance, fewest_links(instance).needed):
-            return infeasible(instance, "bcd", reason)
-        message = f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, as far as was tried"
-        return build(instance, "bcd", bound_j=bound, message=message, stats={"iterations": 0, "trace": []})
-    stats = {"iterations": len(best.trace), "trace": best.trace}
-    return build(instance, "bcd", selection=best.selection, allocation=best.allocation, bound_j=bound, stats=stats)
+        best = better(best, None if start is None else _descend_from(instance, start, fewest))
+    if best is None and (reason := too_many_links(instance, fewest().needed)):
+        return infeasible(instance, "bcd", reason)
+    trace = [] if best is None else best.trace
+    stats = {"iterations": len(trace), "trace": trace}
+    message = f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, as far as was tried"
+    return conclude(instance, "bcd", best, bound, stats, message)
 
 
 class Descent(NamedTuple):
@@ -76,6 +76,27 @@ class Descent(NamedTuple):
     selection: Selection
     allocation: Allocation
     trace: list[float]
+
+    @property
+    def energy_j(self) -> float:
+        """Energy of the answer."""
+        return self.trace[-1]
+
+
+def better(one: Descent | None, other: Descent | None) -> Descent | None:
+    """The one that costs less; the first of equals."""
+    return other if one is None or (other is not None and other.energy_j < one.energy_j) else one
+
+
+def conclude(
+    instance: Instance, method: str, answer: Descent | None, bound_j: float | None, stats: Mapping[str, Any], without: str
+) -> Result:
+    """The result of an answer and a bound; `without` says why there is none."""
+    if answer is None:
+        return build(instance, method, bound_j=bound_j, stats=stats, message=without)
+    return build(
+        instance, method, selection=answer.selection, allocation=answer.allocation, bound_j=bound_j, stats=stats
+    )  # fmt: skip
 
 
 def descend(instance: Instance, selection: Selection, allocation: Allocation) -> Descent:
@@ -96,8 +117,11 @@ def descend(instance: Instance, selection: Selection, allocation: Allocation) ->
     return Descent(selection, allocation, trace)
 
 
-def _descend_from(instance: Instance, selection: Selection) -> Descent | None:
-    found = _thin_out(instance, selection)
+def _descend_from(instance: Instance, selection: Selection, fewest: Callable[[], Fewest]) -> Descent | None:
+    allocation = allocate(instance, loads(instance, selection))
+    if allocation is not None:
+        return descend(instance, selection, allocation)
+    found = _thin_out(instance, selection) or serve_over(instance, fewest().open_links)
     return None if found is None else descend(instance, *found)
 
 
@@ -143,7 +167,7 @@ def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
 
 
 def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allocation] | None:
-    """Close the least loaded links until the rest can be assigned, or open only as few as possible; None if neither works."""
+    """Close the least loaded links until the rest can be assigned; None if that fails."""
     problem = instance.selection_problem()
     tokens = [np.flatnonzero(instance.source == i) for i in range(instance.num_experts)]
     parts = [problem.rows(rows) for rows in tokens]
@@ -152,12 +176,12 @@ def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allo
     kept = closed.copy()
     while True:
         load = loads(instance, selection)
-        allocation = allocate(instance, load) if (load > 0).sum() <= instance.num_subcarriers else None
+        allocation = allocate(instance, load)
         if allocation is not None:
             return selection, allocation
         link = min(np.argwhere((load > 0) & ~kept).tolist(), key=lambda link: load[link[0], link[1]], default=None)
         if link is None:
-            break
+            return None
         i, j = link
         closed[i, j] = True
         others, bounds = des.choose(parts[i], parts[i].cost, parts[i].usable & ~closed[i])
@@ -165,9 +189,6 @@ def _thin_out(instance: Instance, selection: Selection) -> tuple[Selection, Allo
             selection[tokens[i]] = others
         else:
             closed[i, j], kept[i, j] = False, True
-    fewest = select_over(instance, fewest_links(instance).open_links)
-    allocation = None if fewest is None else allocate(instance, loads(instance, fewest))
-    return None if fewest is None or allocation is None else (fewest, allocation)
 
 
 def solve_topk(instance: Instance) -> Result:

@@ -22,18 +22,17 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt import des
-from dmoe_opt.activation import activate, fewest_links, no_open_links, select_over
+from dmoe_opt.activation import activate, fewest_links, no_open_links, serve_over
 from dmoe_opt.assignment import allocate
 from dmoe_opt.bounds import relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads
 from dmoe_opt.instance import Instance
-from dmoe_opt.jesa import Descent, descend, price_idle, select, solve_bcd
-from dmoe_opt.result import Result, Status, build, infeasible
+from dmoe_opt.jesa import Descent, better, conclude, descend, price_idle, select, solve_bcd
+from dmoe_opt.result import Result, Status, infeasible
 
 Log = Callable[[float | None, float], None]
 """Called with incumbent and bound in J as a search goes on; neither ever gets worse."""
 
-NODES = 1_000  # of DES per token: link prices can make costs follow scores, the hard case, and any bound is valid
 CLOSED = 1e-7  # relative gap at which the ascent ends
 MOST_ITERATIONS = 500
 LEAST_SCALE = 1e-3  # of a step, in mean prices: steps go with the price, as links differ in strength by orders
@@ -93,7 +92,8 @@ def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.floa
 def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
     """L and its parts at prices (T, K); own experts are priced 0."""
     problem = instance.selection_problem()
-    selection, bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, NODES)
+    # prices can make costs follow scores, the hard case of DES
+    selection, bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, des.QUICK_NODES)
     earned = earnings(instance, prices)
     i, j = np.nonzero(earned.max(axis=2, initial=0.0) > 0)
     rows, columns = linear_sum_assignment(earned[i, j], maximize=True)
@@ -130,8 +130,8 @@ def ascend(
         if iteration % REPAIR_EVERY == 1 or not slope.any():
             answer = _repair(instance, point, answer, tried)
             if log:
-                log(None if answer is None else answer.trace[-1], bound)
-        closed = answer is not None and answer.trace[-1] - bound <= CLOSED * answer.trace[-1]
+                log(None if answer is None else answer.energy_j, bound)
+        closed = answer is not None and answer.energy_j - bound <= CLOSED * answer.energy_j
         if closed or not slope.any() or step < SHORTEST_STEP or time.monotonic() > deadline:
             break
         if stalled >= PATIENCE:
@@ -147,7 +147,7 @@ def ascend(
 
 def _target(answer: Descent | None, bound: float) -> float:
     """What the bound may rise to: the energy known, or a little more than the bound while none is."""
-    return 1.02 * bound if answer is None else answer.trace[-1] * (1 + CLOSED)
+    return 1.02 * bound if answer is None else answer.energy_j * (1 + CLOSED)
 
 
 def _least_prices(instance: Instance) -> NDArray[np.float64]:
@@ -161,12 +161,9 @@ def _repair(instance: Instance, point: Point, answer: Descent | None, tried: set
         if selection is None or (key := np.packbits(selection).tobytes()) in tried:
             continue
         tried.add(key)
-        load = loads(instance, selection)
-        allocation = allocate(instance, load) if (load > 0).sum() <= instance.num_subcarriers else None
+        allocation = allocate(instance, loads(instance, selection))
         if allocation is not None:
-            found = descend(instance, selection, allocation)
-            if answer is None or found.trace[-1] < answer.trace[-1]:
-                answer = found
+            answer = better(answer, descend(instance, selection, allocation))
     return answer
 
 
@@ -186,13 +183,8 @@ def close_in(instance: Instance, *, deadline: float = np.inf, log: Log | None = 
 def _activated(instance: Instance, answer: Descent | None, bound: float) -> tuple[Descent | None, float]:
     """The better of what is known and what the activation bound gives."""
     found = activate(instance, fewest_links(instance).needed)
-    selection = None if found.open_links is None else select_over(instance, found.open_links)
-    allocation = None if selection is None else allocate(instance, loads(instance, selection))
-    if selection is not None and allocation is not None:
-        other = descend(instance, selection, allocation)
-        if answer is None or other.trace[-1] < answer.trace[-1]:
-            answer = other
-    return answer, max(bound, found.bound_j)
+    served = None if found.open_links is None else serve_over(instance, found.open_links)
+    return better(answer, None if served is None else descend(instance, *served)), max(bound, found.bound_j)
 
 
 def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log: Log | None = None) -> Result:
@@ -210,13 +202,7 @@ def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log
     if isinstance(found, Result):
         return replace(found, method="lagrangian", stats={"iterations": 0})
     stats = {"iterations": found.iterations}
-    if found.answer is None:
-        message = "no answer was found in the iterations"
-        return build(instance, "lagrangian", bound_j=found.bound_j, message=message, stats=stats)
-    selection, allocation = found.answer.selection, found.answer.allocation
-    return build(
-        instance, "lagrangian", selection=selection, allocation=allocation, bound_j=found.bound_j, stats=stats
-    )  # fmt: skip
+    return conclude(instance, "lagrangian", found.answer, found.bound_j, stats, "no answer was found in the iterations")
 
 
 def as_descent(result: Result) -> Descent | None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dmoe_opt import gates, validate
 from dmoe_opt.allocation import solve_assignment
 from dmoe_opt.bounds import best_subcarriers, relaxed
-from dmoe_opt.evaluate import Allocation, Selection, loads, relevance, round_energy_j
+from dmoe_opt.evaluate import Allocation, Selection, loads, relevance, round_energy_j, tokens_per_joule
 from dmoe_opt.generator import check_radio, draw_radio
 from dmoe_opt.instance import Instance
 from dmoe_opt.network import HeldOut, Network, held_out, load_network
@@ -33,14 +33,14 @@ from dmoe_opt.validate import InputError
 
 COMPUTE_W = 1.0
 """Power of a node while its expert computes (ours): the time of a token is its energy over this."""
-
-
 HARDWARE_SEED = 0
+SPREAD = 2.0
+"""Standard deviation of drawn gate logits."""
 Watch = Callable[[int, Instance, Selection, Allocation], None]
 
 
 class Preset(NamedTuple):
-    """A task, or drawn gates of `spread` where there is none; sizes, and the energy range of experts, J/token."""
+    """A task, or None for drawn gates; sizes, and the energy range of experts, J/token."""
 
     task: str | None
     num_experts: int
@@ -49,7 +49,6 @@ class Preset(NamedTuple):
     num_subcarriers: int
     payload_bits: int
     compute_j: tuple[float, float]
-    spread: float = 2.0
 
 
 PRESETS = {
@@ -184,16 +183,19 @@ def run(
     factors = gates.importance(depth, 1.0 if scheduler == "homogeneous" else gamma0)
     for layer, factor in enumerate(factors):
         draw = np.random.default_rng([seed, 1 + layer])
-        scores = network.gate(layer, hidden) if network else gates.softmax(_logits(draw, wanted, chosen))
+        scores = (
+            network.gate(layer, hidden)
+            if network
+            else gates.softmax(gates.random_logits(draw, wanted, chosen.num_experts, SPREAD))
+        )
         channel = replace(
             draw_radio(draw, chosen.num_experts, chosen.num_subcarriers, chosen.payload_bits, **(radio or {})), round_trip=True
         )
         known = channel if not channel_error else replace(channel, gains=estimate(draw, channel.gains, channel_error))
-        theta = float(np.floor(z * factor / gates.GRID) * gates.GRID)
         true = Instance(
             source=np.arange(len(scores)) % chosen.num_experts,
             scores=gates.to_grid(scores),
-            threshold=np.full(len(scores), theta),
+            threshold=np.full(len(scores), gates.floor_to_grid(z * factor)),
             max_experts=chosen.num_experts if scheduler == "dense" else max_experts,
             compute_energy=compute_energy,
             radio=channel,
@@ -220,9 +222,9 @@ def _check(scheduler: str, gamma0: float, z: float, channel_error: float) -> Non
     known = [*SCHEDULERS, *(name for problem, name in METHODS if problem != "allocation" and name not in SCHEDULERS)]
     if scheduler not in known:
         raise InputError(f'scheduler = "{scheduler}"; allowed: {", ".join(dict.fromkeys(known))}')
-    for name, value, most in (("gamma0", gamma0, 1.0), ("z", z, 1.0)):
-        if validate.real(name, value, positive=False) > most:
-            raise validate.fail(name, value, f"a number from 0 to {most:g}")
+    for name, value in (("gamma0", gamma0), ("z", z)):
+        if validate.real(name, value, positive=False) > 1:
+            raise validate.fail(name, value, "a number from 0 to 1")
     if not validate.real("channel_error", channel_error, positive=False) < 1:
         raise validate.fail("channel_error", channel_error, "a share from 0 to below 1")
 
@@ -234,10 +236,6 @@ def _tokens(preset: Preset, rng: np.random.Generator, wanted: int) -> tuple[Netw
     if wanted > len(task.labels):
         raise validate.fail("num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out")
     return load_network(preset.task), task, rng.permutation(len(task.labels))[:wanted]
-
-
-def _logits(rng: np.random.Generator, tokens: int, preset: Preset) -> NDArray[np.float64]:
-    return gates.random_logits(rng, tokens, preset.num_experts, preset.spread)
 
 
 def estimate(rng: np.random.Generator, gains: NDArray[np.float64], error: float) -> NDArray[np.float64]:
@@ -316,10 +314,9 @@ class TokenBill:
 def token_bills(layer: int, true: Instance, selection: Selection, allocation: Allocation) -> list[TokenBill]:
     """The bill of a round by tokens: on a link with several subcarriers each token pays an equal share."""
     problem = true.selection_problem()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = np.where(allocation, 1.0 / true.link_energy, 0.0).sum(axis=2)
-        price = np.where(rates > 0, allocation.sum(axis=2) / rates, 0.0)
-    np.fill_diagonal(price, 0.0)
+    i, j = np.nonzero(loads(true, selection))
+    price = np.zeros((true.num_experts, true.num_experts))
+    price[i, j] = allocation[i, j].sum(axis=1) / tokens_per_joule(true, allocation, i, j)
     sending = np.where(selection, price[true.source], 0.0).sum(axis=1).tolist()
     computing = (selection @ true.compute_energy).tolist()
     reached, short = relevance(problem, selection).tolist(), problem.shortfall.tolist()

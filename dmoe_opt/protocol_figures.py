@@ -59,9 +59,9 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
         mine = [p for p in points if p.scheduler == name]
         front = [p for p in mine if p.front]
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-        axes.plot(_energy(mine), [_worth(p) for p in mine], marker, color=colour, ms=4, alpha=0.35, ls="none")
+        axes.plot(_energy(mine), [100 * p.worth for p in mine], marker, color=colour, ms=4, alpha=0.35, ls="none")
         axes.errorbar(
-            _energy(front), [_worth(p) for p in front], xerr=[1e6 * p.energy_ci95_j for p in front],
+            _energy(front), [100 * p.worth for p in front], xerr=[1e6 * p.energy_ci95_j for p in front],
             yerr=[100 * (p.accuracy_ci95 or 0.0) for p in front],
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
@@ -84,7 +84,7 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
             gamma = [p.gamma0 for p in curve]
             left.errorbar(gamma, _energy(curve), yerr=[1e6 * p.energy_ci95_j for p in curve], **style)
             ci = [100 * (p.accuracy_ci95 or 0.0) for p in curve]
-            right.errorbar(gamma, [_worth(p) for p in curve], yerr=ci, label=f"z = {z:g}, D = {most}", **style)
+            right.errorbar(gamma, [100 * p.worth for p in curve], yerr=ci, label=f"z = {z:g}, D = {most}", **style)
         left.set(xlabel="importance base γ₀", ylabel="energy per token, µJ")
         right.set(xlabel="importance base γ₀", ylabel=_label(points))
         for axes in (left, right):
@@ -97,10 +97,6 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
 
 def _energy(points: Sequence[Point]) -> list[float]:
     return [1e6 * p.energy_per_token_j for p in points]
-
-
-def _worth(point: Point) -> float:
-    return 100 * (point.relevance if point.accuracy is None else point.accuracy)
 
 
 def _label(points: Sequence[Point]) -> str:

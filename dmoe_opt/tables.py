@@ -147,20 +147,8 @@ def wrote(paths: Sequence[str | Path]) -> None:
 
 def bill(run: Run) -> None:
     """What each layer of a protocol run cost, and all of them."""
-    table = Table(box=SIMPLE_HEAD)
-    columns = (
-        "layer",
-        "energy mJ",
-        "sending mJ",
-        "computing mJ",
-        "latency ms",
-        "experts a token",
-        "relevance",
-        "short",
-        "gap %",
-    )
-    for name in columns:
-        table.add_column(name, justify="right")
+    columns = ("layer", "energy mJ", "sending mJ", "computing mJ", "latency ms", "experts", "relevance", "short", "gap %")
+    table = _table(*columns, right=columns)
     for layer in run.layers:
         table.add_row(
             str(layer.layer), f"{1e3 * layer.energy_j:.4g}", f"{1e3 * layer.communication_j:.4g}",
@@ -180,10 +168,8 @@ def bill(run: Run) -> None:
 
 def frontier(points: Sequence[Point]) -> None:
     """Every setting of every scheduler; those on its front are marked."""
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("scheduler")
-    for name in ("front", "gamma0", "z", "D", "energy a token uJ", "accuracy %", "relevance", "latency ms"):
-        table.add_column(name, justify="right")
+    numbers = ("front", "gamma0", "z", "D", "energy a token uJ", "accuracy %", "relevance", "latency ms")
+    table = _table("scheduler", *numbers, right=numbers)
     previous = None
     for p in points:
         if previous not in (None, p.scheduler):

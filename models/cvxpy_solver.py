@@ -11,7 +11,7 @@ from typing import Any
 import cvxpy as cp
 
 from dmoe_opt.models.outcome import Outcome
-from dmoe_opt.models.tokenwise import FEASIBILITY
+from dmoe_opt.models.tokenwise import FEASIBILITY, HIGHS_TOLERANCES
 from dmoe_opt.validate import InputError
 
 DEFAULT = "HIGHS"
@@ -35,9 +35,7 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
     options: dict[str, Any] = {}
     if name == DEFAULT:
         options = {
-            "primal_feasibility_tolerance": FEASIBILITY,
-            "dual_feasibility_tolerance": FEASIBILITY,
-            "mip_feasibility_tolerance": FEASIBILITY,
+            **HIGHS_TOLERANCES,
             "mip_rel_gap": 0.0,
             "mip_abs_gap": 0.0,
             "threads": 1,

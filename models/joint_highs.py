@@ -16,7 +16,7 @@ from scipy import sparse
 
 from dmoe_opt.evaluate import Allocation, Selection, loads, round_energy_j
 from dmoe_opt.instance import SCORE_UNIT, Instance
-from dmoe_opt.models.tokenwise import FEASIBILITY, factor_of
+from dmoe_opt.models.tokenwise import HIGHS_TOLERANCES, factor_of
 
 Seen = Callable[[float | None, float], None]
 """Called with incumbent and bound in J now and then while HiGHS works."""
@@ -103,9 +103,7 @@ def _options(time_limit: float) -> dict[str, Any]:
         "threads": 1,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.0,
-        "primal_feasibility_tolerance": FEASIBILITY,
-        "dual_feasibility_tolerance": FEASIBILITY,
-        "mip_feasibility_tolerance": FEASIBILITY,
+        **HIGHS_TOLERANCES,
         "time_limit": max(float(time_limit), 0.01),
     }
 

@@ -12,15 +12,10 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 from dmoe_opt.models.outcome import Outcome
-from dmoe_opt.models.tokenwise import FEASIBILITY
+from dmoe_opt.models.tokenwise import HIGHS_TOLERANCES
 from dmoe_opt.validate import InputError
 
 DEFAULT = "highs"
-HIGHS_OPTIONS = {
-    "primal_feasibility_tolerance": FEASIBILITY,
-    "dual_feasibility_tolerance": FEASIBILITY,
-    "mip_feasibility_tolerance": FEASIBILITY,
-}
 
 
 def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None) -> Outcome:
@@ -45,7 +40,7 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
         rel_gap=0.0,
         abs_gap=0.0,
         threads=1,
-        solver_options=HIGHS_OPTIONS,
+        solver_options=HIGHS_TOLERANCES,
     )
     solved = results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible)
     if solved:

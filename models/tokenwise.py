@@ -1,4 +1,4 @@
-"""What the solver back-ends of P1 share: tokens are independent, so each is its own small integer program."""
+"""What the solver back-ends share: tolerances, scaling, and for P1 a loop over tokens, each a small program of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from dmoe_opt.result import Result, build
 
 FEASIBILITY = 1e-9
 """Feasibility tolerance asked of solvers; their defaults (1e-6) accept wrong sets on near-ties."""
-
+HIGHS_TOLERANCES = {
+    "primal_feasibility_tolerance": FEASIBILITY,
+    "dual_feasibility_tolerance": FEASIBILITY,
+    "mip_feasibility_tolerance": FEASIBILITY,
+}
 
 NO_ALLOCATION = "proven by the solver: the links that the tokens need cannot all have one of the {} subcarriers"
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drawn import Ended
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, gates, load, solve
-from dmoe_opt.cli import main
 from dmoe_opt.trace_files import load_trace
 from dmoe_opt.traces import Trace, to_rounds
 
@@ -268,28 +268,22 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-def typed(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> int:
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["dmoe-opt", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
-
-
-def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(tmp_path: Path, typed: Callable[..., Ended]) -> None:
     """One file a layer, named after trace and layer, readable, the same as from Python; large ones as .npz."""
     path = as_arrays(tmp_path, logits=LOGITS)
     options = ["--max-experts", "2", "--subcarriers", "16", "--hidden-size", "64", "--seed", "3", "--sources", "2"]
     chosen = ["--layers", "0,2", "--tokens", "4", "--gate", "sigmoid", "--share", "0.5"]
-    assert typed(monkeypatch, tmp_path, "import", path.name, "-o", "out/deep", *options, *chosen) == 0
-    assert capsys.readouterr().out.split() == ["out/deep/gate-l0.json", "out/deep/gate-l2.json"]
+    ended = typed("import", path.name, "-o", "out/deep", *options, *chosen)
+    assert ended.returncode == 0
+    assert ended.stdout.split() == ["out/deep/gate-l0.json", "out/deep/gate-l2.json"]
     same = rounds(load_trace(path, gate="sigmoid"), max_experts=2, seed=3, num_sources=2, num_tokens=4, share=0.5)
     assert [load(tmp_path / f"out/deep/gate-l{n}.json").sha256 for n in (0, 2)] == [d.sha256 for d in same][::2]
-    assert typed(monkeypatch, tmp_path, "import", path.name, "--subcarriers", "20000", "--max-experts", "2") == 0
-    assert capsys.readouterr().out.split() == [f"gate-l{n}.npz" for n in range(3)]
+    ended = typed("import", path.name, "--subcarriers", "20000", "--max-experts", "2")
+    assert ended.returncode == 0
+    assert ended.stdout.split() == [f"gate-l{n}.npz" for n in range(3)]
 
 
-def test_command_line_complains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_complains(tmp_path: Path, typed: Callable[..., Ended]) -> None:
     """Exit code 2 and one line, and no file."""
     path = as_lines(tmp_path, LINES)
     for arguments, message in (
@@ -299,8 +293,8 @@ def test_command_line_complains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         (["--experts", "2"], "used.jsonl: line 1: ids[0] = 3; allowed: whole numbers in 0..1"),
         (["-o", "used.jsonl"], "used.jsonl: cannot be made: File exists"),
     ):
-        assert typed(monkeypatch, tmp_path, "import", path.name, *arguments) == 2
-        out, err = capsys.readouterr()
+        code, out, err = typed("import", path.name, *arguments)
+        assert code == 2
         assert (out, err) == ("", f"dmoe-opt: {err[len('dmoe-opt: ') :]}")
         assert message in err
         assert err.count("\n") == 1
