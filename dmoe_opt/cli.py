@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dmoe_opt.cli_offload import offload
 from dmoe_opt.cli_options import JSON, emit
 from dmoe_opt.cli_protocol import frontier, protocol
 
@@ -264,6 +265,7 @@ def methods(as_json: bool) -> None:
 
 cli.add_command(protocol)
 cli.add_command(frontier)
+cli.add_command(offload)
 
 
 def main() -> None:

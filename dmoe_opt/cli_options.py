@@ -12,3 +12,15 @@ def emit(document: object) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode(document))
+
+
+def pictures(module: str, function: str, *arguments: object) -> dict[str, bytes]:
+    """Figures by name, of a function of a module of the package; none where matplotlib is missing."""
+    from importlib import import_module
+
+    try:
+        figures = import_module(f"dmoe_opt.{module}")
+    except ImportError:
+        return {}
+    found: dict[str, bytes] = getattr(figures, function)(*arguments)
+    return found

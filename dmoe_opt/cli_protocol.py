@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli_options import JSON, emit
+from dmoe_opt.cli_options import JSON, emit, pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **o
     done = run(preset, scheduler, watch=None if output is None else keep, **options)
     if output is not None:
         contents = {"protocol.json": msgspec.json.encode(done.document()) + b"\n", "layers.csv": as_csv(done.layers).encode()}
-        tables.wrote(written + files.write_all(output, contents | _pictures("of_run", done)))
+        tables.wrote(written + files.write_all(output, contents | pictures("protocol_figures", "of_run", done)))
     if as_json:
         emit(done.document())
     else:
@@ -94,7 +94,7 @@ def frontier(
         )  # fmt: skip
     if output is not None:
         contents = {"frontier.csv": as_csv(points).encode()}
-        tables.wrote(files.write_all(output, contents | _pictures("of_frontier", points, preset)))
+        tables.wrote(files.write_all(output, contents | pictures("protocol_figures", "of_frontier", points, preset)))
     if as_json:
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
     else:
@@ -108,13 +108,3 @@ def _numbers(name: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise fail(name, text, "numbers with commas between them") from None
-
-
-def _pictures(function: str, *arguments: object) -> dict[str, bytes]:
-    """Figures by name; none where matplotlib is missing."""
-    try:
-        from dmoe_opt import protocol_figures
-    except ImportError:
-        return {}
-    pictures: dict[str, bytes] = getattr(protocol_figures, function)(*arguments)
-    return pictures

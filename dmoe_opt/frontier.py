@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from dmoe_opt import protocol
+from dmoe_opt.intervals import half_width
 from dmoe_opt.validate import InputError
 
 SCHEDULERS = ("jesa", "homogeneous", "des", "topk", "relaxed", "dense")
@@ -104,19 +104,12 @@ def _point(scheduler: str, gamma0: float, z: float, max_experts: int, runs: list
         max_experts=max_experts,
         seeds=len(runs),
         accuracy=float(accuracy.mean()) if len(accuracy) else None,
-        accuracy_ci95=_half_width(accuracy) if len(accuracy) else None,
+        accuracy_ci95=half_width(accuracy) if len(accuracy) else None,
         relevance=float(np.mean([layer.relevance for run in runs for layer in run.layers])),
         energy_per_token_j=float(energy.mean()),
-        energy_ci95_j=_half_width(energy),
+        energy_ci95_j=half_width(energy),
         latency_s=float(np.mean([run.total("latency_s") for run in runs])),
     )
-
-
-def _half_width(values: np.ndarray) -> float:
-    """Half the 95 % confidence interval of a mean; 0 for a single value, of which nothing is known."""
-    if len(values) < 2:
-        return 0.0
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _with_front(points: list[Point]) -> list[Point]:

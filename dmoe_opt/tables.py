@@ -30,12 +30,14 @@ LOG_EVERY_S = 0.2
 SHOW_AFTER_S = 1.0
 
 
-def _print(table: Table) -> None:
+def show(table: Table) -> None:
+    """Print a table: as wide as the terminal, or wide enough for any in a pipe."""
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
     console.print(table)
 
 
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house style."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -45,14 +47,14 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 def presets() -> None:
     """Print the presets and what distinguishes them."""
     counts = ("experts", "tokens", "at most", "subcarriers")
-    table = _table("preset", *counts, "radio", right=counts)
+    table = new_table("preset", *counts, "radio", right=counts)
     table.padding = (0, 1, 0, 0)  # 80 columns hold it
     table.columns[0].no_wrap = table.columns[4].no_wrap = True
     for name in PRESETS:
         o = options(name)
         numbers = (o["num_experts"], o["num_tokens"], o["max_experts"], o.get("num_subcarriers", ""))
         table.add_row(name, *map(str, numbers), "none" if "family" in o else _radio(o))
-    _print(table)
+    show(table)
 
 
 def _radio(options: dict[str, Any]) -> str:
@@ -64,10 +66,10 @@ def _radio(options: dict[str, Any]) -> str:
 
 def methods() -> None:
     """Print the table of methods."""
-    table = _table("problem", "method", "proves", "what it does")
+    table = new_table("problem", "method", "proves", "what it does")
     for (problem, name), method in METHODS.items():
         table.add_row(problem, name, "yes" if method.proves else "bound only", method.says)
-    _print(table)
+    show(table)
 
 
 def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def listing(found: dict[str, Any]) -> None:
 def comparison(of: Comparison) -> None:
     """Print a comparison: one row a method and instance, failures among them."""
     numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
-    table = _table("instance", "method", "status", *numbers, right=numbers)
+    table = new_table("instance", "method", "status", *numbers, right=numbers)
     previous = None
     for row in of.rows:
         if previous not in (None, row.instance):
@@ -133,7 +135,7 @@ def comparison(of: Comparison) -> None:
             "" if row.nodes is None else f"{row.nodes:,}",
         )
         previous = row.instance
-    _print(table)
+    show(table)
 
 
 def wrote(paths: Sequence[str | Path]) -> None:
@@ -148,7 +150,7 @@ def wrote(paths: Sequence[str | Path]) -> None:
 def bill(run: Run) -> None:
     """What each layer of a protocol run cost, and all of them."""
     columns = ("layer", "energy mJ", "sending mJ", "computing mJ", "latency ms", "experts", "relevance", "short", "gap %")
-    table = _table(*columns, right=columns)
+    table = new_table(*columns, right=columns)
     for layer in run.layers:
         table.add_row(
             str(layer.layer), f"{1e3 * layer.energy_j:.4g}", f"{1e3 * layer.communication_j:.4g}",
@@ -160,7 +162,7 @@ def bill(run: Run) -> None:
         "all", f"{1e3 * run.total('energy_j'):.4g}", f"{1e3 * run.total('communication_j'):.4g}",
         f"{1e3 * run.total('computation_j'):.4g}", f"{1e3 * run.total('latency_s'):.4g}",
     )  # fmt: skip
-    _print(table)
+    show(table)
     accuracy = "no labels, so no accuracy" if run.accuracy is None else f"accuracy {100 * run.accuracy:.2f} %"
     rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
     print(f"{run.preset}, {run.scheduler}: {accuracy}; {run.layers[0].tokens} tokens, {rounds_s:.0f} rounds/s")
@@ -169,7 +171,7 @@ def bill(run: Run) -> None:
 def frontier(points: Sequence[Point]) -> None:
     """Every setting of every scheduler; those on its front are marked."""
     numbers = ("front", "gamma0", "z", "D", "energy a token uJ", "accuracy %", "relevance", "latency ms")
-    table = _table("scheduler", *numbers, right=numbers)
+    table = new_table("scheduler", *numbers, right=numbers)
     previous = None
     for p in points:
         if previous not in (None, p.scheduler):
@@ -181,7 +183,7 @@ def frontier(points: Sequence[Point]) -> None:
             f"{1e6 * p.energy_per_token_j:.4g} ± {1e6 * p.energy_ci95_j:.2g}", accuracy, f"{p.relevance:.3f}",
             f"{1e3 * p.latency_s:.3g}",
         )  # fmt: skip
-    _print(table)
+    show(table)
 
 
 def prepare() -> None:

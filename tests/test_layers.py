@@ -12,7 +12,7 @@ import dmoe_opt
 
 PACKAGE = Path(dmoe_opt.__file__).parent
 LAYERS = [
-    ["validate", "gates"],
+    ["validate", "gates", "intervals"],
     ["radio", "fading", "formats"],
     ["instance"],
     ["files", "generator"],
@@ -47,14 +47,22 @@ LAYERS = [
     ["figures"],
     ["protocol_figures", "comparing"],
     ["tables"],
+    ["offload.scenario"],
+    ["offload.episode"],
+    ["offload.simulate", "offload.store"],
+    ["offload.presets"],
+    ["offload.policies", "offload.observe", "offload.optimum"],
+    ["offload.agent", "offload.environment", "models.offload_pyomo", "models.offload_cvxpy"],
+    ["offload.training", "offload.comparing"],
+    ["offload.figures", "offload.tables"],
     ["cli_options"],
-    ["cli_protocol"],
+    ["cli_protocol", "cli_offload"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("models/*.py")]
+    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("models/*.py"), *PACKAGE.glob("offload/*.py")]
     if path.stem not in ("__init__", "__main__")
 }
 

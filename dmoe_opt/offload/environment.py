@@ -1,0 +1,57 @@
+"""The offloading environment for gymnasium: `gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario="busy")`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from dmoe_opt.offload.episode import Episode, draw
+from dmoe_opt.offload.observe import Entries, bounds, observe
+from dmoe_opt.offload.presets import preset
+from dmoe_opt.offload.scenario import Scenario
+from dmoe_opt.offload.simulate import State
+from dmoe_opt.validate import fail
+
+Observation = Entries
+
+
+class EdgeOffload(gymnasium.Env[Observation, np.int64]):
+    """An episode of a scenario, one step a subtask.
+
+    Actions: experts 0 .. E - 1, and E for the device itself. Observation: `dmoe_opt.offload.observe`, float32, shape
+    (5 E + Y + 4,). `info["action_mask"]`, shape (E + 1,), int8, is 1 where an action is open; any other loses the subtask. The
+    episode terminates after its last subtask, and its return is that of the choices made.
+
+    Parameters
+    ----------
+    scenario
+        A `Scenario` or the name of a preset.
+    """
+
+    def __init__(self, scenario: Scenario | str = "busy") -> None:
+        self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
+        low, high = bounds(self.scenario)
+        self.observation_space = gymnasium.spaces.Box(low, high, dtype=np.float32)
+        self.action_space = gymnasium.spaces.Discrete(self.scenario.num_experts + 1)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Draw an episode; `options={"episode": ...}` plays that `Episode` instead."""
+        super().reset(seed=seed)
+        episode = (options or {}).get("episode") or draw(self.scenario, self.np_random)
+        if not isinstance(episode, Episode) or bounds(episode.scenario)[0].shape != self.observation_space.shape:
+            raise fail("options.episode", episode, "an Episode with as many experts and types as the environment's scenario")
+        self.state = State(episode)
+        self._last = observe(self.state)
+        return self._last, self._info()
+
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Place the subtask that has arrived. The last observation is given once more when nothing follows."""
+        reward = self.state.step(int(action))
+        if not self.state.done:
+            self._last = observe(self.state)
+        return self._last, reward, self.state.done, False, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {"action_mask": np.array(self.state.mask, dtype=np.int8)}

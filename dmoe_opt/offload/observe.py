@@ -1,0 +1,67 @@
+"""What a learned policy sees when a subtask arrives: the present, nothing of what will come.
+
+The observation has 5 E + Y + 4 entries, float32, for E experts and Y types, in this order:
+
+| entries | unit, range | meaning |
+|---|---|---|
+| E + 1 | 0 or 1 | the action mask: expert open; the last, the device, always is |
+| E + 1 | reward, clipped to [-2, 2] | what each action earns now, the loss where it is not open |
+| E + 1 | deadlines, clipped to [0, 2] | time from choice to result |
+| E | 0 to 1 | share of the expert's slots that are free |
+| E | deadlines, clipped to [0, 2] | mean time until its occupied slots are free, 0 if none is occupied |
+| Y | 0 or 1 | type of the subtask |
+| 1 | 0 to 1 | its share in its job |
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.offload.scenario import Scenario
+from dmoe_opt.offload.simulate import State
+
+Entries = NDArray[np.float32]
+MOST = 2.0
+OWN = 5
+"""Entries that each action has of its own; the device counts as free and never waited for."""
+
+
+def size(num_experts: int, num_types: int) -> int:
+    """Length of an observation."""
+    return OWN * num_experts + num_types + 4
+
+
+def observe(state: State) -> Entries:
+    """The observation of a state that is not done."""
+    episode, n = state.episode, state.n
+    deadline = float(episode.deadline_s[n])
+    loss = float(episode.loss_reward[n])
+    reward = [r if is_open else loss for r, is_open in zip(state.reward, state.mask, strict=True)]
+    free = [f / slots if (slots := f + len(ends)) else 0.0 for f, ends in zip(state.free, state.ends, strict=True)]
+    wait = [(sum(ends) / len(ends) - state.now) / deadline if ends else 0.0 for ends in state.ends]
+    kind = [0.0] * episode.scenario.num_types
+    kind[episode.type[n]] = 1.0
+    duration = (episode.duration_s[n] / deadline).tolist()
+    values = [*state.mask, *reward, *duration, *free, *wait, *kind, episode.share[n]]
+    return np.asarray(np.clip(np.array(values), -MOST, MOST), dtype=np.float32)
+
+
+def own(observation: Entries, actions: int) -> Entries:
+    """The entries of each action, shape (E + 1, 5)."""
+    parts = np.zeros((OWN, actions), dtype=np.float32)
+    parts[:3] = observation[: 3 * actions].reshape(3, actions)
+    parts[3:, :-1] = observation[3 * actions : 5 * actions - 2].reshape(2, actions - 1)
+    parts[3, -1] = 1.0
+    return np.ascontiguousarray(parts.T)
+
+
+def bounds(scenario: Scenario) -> tuple[Entries, Entries]:
+    """Least and greatest value of each entry."""
+    experts = scenario.num_experts
+    high = np.ones(size(experts, scenario.num_types), dtype=np.float32)
+    low = np.zeros_like(high)
+    low[experts + 1 : 2 * experts + 2] = -MOST
+    high[experts + 1 : 3 * experts + 3] = MOST
+    high[4 * experts + 3 : 5 * experts + 3] = MOST
+    return low, high

@@ -1,0 +1,112 @@
+"""The clairvoyant optimum: what the integer programs are made of, and what is concluded from their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmoe_opt.offload.episode import Episode
+from dmoe_opt.offload.scenario import Array, Whole
+from dmoe_opt.offload.simulate import LOST, State, account, violations
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The best that can be done with all arrivals known.
+
+    `bound` is an upper bound on the return of any policy on the episode; `choice` (N,) and its `return_` are None where the
+    solver found none, or only the linear relaxation was solved.
+    """
+
+    method: str
+    bound: float | None
+    return_: float | None
+    choice: Whole | None
+
+    @property
+    def proven(self) -> bool:
+        """Whether the choice, which keeps the rules, meets the bound to 10^-6."""
+        return self.return_ is not None and self.bound is not None and self.bound - self.return_ <= TOLERANCE
+
+
+def _rewards(episode: Episode) -> Array:
+    """Reward of every option, a column for the lost appended, (N, E + 2)."""
+    return np.hstack([episode.reward, episode.loss_reward[:, None]])
+
+
+def regret(episode: Episode) -> Array:
+    """What option a of subtask n earns less than its best option, had it all experts for itself, (N, E + 2)."""
+    rewards = _rewards(episode)
+    return np.asarray(rewards.max(axis=1, keepdims=True) - rewards)
+
+
+def twins(episode: Episode) -> Whole:
+    """For each expert the first one that is its equal in every subtask's duration and reward, (E,).
+
+    Equal experts count as one with all their slots: what occupies n slots together, intervals being what they are, can be
+    dealt out to experts of n slots in all. Without that a search would try every exchange of equals.
+    """
+    columns = np.vstack([episode.finish_s, episode.reward])[:, :-1]
+    first = [int(np.argmax((columns == column[:, None]).all(axis=0))) for column in columns.T]
+    return np.array(first)
+
+
+def options(episode: Episode) -> list[tuple[int, int]]:
+    """Pairs (n, a) that keep the rules while nothing else is there: in time, at a first of `twins`; or lost, a = E + 1."""
+    open_ = np.hstack([episode.in_time, np.ones((episode.num_subtasks, 1), dtype=bool)])
+    open_[:, :-2] &= twins(episode) == np.arange(episode.scenario.num_experts)
+    return [(int(n), int(a)) for n, a in np.argwhere(open_)]
+
+
+def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
+    """(expert, subtasks, slots) for every largest set of subtasks that would be at an expert together, if above its slots.
+
+    The slots are those of the expert and its `twins`. A subtask that goes to expert e occupies it from its arrival to
+    `finish_s`, half open. Fixed intervals have their largest crowds at arrivals that are followed by a departure.
+    """
+    found = []
+    experts = episode.scenario.num_experts
+    slots = np.bincount(twins(episode), episode.scenario.experts.capacity, minlength=experts).astype(int).tolist()
+    wanted: list[list[int]] = [[] for _ in range(experts)]
+    for n, a in options(episode):
+        if a < experts:
+            wanted[a].append(n)
+    for e, subtasks in enumerate(wanted):
+        capacity = slots[e]
+        present: list[int] = []
+        grown = False
+        for n in subtasks:
+            staying = [m for m in present if episode.finish_s[m, e] > episode.arrival_s[n]]
+            if grown and len(staying) < len(present) and len(present) > capacity:
+                found.append((e, present, capacity))
+            present, grown = [*staying, n], True
+        if len(present) > capacity:
+            found.append((e, present, capacity))
+    return found
+
+
+def conclude(episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | None, bound: float | None) -> Optimum:
+    """An optimum from options taken and a bound on the regret; a choice that breaks a rule is no choice."""
+    upper = None if bound is None else float(_rewards(episode).max(axis=1).sum() - bound)
+    if chosen is None:
+        return Optimum(method, upper, None, None)
+    choice = _dealt_out(episode, chosen)
+    if violations(episode, choice):
+        return Optimum(method, upper, None, None)
+    return Optimum(method, upper, account(episode, choice).return_, choice)
+
+
+def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:
+    """A choice per subtask, each at the first of equal experts that has room."""
+    experts, first, wanted = episode.scenario.num_experts, twins(episode), dict(chosen)
+    state = State(episode)
+    for n in range(episode.num_subtasks):
+        a = wanted.get(n, LOST)
+        if a < experts:
+            a = next((e for e in np.flatnonzero(first == a).tolist() if state.free[e]), a)
+        state.step(a)
+    return state.choice

@@ -1,0 +1,19 @@
+"""The committed scenarios by name: `light`, `busy`, `fading`, `mixed`, files in instances/offload/scenarios."""
+
+from __future__ import annotations
+
+from dmoe_opt.files import instances_folder
+from dmoe_opt.offload import store
+from dmoe_opt.offload.scenario import Scenario
+from dmoe_opt.validate import fail
+
+PRESETS = ("light", "busy", "fading", "mixed")
+
+
+def preset(name: str) -> Scenario:
+    """A scenario by its name; raises `InputError` if there is none."""
+    if name not in PRESETS:
+        raise fail("preset", name, ", ".join(PRESETS))
+    data = store.load(instances_folder() / "offload" / "scenarios" / f"{name}.json")
+    assert isinstance(data, Scenario)
+    return data
