@@ -110,10 +110,10 @@ def evaluate(
     data = _data(episode)
     given = data if isinstance(data, Episode) else draw(data, seed)
     scenario = given.scenario
-    found = _agent(scenario, agent) if policy == comparing.SAC else None
+    agents = _agents(scenario, agent) if policy == comparing.SAC else None
     if output is not None:
         files.make_folder(output)
-    choice = comparing.play(given, policy, agent=found, seed=seed, time_limit=time_limit)
+    choice = comparing.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
     total = account(given, choice)
     if output is not None:
         contents = {"subtasks.csv": as_csv(comparing.fates(given, choice)).encode()}
@@ -158,11 +158,11 @@ def compare(
     data = _data(str(scenario or preset))
     found = data.scenario if isinstance(data, Episode) else data
     names = None if policies is None else [name.strip() for name in policies.split(",")]
-    trained = _agent(found, agent) if names is None or "sac" in names else None
+    trained = _agents(found, agent) if names is None or "sac" in names else None
     if output is not None:
         files.make_folder(output)
     with tables.progress("compare") as report:
-        done = run(data, names, agent=trained, episodes=episodes, seed=seed, time_limit=time_limit, progress=report)
+        done = run(data, names, agents=trained, episodes=episodes, seed=seed, time_limit=time_limit, progress=report)
     if output is not None:
         rows = [*done.rows, *([done.optimum] if done.optimum else [])]
         contents = {"comparison.csv": as_csv(rows).encode()}
@@ -184,7 +184,10 @@ def _data(name: str) -> Scenario | Episode:
     return store.load(name)
 
 
-def _agent(scenario: Scenario, path: str | None) -> Agent | None:
+def _agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
+    """The agent of a file, or the one that comes with a preset, if there is one."""
     from dmoe_opt.offload import agent
+    from dmoe_opt.offload.comparing import SAC
 
-    return agent.committed(scenario.name) if path is None else agent.load(path)
+    found = agent.committed(scenario.name) if path is None else agent.load(path)
+    return {} if found is None else {SAC: found}

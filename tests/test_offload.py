@@ -138,7 +138,7 @@ def test_environment_and_model_agree() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_nobody_beats_the_optimum(name: str) -> None:
     """Every policy on every episode stays at or below the bounds, which order as they must."""
-    agent = committed(name)
+    agents = {} if committed(name) is None else {"sac": committed(name)}
     for number in range(3):
         episode = draw(preset(name), number)
         relaxed = BACKENDS["pyomo"](episode, relax=True).bound
@@ -146,8 +146,8 @@ def test_nobody_beats_the_optimum(name: str) -> None:
         known = optimum(episode, time_limit=1.0)
         assert known.bound <= relaxed + 1e-9
         assert known.return_ is None or known.return_ <= known.bound + 1e-9
-        for rule in [*RULES, *(["sac"] if agent else [])]:
-            choice = play(episode, rule, agent=agent if rule == "sac" else None, seed=number)
+        for rule in [*RULES, *agents]:
+            choice = play(episode, rule, agents=agents, seed=number)
             assert violations(episode, choice) == []
             assert account(episode, choice).return_ <= known.bound + 1e-9, rule
 
@@ -243,7 +243,9 @@ def test_committed_agents(name: str) -> None:
     agent = committed(name)
     agent.require(preset(name))
     assert "seed 0" in agent.made_by
-    rows = {row.policy: row for row in compare(preset(name), agent=agent, episodes=12, seed=1000, time_limit=0.5).rows}
+    rows = {
+        row.policy: row for row in compare(preset(name), agents={"sac": agent}, episodes=12, seed=1000, time_limit=0.5).rows
+    }
     if name in ("busy", "fading"):
         assert all(rows["sac"].return_mean > row.return_mean for rule, row in rows.items() if rule != "sac")
         assert rows["sac"].optimum_share > 0.9
@@ -265,9 +267,9 @@ def test_comparison_counts_and_complains() -> None:
     bound, rules = baselines([by_hand()])
     assert (bound, rules["greedy"]) == pytest.approx((1.5, 1.2))
     with pytest.raises(InputError, match='policy = "sac" needs a trained agent'):
-        policy("sac")
+        policy("sac", scenario)
     with pytest.raises(InputError, match="policy = 'nobody'; allowed: random"):
         compare(scenario, ["nobody"])
     if WITH_AGENTS:
         with pytest.raises(InputError, match=r"the agent is for \d experts"):
-            compare(by_hand(), ["sac"], agent=committed(WITH_AGENTS[0]))
+            compare(by_hand(), ["x"], agents={"x": committed(WITH_AGENTS[0])})

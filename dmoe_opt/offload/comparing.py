@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from dmoe_opt.validate import InputError, fail
 
 OPTIMUM = "optimum"
 SAC = "sac"
-POLICIES = (*RULES, SAC)
 
 
 @dataclass(frozen=True)
@@ -59,20 +58,25 @@ class OffloadComparison:
     optimum: PolicyRow | None
 
 
-def policy(name: str, agent: Agent | None = None) -> Callable[[int], Choose]:
-    """A rule by its name, or `sac` with a trained agent; called with a seed it gives what chooses in one episode.
+Agents = Mapping[str, Agent]
+
+
+def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Callable[[int], Choose]:
+    """A rule, or a trained agent, by its name; called with a seed it gives what chooses in one episode.
 
     Raises
     ------
     InputError
-        If there is no such policy, or no agent for `sac`.
+        If there is none of that name, or the agent was trained for other numbers of experts or types.
     """
+    agents = agents or {}
+    if name in agents:
+        agents[name].require(scenario)
+        return lambda seed: agents[name].act
     if name == SAC:
-        if agent is None:
-            raise InputError('policy = "sac" needs a trained agent; allowed: a preset with one, or a file of `offload train`')
-        return lambda seed: agent.act
+        raise InputError('policy = "sac" needs a trained agent; allowed: a preset that has one, or a file of `offload train`')
     if name not in RULES:
-        raise fail("policy", name, ", ".join(POLICIES))
+        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC])]))
     return RULES[name]
 
 
@@ -86,13 +90,12 @@ def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
     return Optimum(whole.method, min(bounds, default=None), whole.return_, whole.choice)
 
 
-def play(episode: Episode, name: str, *, agent: Agent | None = None, seed: int = 0, time_limit: float | None = None) -> Whole:
+def play(
+    episode: Episode, name: str, *, agents: Agents | None = None, seed: int = 0, time_limit: float | None = None
+) -> Whole:  # fmt: skip
     """What a policy, or `optimum`, chooses in an episode, (N,)."""
     if name != OPTIMUM:
-        chooser = policy(name, agent)
-        if agent is not None:
-            agent.require(episode.scenario)
-        return run(episode, chooser(seed))
+        return run(episode, policy(name, episode.scenario, agents)(seed))
     choice = optimum(episode, time_limit).choice
     if choice is None:
         raise InputError(f"optimum: no schedule found within {time_limit:g} s; allowed: a longer --time-limit")
@@ -163,7 +166,7 @@ def compare(
     data: Scenario | Episode,
     policies: Sequence[str] | None = None,
     *,
-    agent: Agent | None = None,
+    agents: Agents | None = None,
     episodes: int = 30,
     seed: int = 0,
     time_limit: float | None = 5.0,
@@ -174,20 +177,20 @@ def compare(
     Parameters
     ----------
     policies
-        Names; default: all rules, and `sac` if there is an agent.
+        Names; default: all rules and agents.
+    agents
+        Trained agents by the name they shall have.
     time_limit
         Seconds for the clairvoyant optimum of an episode; where it is not proven by then, its bound counts.
 
     Raises
     ------
     InputError
-        As `policy`, or if the agent does not fit the scenario.
+        As `policy`.
     """
-    names = list(policies or (POLICIES if agent else RULES))
-    choosers = [policy(name, agent) for name in names]
     scenario = data.scenario if isinstance(data, Episode) else data
-    if agent is not None:
-        agent.require(scenario)
+    names = list(policies or [*RULES, *(agents or {})])
+    choosers = [policy(name, scenario, agents) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
     accounts: list[list[Account]] = [[] for _ in names]
     best: list[Account] = []

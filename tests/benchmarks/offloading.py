@@ -1,0 +1,97 @@
+"""Tables of edge offloading: steps a second, time to the clairvoyant optimum, and agents of several training seeds.
+
+for s in 0 1 2 3 4; do for p in light busy fading mixed; do dmoe-opt offload train $p --seed $s -o agents/$p-s$s; done; done
+python tests/benchmarks/offloading.py agents
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dmoe_opt.models import offload_cvxpy, offload_pyomo
+from dmoe_opt.offload import agent as agents
+from dmoe_opt.offload.comparing import compare
+from dmoe_opt.offload.environment import EdgeOffload
+from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.policies import RULES
+from dmoe_opt.offload.presets import PRESETS, preset
+from dmoe_opt.offload.simulate import State, run
+
+EPISODES = 100
+
+
+def steps_per_second() -> None:
+    """Subtasks placed in a second by every rule, by the learned policy and by the environment with a constant action."""
+    print("| policy | steps a second |\n|---|---|")
+    episodes = [draw(preset("mixed"), number) for number in range(50)]
+    steps = sum(e.num_subtasks for e in episodes)
+    for episode in episodes:
+        State(episode)  # tables of rewards and times are made once per episode
+    choosers = {name: rule(0) for name, rule in RULES.items()}
+    if (agent := agents.committed("mixed")) is not None:
+        choosers["sac"] = agent.act
+    for name, choose in choosers.items():
+        began = time.perf_counter()
+        for episode in episodes:
+            run(episode, choose)
+        print(f"| {name} | {steps / (time.perf_counter() - began):,.0f} |")
+    env = EdgeOffload("mixed")
+    began = time.perf_counter()
+    for episode in episodes:
+        env.reset(options={"episode": episode})
+        while not env.step(np.int64(0))[2]:
+            pass
+    print(f"| the gymnasium environment, observations included | {steps / (time.perf_counter() - began):,.0f} |")
+
+
+def optima(limit_s: float = 30.0, count: int = 20) -> None:
+    """How long the clairvoyant optimum takes and how often it is proven."""
+    print("\n| preset | subtasks | experts | proven in 10 s | proven in 30 s | median s | worst s | largest gap left % |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in PRESETS:
+        scenario, times, gaps, sizes, proven = preset(name), [], [], [], 0
+        for number in range(count):
+            episode = draw(scenario, number)
+            solve = (offload_pyomo if number % 2 else offload_cvxpy).solve
+            began = time.perf_counter()
+            best = solve(episode, time_limit=limit_s)
+            times.append(time.perf_counter() - began)
+            sizes.append(episode.num_subtasks)
+            proven += best.proven
+            if best.bound is not None and best.return_ is not None:
+                gaps.append(max(0.0, best.bound - best.return_) / best.bound)
+        fast = sum(t <= 10.0 for t in times)
+        print(
+            f"| {name} | {min(sizes)} to {max(sizes)} | {scenario.num_experts} | {fast} of {count} | {proven} of {count} | "
+            f"{np.median(times):.1f} | {max(times):.1f} | {100 * max(gaps):.2g} |",
+            flush=True,
+        )
+
+
+def seeds(folder: Path) -> None:
+    """Every agent of the folder over held-out episodes, beside the rules."""
+    print(f"\n| preset | policy | return of {EPISODES} episodes | share of optimum % | quality | energy J | lost | local |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in PRESETS:
+        paths = sorted(folder.glob(f"{name}-s*/agent.npz"))
+        trained = {f"sac, seed {path.parent.name.rpartition('-s')[2]}": agents.load(path) for path in paths}
+        done = compare(preset(name), agents=trained, episodes=EPISODES)
+        for row in [*done.rows, *([done.optimum] if done.optimum else [])]:
+            print(
+                f"| {name} | {row.policy} | {row.return_mean:.2f} ± {row.return_ci95:.2f} | "
+                f"{100 * row.optimum_share:.1f} ± {100 * row.optimum_share_ci95:.1f} | {row.quality:.3f} | "
+                f"{row.energy_j:.0f} | {row.lost:.1f} | {row.local:.1f} |",
+                flush=True,
+            )
+        print(f"| {name} | {done.proven} of {EPISODES} optima proven | | | | | | |", flush=True)
+
+
+if __name__ == "__main__":
+    steps_per_second()
+    optima()
+    if len(sys.argv) > 1:
+        seeds(Path(sys.argv[1]))
