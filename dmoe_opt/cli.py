@@ -10,6 +10,7 @@ import click
 from dmoe_opt.cli_offload import offload
 from dmoe_opt.cli_options import JSON, emit
 from dmoe_opt.cli_protocol import frontier, protocol
+from dmoe_opt.cli_sweep import sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,6 +267,7 @@ def methods(as_json: bool) -> None:
 cli.add_command(protocol)
 cli.add_command(frontier)
 cli.add_command(offload)
+cli.add_command(sweep)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -22,22 +23,25 @@ def offload() -> None:
 
 
 @offload.command()
-@click.argument("preset", required=False)
+@click.argument("preset", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
 @click.option("--seed", type=click.IntRange(0), help="Write the held-out episode of this number with the scenario.")
 @click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder.")
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
-    """Write the scenario of a preset, or one of its episodes."""
+    """Write a scenario, of a preset or of your own, or one of its episodes."""
+    from pathlib import Path
+
     from dmoe_opt.offload import presets, store, tables
-    from dmoe_opt.offload.episode import draw
+    from dmoe_opt.offload.episode import Episode, draw
 
     if listing:
         tables.presets()
         return
     if preset is None:
         raise click.UsageError(f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list")
-    scenario = presets.preset(preset)
-    path = output or f"offload-{preset}{'' if seed is None else f'-s{seed}'}.json"
+    data = _data(preset)
+    scenario = data.scenario if isinstance(data, Episode) else data
+    path = f"offload-{Path(preset).stem}{'' if seed is None else f'-s{seed}'}.json" if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     click.echo(path)
 
@@ -113,7 +117,11 @@ def evaluate(
     agents = _agents(scenario, agent) if policy == comparing.SAC else None
     if output is not None:
         files.make_folder(output)
-    choice = comparing.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
+    try:
+        choice = comparing.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
+    except comparing.NoSchedule as error:
+        click.echo(f"dmoe-opt: {error}", err=True)
+        sys.exit(4)
     total = account(given, choice)
     if output is not None:
         contents = {"subtasks.csv": as_csv(comparing.fates(given, choice)).encode()}
@@ -178,10 +186,16 @@ def _data(name: str) -> Scenario | Episode:
     from pathlib import Path
 
     from dmoe_opt.offload import presets, store
+    from dmoe_opt.validate import InputError
 
-    if name in presets.PRESETS or not (Path(name).exists() or Path(name).suffix):
+    if name in presets.PRESETS:
         return presets.preset(name)
-    return store.load(name)
+    try:
+        return store.load(name)
+    except InputError as error:
+        if Path(name).suffix:
+            raise
+        raise InputError(f"{error}; presets are {', '.join(presets.PRESETS)}") from None
 
 
 def _agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
@@ -190,4 +204,4 @@ def _agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
     from dmoe_opt.offload.comparing import SAC
 
     found = agent.committed(scenario.name) if path is None else agent.load(path)
-    return {} if found is None else {SAC: found}
+    return {} if found is None or (path is None and not found.fits(scenario)) else {SAC: found}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmoe_opt import evaluate, files
+from dmoe_opt import files
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.result import BOUND_NOISE, Result, as_problem, relative_gap
+from dmoe_opt.result import BOUND_NOISE, Result, mean_relevance, relative_gap
 from dmoe_opt.rows import Row, as_csv
 from dmoe_opt.solving import look_up, methods, solve
 from dmoe_opt.validate import InputError
@@ -148,7 +148,7 @@ def _rows(data: Instance | SelectionProblem, names: Sequence[str], results: Sequ
                 energy_j=objective,
                 bound_j=result.bound_j,
                 gap=None if objective is None else relative_gap(objective, best),
-                relevance=_mean_relevance(data, result),
+                relevance=mean_relevance(data, result),
                 shortfall=len(result.shortfall),
                 wall_s=result.wall_s,
                 nodes=result.stats.get("nodes"),
@@ -156,9 +156,3 @@ def _rows(data: Instance | SelectionProblem, names: Sequence[str], results: Sequ
             )
         )
     return rows
-
-
-def _mean_relevance(data: Instance | SelectionProblem, result: Result) -> float | None:
-    if result.selection is None or not data.num_tokens:
-        return None
-    return float(evaluate.relevance(as_problem(data), result.selection).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,9 +80,7 @@ def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable
 
 
 def _name_axis(axes: Axes, instances: list[str]) -> None:
-    axes.set_xticks(
-        range(len(instances)), [name.replace("$", r"\$") or "unnamed" for name in instances], rotation=30, ha="right"
-    )
+    axes.set_xticks(range(len(instances)), [plain(name) or "unnamed" for name in instances], rotation=30, ha="right")
     axes.set_xlim(-0.5, len(instances) - 0.5)
 
 
@@ -96,8 +95,15 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
+def plain(name: str) -> str:
+    """A name as text of a figure, where $ would begin a formula."""
+    return name.replace("$", r"\$")
+
+
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
+        figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()

@@ -308,3 +308,10 @@ def _check_claims(problem: SelectionProblem, claim: formats.Solution, objective:
     if tuple(claim.shortfall) != _shortfall(problem):
         found.append(f"{len(_shortfall(problem))} tokens fall short, {len(claim.shortfall)} are claimed")
     return found
+
+
+def mean_relevance(data: Instance | SelectionProblem, result: Result) -> float | None:
+    """Mean over tokens of the chosen scores' sum; None without a selection or tokens."""
+    if result.selection is None or not data.num_tokens:
+        return None
+    return float(evaluate.relevance(as_problem(data), result.selection).mean())

@@ -108,6 +108,12 @@ def find(problem: str, method: str) -> Callable[..., Result]:
     return found
 
 
+def method_options(problem: str, method: str) -> list[str]:
+    """Names of the options of a method."""
+    parameters = inspect.signature(find(problem, method)).parameters
+    return [name for name in parameters if name not in ("problem", "instance")]
+
+
 def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> None:
     if time_limit is not None and not (validate.real("time_limit", time_limit) <= MOST_SECONDS):
         raise validate.fail("time_limit", time_limit, f"at most {MOST_SECONDS:g} seconds")
@@ -163,10 +169,10 @@ def solve(
     function = find(problem, method)
     if problem != "selection" and not isinstance(instance, Instance):
         raise validate.fail("problem", problem, "selection, for an instance without a radio")
-    known = inspect.signature(function).parameters
+    known = method_options(problem, method)
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
-        takes = ", ".join(name for name in known if name not in ("problem", "instance", "progress", "log")) or "none"
+        takes = ", ".join(name for name in known if name not in ("progress", "log")) or "none"
         raise InputError(f"option {unknown[0]} is unknown to method {method}; allowed: {takes}")
     _check_options(time_limit, seed, given)
     shared = {"time_limit": time_limit, "seed": seed}

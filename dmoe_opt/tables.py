@@ -106,6 +106,7 @@ def _range(values: np.ndarray[Any, Any]) -> list[float] | None:
 
 def listing(found: dict[str, Any]) -> None:
     """Print facts, one a line; a pair is a range."""
+    width = max(14, *map(len, found))
     for name, value in found.items():
         if value is None or value == {} or value == "":
             continue
@@ -113,7 +114,7 @@ def listing(found: dict[str, Any]) -> None:
             value = f"{value[0]:.6g} to {value[1]:.6g}"
         elif isinstance(value, float):
             value = f"{value:.4g}"
-        print(f"{name:<14} {value}")
+        print(f"{name:<{width}} {value}")
 
 
 def comparison(of: Comparison) -> None:

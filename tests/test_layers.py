@@ -47,6 +47,9 @@ LAYERS = [
     ["figures"],
     ["protocol_figures", "comparing"],
     ["tables"],
+    ["sweep.plan", "sweep.journal", "sweep.pools"],
+    ["sweep.work"],
+    ["sweep.driver"],
     ["offload.scenario"],
     ["offload.episode"],
     ["offload.simulate", "offload.store"],
@@ -56,13 +59,18 @@ LAYERS = [
     ["offload.training", "offload.comparing"],
     ["offload.figures", "offload.tables"],
     ["cli_options"],
-    ["cli_protocol", "cli_offload"],
+    ["cli_protocol", "cli_offload", "cli_sweep"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("models/*.py"), *PACKAGE.glob("offload/*.py")]
+    for path in [
+        *PACKAGE.glob("*.py"),
+        *PACKAGE.glob("models/*.py"),
+        *PACKAGE.glob("offload/*.py"),
+        *PACKAGE.glob("sweep/*.py"),
+    ]
     if path.stem not in ("__init__", "__main__")
 }
 

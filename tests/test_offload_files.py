@@ -177,14 +177,14 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
     assert [row["policy"] for row in rows] == ["greedy", "local"]
     assert {"return_mean", "return_ci95", "optimum_share", "lost", "energy_j"} <= set(rows[0])
     shown = typed("offload", "compare", "offload-light.json", "--episodes", "2", "--policies", "greedy", "-o", "cmp")
-    assert "the optimum is proven in 2 of them" in shown.stdout
+    assert "the optimum is proven in 2 of 2" in shown.stdout
     assert {p.name for p in (tmp_path / "cmp").iterdir()} == {"comparison.csv", "shares.png"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["generate", "heavy"], "preset = 'heavy'; allowed: light, busy, fading, mixed"),
+        (["generate", "heavy"], "heavy: cannot be read: No such file or directory; presets are light, busy, fading, mixed"),
         (["generate"], "PRESET is missing"),
         (["evaluate", "light", "--policy", "best"], "policy = 'best'; allowed: random"),
         (["evaluate", "nowhere.json"], "nowhere.json: cannot be read"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt import files, formats, validate
 from dmoe_opt.offload.observe import OWN, observe, own, size
+from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import State
 from dmoe_opt.validate import InputError
@@ -49,18 +50,23 @@ class Agent:
             "hidden_weight": (width, width), "hidden_bias": (width,), "score_weight": (width,),
         }  # fmt: skip
         for name, shape in shapes.items():
-            value = validate.real_array(name, getattr(self, name), shape, most=1e30, least=-1e30)
+            value = validate.real_array(name, getattr(self, name), shape, most=1e6, least=-1e6)
             object.__setattr__(self, name, validate.frozen(value, np.float32))
         validate.word("made_by", self.made_by)
 
     def require(self, scenario: Scenario) -> None:
         """Raise `InputError` if the agent was trained for other numbers of experts or types."""
         actions, inputs = len(self.action_bias), len(self.all_weight)
-        if actions != scenario.num_experts + 1 or inputs != size(scenario.num_experts, scenario.num_types):
+        if not self.fits(scenario):
             raise InputError(
-                f"the agent is for {actions - 1} experts and {inputs - size(actions - 1, 0)} types; "
-                f"allowed: {scenario.num_experts} and {scenario.num_types}, as in the scenario"
+                f"the agent has {actions} actions and {inputs} inputs; allowed: {scenario.num_experts + 1} and "
+                f"{size(scenario.num_experts, scenario.num_types)}, as in the scenario"
             )
+
+    def fits(self, scenario: Scenario) -> bool:
+        """Whether the agent was trained for as many experts and types."""
+        inputs = size(scenario.num_experts, scenario.num_types)
+        return (len(self.action_bias), len(self.all_weight)) == (scenario.num_experts + 1, inputs)
 
     def scores(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score of every action, shape (E + 1,)."""
@@ -84,7 +90,7 @@ def load(path: str | os.PathLike[str]) -> Agent:
     try:
         arrays = formats.read_arrays(files.read(path))
         wanted = {f.name for f in fields(Agent)}
-        for name in wanted ^ set(arrays):
+        for name in sorted(wanted ^ set(arrays)):
             raise InputError(f"{name} is {'missing' if name in wanted else 'unknown'}; allowed: the arrays of an agent")
         return Agent(**arrays)
     except InputError as error:
@@ -106,4 +112,4 @@ def as_bytes(agent: Agent) -> bytes:
 def committed(name: str) -> Agent | None:
     """The agent trained for a preset; None if there is none."""
     path = files.instances_folder() / "offload" / "agents" / f"{name}.npz"
-    return load(path) if path.is_file() else None
+    return load(path) if name in PRESETS and path.is_file() else None

@@ -23,7 +23,7 @@ SAC = "sac"
 
 @dataclass(frozen=True)
 class PolicyRow:
-    """One policy over episodes: means per episode, and half the width of 95 % confidence intervals (Student's t).
+    """One policy over episodes: means per episode, and half the width of 95 % confidence intervals (Student's t), None for one.
 
     `optimum_share` is the mean of return over the proven upper bound of the clairvoyant optimum, episode by episode, None if
     a bound is not positive. The row `optimum` has the best schedules found: its share is below 1 where one is not proven.
@@ -32,13 +32,13 @@ class PolicyRow:
     policy: str
     episodes: int
     return_mean: float
-    return_ci95: float
+    return_ci95: float | None
     optimum_share: float | None
     optimum_share_ci95: float | None
     quality: float
-    quality_ci95: float
+    quality_ci95: float | None
     energy_j: float
-    energy_ci95_j: float
+    energy_ci95_j: float | None
     lost: float
     local: float
     served: float
@@ -76,7 +76,7 @@ def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Calla
     if name == SAC:
         raise InputError('policy = "sac" needs a trained agent; allowed: a preset that has one, or a file of `offload train`')
     if name not in RULES:
-        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC])]))
+        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC]), OPTIMUM]))
     return RULES[name]
 
 
@@ -87,7 +87,11 @@ def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
         return whole
     relaxed = offload_pyomo.solve(episode, relax=True)
     bounds = [b for b in (whole.bound, relaxed.bound) if b is not None]
-    return Optimum(whole.method, min(bounds, default=None), whole.return_, whole.choice)
+    return Optimum(whole.method, min(bounds, default=None), whole.return_, whole.choice, whole.gap)
+
+
+class NoSchedule(Exception):
+    """A limit was reached without a schedule."""
 
 
 def play(
@@ -98,7 +102,7 @@ def play(
         return run(episode, policy(name, episode.scenario, agents)(seed))
     choice = optimum(episode, time_limit).choice
     if choice is None:
-        raise InputError(f"optimum: no schedule found within {time_limit:g} s; allowed: a longer --time-limit")
+        raise NoSchedule("optimum: no schedule found within the time limit")
     return choice
 
 
@@ -230,14 +234,18 @@ def _row(name: str, accounts: list[Account], bounds: np.ndarray) -> PolicyRow:
         policy=name,
         episodes=len(accounts),
         return_mean=float(returns.mean()),
-        return_ci95=half_width(returns),
+        return_ci95=_ci(returns),
         optimum_share=None if share is None else float(share.mean()),
-        optimum_share_ci95=None if share is None else half_width(share),
+        optimum_share_ci95=None if share is None else _ci(share),
         quality=float(quality.mean()),
-        quality_ci95=half_width(quality),
+        quality_ci95=_ci(quality),
         energy_j=float(energy.mean()),
-        energy_ci95_j=half_width(energy),
+        energy_ci95_j=_ci(energy),
         lost=float(values("lost").mean()),
         local=float(values("local").mean()),
         served=float(values("served").mean()),
     )
+
+
+def _ci(values: np.ndarray) -> float | None:
+    return half_width(values) if len(values) > 1 else None

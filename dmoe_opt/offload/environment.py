@@ -21,8 +21,9 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     """An episode of a scenario, one step a subtask.
 
     Actions: experts 0 .. E - 1, and E for the device itself. Observation: `dmoe_opt.offload.observe`, float32, shape
-    (5 E + Y + 4,). `info["action_mask"]`, shape (E + 1,), int8, is 1 where an action is open; any other loses the subtask. The
-    episode terminates after its last subtask, and its return is that of the choices made.
+    (5 E + Y + 4,). `info["action_mask"]`, shape (E + 1,), int8, is 1 where an action is open; any other loses the subtask, and
+    so does a device that is too slow. The episode terminates after its last subtask, and its return is that of the choices
+    made.
 
     Parameters
     ----------
@@ -39,8 +40,9 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
         """Draw an episode; `options={"episode": ...}` plays that `Episode` instead."""
         super().reset(seed=seed)
-        episode = (options or {}).get("episode") or draw(self.scenario, self.np_random)
-        if not isinstance(episode, Episode) or bounds(episode.scenario)[0].shape != self.observation_space.shape:
+        given = (options or {}).get("episode")
+        episode = draw(self.scenario, self.np_random) if given is None else given
+        if not isinstance(episode, Episode) or _sizes(episode.scenario) != _sizes(self.scenario):
             raise fail("options.episode", episode, "an Episode with as many experts and types as the environment's scenario")
         self.state = State(episode)
         self._last = observe(self.state)
@@ -55,3 +57,7 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
 
     def _info(self) -> dict[str, Any]:
         return {"action_mask": np.array(self.state.mask, dtype=np.int8)}
+
+
+def _sizes(scenario: Scenario) -> tuple[int, int]:
+    return scenario.num_experts, scenario.num_types

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from dmoe_opt import validate
 from dmoe_opt.offload.scenario import LEAST, MOST, Array, Scenario, Whole
 from dmoe_opt.validate import InputError, fail
 
 MOST_GAINS = 50_000_000
+MARGIN = 1000.0
+"""What is drawn around a mean may lie this much outside the range of means."""
 HELD_OUT = 2402
 
 
@@ -45,14 +48,15 @@ class Episode:
     gains: Array
 
     def __post_init__(self) -> None:
-        count = len(validate.real_array("episode.arrival_s", self.arrival_s, (None,), MOST))
+        least, most = LEAST / MARGIN, MOST * MARGIN
+        count = len(validate.real_array("episode.arrival_s", self.arrival_s, (None,), most))
         for name in ("arrival_s", "weight", "payload_bits", "result_bits", "work", "deadline_s"):
-            least = 0.0 if name == "arrival_s" else LEAST
-            value = validate.real_array(f"episode.{name}", getattr(self, name), (count,), MOST, least)
+            low = 0.0 if name == "arrival_s" else least
+            value = validate.real_array(f"episode.{name}", getattr(self, name), (count,), most, low)
             object.__setattr__(self, name, value)
         for name, below in (("job", 10**6), ("type", self.scenario.num_types)):
             object.__setattr__(self, name, validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below))
-        gains = validate.real_array("episode.gains", self.gains, (None, self.scenario.num_experts), MOST)
+        gains = validate.real_array("episode.gains", self.gains, (None, self.scenario.num_experts), most)
         object.__setattr__(self, "gains", gains)
         if not count:
             raise InputError("episode.arrival_s is empty; allowed: at least one subtask")
@@ -60,10 +64,9 @@ class Episode:
         if len(late):
             n = int(late[0]) + 1
             raise fail(f"episode.arrival_s[{n}]", float(self.arrival_s[n]), "not before the arrival of the one before")
-        if len(gains) <= self._block[-1]:
-            raise InputError(
-                f"episode.gains has {len(gains)} blocks; allowed: at least {self._block[-1] + 1}, to the last arrival"
-            )
+        needed = self.arrival_s[-1] // self.scenario.radio.coherence_s + 1.0
+        if len(gains) < needed:
+            raise InputError(f"episode.gains has {len(gains)} blocks; allowed: at least {needed:.0f}, to the last arrival")
 
     @cached_property
     def _block(self) -> Whole:
@@ -170,9 +173,10 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
     arrival_s, job = arrival_s[order], job[order]
     kind = rng.choice(scenario.num_types, len(job), p=types.probability / types.probability.sum())
     low, high = 1.0 - types.spread, 1.0 + types.spread
-    blocks = int(arrival_s[-1] // radio.coherence_s) + 1
+    blocks = arrival_s[-1] // radio.coherence_s + 1.0
     if blocks * scenario.num_experts > MOST_GAINS:
-        raise fail("radio.coherence_s", radio.coherence_s, f"at least {arrival_s[-1] * scenario.num_experts / MOST_GAINS:.2g}")
+        least_s = 2 * arrival_s[-1] * scenario.num_experts / MOST_GAINS
+        raise fail("radio.coherence_s", radio.coherence_s, f"at least {least_s:.1g}, or fewer jobs")
     return Episode(
         scenario=scenario,
         arrival_s=arrival_s,
@@ -183,7 +187,7 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         result_bits=types.result_bits[kind] * rng.uniform(low, high, len(job)),
         work=types.work[kind] * rng.uniform(low, high, len(job)),
         deadline_s=types.deadline_s[kind],
-        gains=scenario.experts.mean_gain * _fading(rng, radio.fading, radio.correlation, (blocks, scenario.num_experts)),
+        gains=scenario.experts.mean_gain * _fading(rng, radio.fading, radio.correlation, (int(blocks), scenario.num_experts)),
     )
 
 
@@ -192,9 +196,8 @@ def _fading(rng: np.random.Generator, fading: str, correlation: float, shape: tu
     if fading == "none":
         return np.ones(shape)
     fresh = rng.standard_normal((2, *shape))
-    amplitude = fresh.copy()
-    for b in range(1, shape[0] if correlation else 0):
-        amplitude[:, b] = correlation * amplitude[:, b - 1] + np.sqrt(1.0 - correlation**2) * fresh[:, b]
+    fresh[:, 1:] *= np.sqrt(1.0 - correlation**2)
+    amplitude = lfilter([1.0], [1.0, -correlation], fresh, axis=1)
     return np.asarray((amplitude**2).sum(axis=0) / 2.0)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Array, Whole
-from dmoe_opt.offload.simulate import LOST, State, account, violations
+from dmoe_opt.offload.simulate import LOST, State, account
 
 TOLERANCE = 1e-6
 
@@ -19,18 +19,20 @@ class Optimum:
     """The best that can be done with all arrivals known.
 
     `bound` is an upper bound on the return of any policy on the episode; `choice` (N,) and its `return_` are None where the
-    solver found none, or only the linear relaxation was solved.
+    solver found none, or only the linear relaxation was solved. `gap` is what the two differ by, relative to the greater of
+    the bound and the greatest regret of a subtask.
     """
 
     method: str
     bound: float | None
     return_: float | None
     choice: Whole | None
+    gap: float | None
 
     @property
     def proven(self) -> bool:
         """Whether the choice, which keeps the rules, meets the bound to 10^-6."""
-        return self.return_ is not None and self.bound is not None and self.bound - self.return_ <= TOLERANCE
+        return self.gap is not None and self.gap <= TOLERANCE
 
 
 def _rewards(episode: Episode) -> Array:
@@ -39,13 +41,20 @@ def _rewards(episode: Episode) -> Array:
 
 
 def regret(episode: Episode) -> Array:
-    """What option a of subtask n earns less than its best option, had it all experts for itself, (N, E + 2)."""
+    """What option a of subtask n earns less than its best option, had it all experts for itself, (N, E + 2), in `unit`."""
     rewards = _rewards(episode)
-    return np.asarray(rewards.max(axis=1, keepdims=True) - rewards)
+    return np.asarray((rewards.max(axis=1, keepdims=True) - rewards) / unit(episode))
+
+
+def unit(episode: Episode) -> float:
+    """The greatest regret among options better than a loss: programs count in it, as solvers' tolerances are absolute."""
+    rewards = _rewards(episode)
+    behind = rewards.max(axis=1, keepdims=True) - rewards
+    return float(behind[rewards > rewards[:, -1:]].max(initial=0.0)) or 1.0
 
 
 def twins(episode: Episode) -> Whole:
-    """For each expert the first one that is its equal in every subtask's duration and reward, (E,).
+    """For each expert the first one that is its equal in every subtask's finish and reward, (E,).
 
     Equal experts count as one with all their slots: what occupies n slots together, intervals being what they are, can be
     dealt out to experts of n slots in all. Without that a search would try every exchange of equals.
@@ -78,26 +87,27 @@ def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
     for e, subtasks in enumerate(wanted):
         capacity = slots[e]
         present: list[int] = []
-        grown = False
         for n in subtasks:
             staying = [m for m in present if episode.finish_s[m, e] > episode.arrival_s[n]]
-            if grown and len(staying) < len(present) and len(present) > capacity:
+            if len(staying) < len(present) and len(present) > capacity:
                 found.append((e, present, capacity))
-            present, grown = [*staying, n], True
+            present = [*staying, n]
         if len(present) > capacity:
             found.append((e, present, capacity))
     return found
 
 
 def conclude(episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | None, bound: float | None) -> Optimum:
-    """An optimum from options taken and a bound on the regret; a choice that breaks a rule is no choice."""
-    upper = None if bound is None else float(_rewards(episode).max(axis=1).sum() - bound)
+    """An optimum from the options taken, if any, and a bound on the regret; what finds no room is lost."""
+    upper = None if bound is None else float(_rewards(episode).max(axis=1).sum() - bound * unit(episode))
     if chosen is None:
-        return Optimum(method, upper, None, None)
+        return Optimum(method, upper, None, None, None)
     choice = _dealt_out(episode, chosen)
-    if violations(episode, choice):
-        return Optimum(method, upper, None, None)
-    return Optimum(method, upper, account(episode, choice).return_, choice)
+    return_ = account(episode, choice).return_
+    if upper is None:
+        return Optimum(method, None, return_, choice, None)
+    upper = max(upper, return_)  # below only by rounding
+    return Optimum(method, upper, return_, choice, (upper - return_) / max(abs(upper), unit(episode)))
 
 
 def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:

@@ -49,7 +49,7 @@ def most_free(seed: int) -> Choose:
 
 
 def greedy(seed: int) -> Choose:
-    """The open action of greatest reward now, the first of several."""
+    """The open action of greatest reward now; of several the device, else the first expert."""
 
     def choose(state: State) -> int:
         best, most = len(state.free), state.reward[-1]

@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 LEAST, MOST = 1e-12, 1e15
 """Range of every positive quantity: wide enough for any unit, narrow enough that products stay finite."""
+MOST_LOSS = 1e6
+"""A loss beyond this, in perfect jobs, would drown all else in rounding."""
 
 
 class _Part:
@@ -170,7 +172,8 @@ class Prices(_Part):
     part = "prices"
 
     def __post_init__(self) -> None:
-        self._number("communication_per_j computation_per_j loss", least=0.0)
+        self._number("communication_per_j computation_per_j", least=0.0)
+        self._number("loss", least=0.0, most=MOST_LOSS)
 
 
 @dataclass(frozen=True, eq=False)

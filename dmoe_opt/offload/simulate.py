@@ -122,7 +122,7 @@ def violations(episode: Episode, choice: Whole) -> list[str]:
         mine = np.flatnonzero(choice == e)
         for n in mine.tolist():
             now = episode.arrival_s[n]
-            held = int((episode.finish_s[mine[mine <= n], e] > now).sum())
+            held = 1 + int((episode.finish_s[mine[mine < n], e] > now).sum())
             if held > capacity:
                 found.append(f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}")
     return found

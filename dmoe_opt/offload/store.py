@@ -69,7 +69,8 @@ def _build(kind: Any, part: str, given: dict[str, Any], **known: Any) -> Any:
     wanted = {f.name: f.default is MISSING for f in fields(kind) if f.name not in known}
     for name in given:
         if name not in wanted:
-            raise InputError(f"{part}.{name} is unknown; allowed: only the fields of the format")
+            shown = " ".join(name.split())[:60]
+            raise InputError(f"{part}.{shown} is unknown; allowed: only the fields of the format")
     for name, required in wanted.items():
         if required and name not in given:
             raise InputError(f"{part}.{name} is missing; allowed: it must be given")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-from rich.table import Table
-
-from dmoe_opt.offload.comparing import OffloadComparison, PolicyRow
+from dmoe_opt.offload.comparing import OffloadComparison
 from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.tables import new_table, show
 
@@ -25,27 +22,22 @@ def comparison(of: OffloadComparison) -> None:
     """A row a policy, means per episode with 95 % confidence intervals, the clairvoyant optimum last."""
     numbers = ("return", "share of optimum %", "quality", "energy J", "lost", "local", "served")
     table = new_table("policy", *numbers, right=numbers)
-    for row in of.rows:
-        _add(table, row)
-    if of.optimum:
-        table.add_section()
-        _add(table, of.optimum)
+    for row in [*of.rows, *([of.optimum] if of.optimum else [])]:
+        if row is of.optimum:
+            table.add_section()
+        share = "" if row.optimum_share is None else _mean(100 * row.optimum_share, row.optimum_share_ci95, 2, 100)
+        table.add_row(
+            row.policy, _mean(row.return_mean, row.return_ci95, 3), share, _mean(row.quality, row.quality_ci95, 4),
+            _mean(row.energy_j, row.energy_ci95_j, 1), f"{row.lost:.1f}", f"{row.local:.1f}", f"{row.served:.1f}",
+        )  # fmt: skip
     show(table)
+    name = " ".join(of.scenario.split()) or "scenario"
+    many = f"{of.episodes} held-out episodes" if of.episodes > 1 else "one episode"
     print(
-        f"{escape(of.scenario) or 'scenario'}: {of.episodes} held-out episodes of {of.subtasks:.0f} subtasks on average; "
-        f"the optimum is proven in {of.proven} of them, at most {of.bound_mean:.3f} on average"
+        f"{name}: {many} of {of.subtasks:.0f} subtasks on average; "
+        f"the optimum is proven in {of.proven} of {of.episodes}, at most {of.bound_mean:.3f} on average"
     )
 
 
-def _add(table: Table, row: PolicyRow) -> None:
-    share = "" if row.optimum_share is None else f"{100 * row.optimum_share:.2f} ± {100 * (row.optimum_share_ci95 or 0.0):.2f}"
-    table.add_row(
-        row.policy,
-        f"{row.return_mean:.3f} ± {row.return_ci95:.3f}",
-        share,
-        f"{row.quality:.4f} ± {row.quality_ci95:.4f}",
-        f"{row.energy_j:.1f} ± {row.energy_ci95_j:.1f}",
-        f"{row.lost:.1f}",
-        f"{row.local:.1f}",
-        f"{row.served:.1f}",
-    )
+def _mean(mean: float, ci95: float | None, digits: int, unit: float = 1.0) -> str:
+    return f"{mean:.{digits}f}" + ("" if ci95 is None else f" ± {unit * ci95:.{digits}f}")

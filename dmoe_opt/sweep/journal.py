@@ -1,0 +1,124 @@
+"""Results on disk: JSON lines, one a finished job, appended as they come; what is there stays there whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dmoe_opt import files
+from dmoe_opt.validate import InputError
+
+RESULTS, RUNNING = "results.jsonl", "running.json"
+
+
+class Journal:
+    """The results of a folder, opened to go on writing; a lock keeps a second sweep out.
+
+    `done` holds the keys that have a row. A last line that was cut short is dropped.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], resume: bool) -> None:
+        self.path = files.make_folder(folder) / RESULTS
+        self.done: set[str] = set()
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from None
+        try:
+            self._lock()
+            if not resume and os.fstat(self._file).st_size:
+                raise InputError(f"{self.path}: holds results of a sweep; allowed: --resume, or another folder")
+            with open(self.path, "rb") as lines:
+                self._end = 0
+                for number, line in enumerate(lines, 1):
+                    if line.endswith(b"\n"):
+                        self.done.add(_key(self.path, number, line))
+                        self._end += len(line)
+            os.ftruncate(self._file, self._end)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _lock(self) -> None:
+        with contextlib.suppress(ImportError):  # Windows has no fcntl
+            import fcntl
+
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.path}: another sweep is writing there; allowed: one at a time") from None
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Write a row; if that fails, a full disk say, nothing of it stays.
+
+        Raises
+        ------
+        InputError
+            If the row cannot be written.
+        """
+        line = msgspec.json.encode(row) + b"\n"
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(28, "No space left on device")
+        except OSError as error:
+            os.ftruncate(self._file, self._end)
+            how = "the rows before are kept, go on with --resume"
+            raise InputError(f"{self.path}: cannot be written: {error.strerror}; {how}") from None
+        self._end += len(line)
+        self.done.add(row["key"])
+
+    def close(self) -> None:
+        """Force the rows to disk and give up the lock."""
+        with contextlib.suppress(OSError):
+            os.fsync(self._file)
+        os.close(self._file)
+
+
+def _key(path: Path, number: int, line: bytes) -> str:
+    try:
+        key: str = msgspec.json.decode(line, type=_Keyed).key
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: line {number} is no row of a sweep: {error}") from None
+    return key
+
+
+class _Keyed(msgspec.Struct):
+    key: str
+
+
+@contextlib.contextmanager
+def opened(folder: str | os.PathLike[str], resume: bool) -> Iterator[Journal]:
+    """A journal that is closed again."""
+    journal = Journal(folder, resume)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def mark(path: Path, key: str, tries: int) -> None:
+    """Note the job that runs; not forced to disk, since it is for processes that die, not machines."""
+    path.write_bytes(msgspec.json.encode({"key": key, "tries": tries}))
+
+
+def unmark(path: Path) -> None:
+    """No job runs."""
+    path.unlink(missing_ok=True)
+
+
+def victim(path: Path) -> tuple[str | None, int]:
+    """The job that ran when a process ended without a word, and how often it was tried."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        noted = msgspec.json.decode(path.read_bytes(), type=_Marked)
+        return noted.key, noted.tries
+    return None, 0
+
+
+class _Marked(msgspec.Struct):
+    key: str
+    tries: int

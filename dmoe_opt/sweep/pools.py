@@ -1,0 +1,119 @@
+"""The workers of loky and dask (extra `sweep`), each with one thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from dmoe_opt.validate import InputError
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+Died = tuple[type[BaseException], ...]
+
+
+class Pool(Protocol):
+    """Workers: an executor, how many it has, what its futures raise when a worker died, and how to go on then."""
+
+    executor: Executor
+    broken: Died
+
+    def workers(self) -> int:
+        """How many jobs can run at once."""
+
+    def restart(self) -> None:
+        """Make sure that there are workers again."""
+
+
+class _Loky:
+    def __init__(self, jobs: int) -> None:
+        from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
+
+        self._make: Callable[[], Any] = lambda: ProcessPoolExecutor(jobs, env=ONE_THREAD, initializer=_deaf, timeout=60)
+        self._jobs = jobs
+        self.broken: Died = (BrokenProcessPool,)
+        self.executor: Any = self._make()
+
+    def workers(self) -> int:
+        return self._jobs
+
+    def restart(self) -> None:
+        self.stop()
+        self.executor = self._make()
+
+    def stop(self) -> None:
+        self.executor.shutdown(wait=True, kill_workers=True)
+
+
+def _deaf() -> None:
+    """Ctrl-C reaches every process of a terminal; the driver alone answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Dask:
+    def __init__(self, client: Any) -> None:
+        from distributed import CancelledError, KilledWorker
+
+        self._client = client
+        self.broken: Died = (KilledWorker, CancelledError)
+        self.executor: Executor = client.get_executor(pure=False)
+
+    def workers(self) -> int:
+        return max(1, int(sum(self._client.nthreads().values())))
+
+    def restart(self) -> None:
+        """Nothing to do: dask starts workers anew by itself."""
+
+
+@contextmanager
+def loky(jobs: int | None) -> Iterator[Pool]:
+    """Processes on this machine, one a core unless `jobs` says otherwise."""
+    pool = _Loky(jobs or _cores())
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
+@contextmanager
+def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
+    """The workers of the scheduler at an address, or of a cluster of processes on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no scheduler at the address.
+    """
+    from dask import config
+    from distributed import Client, LocalCluster
+
+    with config.set({"distributed.scheduler.allowed-failures": 0, "distributed.logging.distributed": "critical"}):
+        if scheduler is not None:
+            try:
+                client = Client(scheduler, timeout="10s")
+            except (OSError, ValueError) as error:
+                raise InputError(f"--scheduler = {scheduler!r}: {' '.join(str(error).split())}") from None
+            with client:
+                yield _Dask(client)
+            return
+        os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
+        with (
+            LocalCluster(
+                n_workers=jobs or _cores(), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            ) as cluster,
+            Client(cluster) as client,
+        ):  # fmt: skip
+            yield _Dask(client)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+OPEN: dict[str, Callable[[int | None, str | None], Any]] = {"loky": lambda jobs, _: loky(jobs), "dask": dask}
