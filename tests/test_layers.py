@@ -55,14 +55,22 @@ LAYERS = [
     ["offload.agent", "offload.environment", "models.offload_pyomo", "models.offload_cvxpy"],
     ["offload.training", "offload.comparing"],
     ["offload.figures", "offload.tables"],
+    ["sweep.judging"],
+    ["sweep.analysis"],
+    ["sweep.fronts", "sweep.figures"],
     ["cli_options"],
-    ["cli_protocol", "cli_offload"],
+    ["cli_protocol", "cli_offload", "cli_plot"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("models/*.py"), *PACKAGE.glob("offload/*.py")]
+    for path in [
+        *PACKAGE.glob("*.py"),
+        *PACKAGE.glob("models/*.py"),
+        *PACKAGE.glob("offload/*.py"),
+        *PACKAGE.glob("sweep/*.py"),
+    ]
     if path.stem not in ("__init__", "__main__")
 }
 

@@ -1,0 +1,1 @@
+"""Sweeps over presets, options, seeds and methods, and what they show."""
