@@ -9,6 +9,7 @@ import click
 
 from dmoe_opt.cli_offload import offload
 from dmoe_opt.cli_options import JSON, emit
+from dmoe_opt.cli_plot import plot
 from dmoe_opt.cli_protocol import frontier, protocol
 from dmoe_opt.cli_sweep import sweep
 
@@ -267,6 +268,7 @@ def methods(as_json: bool) -> None:
 cli.add_command(protocol)
 cli.add_command(frontier)
 cli.add_command(offload)
+cli.add_command(plot)
 cli.add_command(sweep)
 
 

@@ -58,8 +58,11 @@ LAYERS = [
     ["offload.agent", "offload.environment", "models.offload_pyomo", "models.offload_cvxpy"],
     ["offload.training", "offload.comparing"],
     ["offload.figures", "offload.tables"],
+    ["sweep.judging"],
+    ["sweep.analysis"],
+    ["sweep.fronts", "sweep.figures"],
     ["cli_options"],
-    ["cli_protocol", "cli_offload", "cli_sweep"],
+    ["cli_protocol", "cli_offload", "cli_plot", "cli_sweep"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,1 +1,1 @@
-"""Methods over grids of instances: sweeps that survive, and what their results show."""
+"""Methods over grids of presets, options and seeds: sweeps that survive, and what their results show."""
