@@ -38,6 +38,13 @@ def _drawn(preset: str, seed: int, changes: str) -> tuple[Instance | SelectionPr
     return generate(preset, seed, **json.loads(changes)), time.perf_counter() - started
 
 
+@cache
+def _warm(problem: str, method: str) -> None:
+    """Import and compile what a method needs, once a process, so that no job's time holds it."""
+    with contextlib.suppress(Exception):  # a method that fails will say so in its rows
+        solve(generate("tiny", 0), problem, method)
+
+
 def row(job: Job, tries: int, **found: Any) -> Row:
     """A row of results; what is not known is None."""
     return {
@@ -59,6 +66,7 @@ def run(job: Job, tries: int = 1) -> Row:
             "instance_sha256": data.sha256, "tokens": data.num_tokens, "experts": data.num_experts,
             "max_experts": data.max_experts, "subcarriers": getattr(data, "num_subcarriers", None), "generate_s": seconds,
         }  # fmt: skip
+        _warm(job.problem, job.method)
         result = solve(data, job.problem, job.method, seed=job.seed, **job.options)
         return row(
             job, tries, **known, status=str(result.status), objective_j=result.objective_j, bound_j=result.bound_j,
