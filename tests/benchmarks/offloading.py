@@ -21,7 +21,7 @@ from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.simulate import State, run
 
-EPISODES = 100
+EPISODES = 50
 
 
 def steps_per_second() -> None:
@@ -48,10 +48,10 @@ def steps_per_second() -> None:
     print(f"| the gymnasium environment, observations included | {steps / (time.perf_counter() - began):,.0f} |")
 
 
-def optima(limit_s: float = 30.0, count: int = 20) -> None:
-    """How long the clairvoyant optimum takes and how often it is proven."""
-    print("\n| preset | subtasks | experts | proven in 10 s | proven in 30 s | median s | worst s | largest gap left % |")
-    print("|---|---|---|---|---|---|---|---|")
+def optima(limit_s: float = 10.0, count: int = 10) -> None:
+    """How long the clairvoyant optimum takes in Pyomo and in CVXPY, model building included, and how often it is proven."""
+    print(f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | largest gap left % |")
+    print("|---|---|---|---|---|---|---|")
     for name in PRESETS:
         scenario, times, gaps, sizes, proven = preset(name), [], [], [], 0
         for number in range(count):
@@ -62,11 +62,9 @@ def optima(limit_s: float = 30.0, count: int = 20) -> None:
             times.append(time.perf_counter() - began)
             sizes.append(episode.num_subtasks)
             proven += best.proven
-            if best.bound is not None and best.return_ is not None:
-                gaps.append(max(0.0, best.bound - best.return_) / best.bound)
-        fast = sum(t <= 10.0 for t in times)
+            gaps.append(np.inf if best.gap is None else best.gap)
         print(
-            f"| {name} | {min(sizes)} to {max(sizes)} | {scenario.num_experts} | {fast} of {count} | {proven} of {count} | "
+            f"| {name} | {min(sizes)} to {max(sizes)} | {scenario.num_experts} | {proven} of {count} | "
             f"{np.median(times):.1f} | {max(times):.1f} | {100 * max(gaps):.2g} |",
             flush=True,
         )
@@ -79,7 +77,7 @@ def seeds(folder: Path) -> None:
     for name in PRESETS:
         paths = sorted(folder.glob(f"{name}-s*/agent.npz"))
         trained = {f"sac, seed {path.parent.name.rpartition('-s')[2]}": agents.load(path) for path in paths}
-        done = compare(preset(name), agents=trained, episodes=EPISODES)
+        done = compare(preset(name), agents=trained, episodes=EPISODES, time_limit=1.0)
         for row in [*done.rows, *([done.optimum] if done.optimum else [])]:
             print(
                 f"| {name} | {row.policy} | {row.return_mean:.2f} ± {row.return_ci95:.2f} | "
