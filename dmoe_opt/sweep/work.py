@@ -84,6 +84,7 @@ def run_batch(jobs: Sequence[Job], tries: int, job_s: float, memory_gb: float | 
     rows = []
     with open(os.devnull, "w") as nowhere:
         for job in jobs:
+            _warm(job.problem, job.method)  # starting up must not count
             faulthandler.dump_traceback_later(job_s, exit=True, file=nowhere)  # no code of ours can stop a compiled loop
             try:
                 rows.append(run(job, tries))
