@@ -86,8 +86,7 @@ def _of_jobs(folder: str, contents: dict[str, bytes], found: dict[str, list[Any]
 
 
 def _csv_by_problem(name: str, rows: Sequence[Any]) -> dict[str, bytes]:
-    from dmoe_opt.rows import as_csv
-    from dmoe_opt.sweep.analysis import grouped
+    from dmoe_opt.rows import as_csv, grouped
 
     return {f"{name}-{problem}.csv": as_csv(mine).encode() for problem, mine in grouped((r.problem, r) for r in rows).items()}
 
@@ -137,10 +136,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], ri
 
 
 def _profiles(rows: Sequence[ProfileShare]) -> None:
+    from dmoe_opt.rows import grouped
+
     columns = ["problem", "method", "run", "optimal %", "fastest to it %", "within 1 %", "fastest to that %"]
-    by_line: dict[tuple[str, str], list[ProfileShare]] = {}
-    for row in sorted(rows, key=lambda row: row.within):
-        by_line.setdefault((row.problem, row.method), []).append(row)
+    by_line = grouped(((row.problem, row.method), row) for row in sorted(rows, key=lambda row: row.within))
     lines = []
     for (problem, method), levels in sorted(by_line.items()):
         cells = [_percent(share) for row in levels for share in (row.solved, row.fastest)]
@@ -169,10 +168,10 @@ def _scaling(rows: Sequence[ScalingFit]) -> None:
 
 
 def _savings(rows: Sequence[Saving]) -> None:
+    from dmoe_opt.rows import grouped
+
     columns = ["problem", "method", "presets", "least saved %", "most saved %"]
-    by_line: dict[tuple[str, str], list[Saving]] = {}
-    for row in rows:
-        by_line.setdefault((row.problem, row.method), []).append(row)
+    by_line = grouped(((row.problem, row.method), row) for row in rows)
     lines = []
     for (problem, method), mine in sorted(by_line.items()):
         ends = min(mine, key=lambda row: row.saved), max(mine, key=lambda row: row.saved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -73,10 +74,9 @@ def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable
         x = [i + 0.7 * ((k + 0.5) / len(names) - 0.5) for i, _ in points]
         axes.plot(x, [v for _, v in points], MARKERS[k % 7], color=COLOURS[k % 7], ms=5, label=name, ls="none", alpha=0.9)
     axes.set_ylabel(label)
-    axes.grid(axis="y", lw=0.5, alpha=0.5)
+    tidy(axes, "y")
     for edge in np.arange(len(instances) - 1) + 0.5:
         axes.axvline(edge, color="0.9", lw=0.8, zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _name_axis(axes: Axes, instances: list[str]) -> None:
@@ -93,6 +93,13 @@ def _legend(figure: Figure, axes: Axes) -> None:
         columnspacing=1.2,
         handletextpad=0.2,
     )
+
+
+def tidy(axes: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:
+    """A light grid, or none, and no frame above and on the right."""
+    if grid:
+        axes.grid(axis=grid, lw=0.5, alpha=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def plain(name: str) -> str:

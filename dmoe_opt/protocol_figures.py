@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dmoe_opt.figures import COLOURS, MARKERS, png
+from dmoe_opt.figures import COLOURS, MARKERS, png, tidy
 from dmoe_opt.frontier import Point
 from dmoe_opt.protocol import Run
 
@@ -30,7 +31,7 @@ def of_run(run: Run) -> dict[str, bytes]:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layer", ylabel="energy per token, µJ", title=f"{run.preset}, {run.scheduler}")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, None)
     pictures = {"energy_per_layer.png": png(figure)}
 
     share = 100 * np.array([bill.chosen for bill in run.layers]) / tokens[:, None]
@@ -65,13 +66,9 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
             yerr=[100 * (p.accuracy_ci95 or 0.0) for p in front],
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
-    axes.set(xlabel="energy per token, µJ", ylabel=_label(points), title=f"{preset}: lines join the front of each scheduler")
-    axes.grid(lw=0.5, alpha=0.5)
+    accuracy_energy(axes, points)
+    axes.set_title(f"{preset}: lines join the front of each scheduler")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
     pictures["accuracy_energy.png"] = png(figure)
 
     tuned = [p for p in points if p.scheduler == "jesa"] or [p for p in points if p.scheduler not in ("topk", "dense")]
@@ -88,11 +85,19 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
         left.set(xlabel="importance base γ₀", ylabel="energy per token, µJ")
         right.set(xlabel="importance base γ₀", ylabel=_label(points))
         for axes in (left, right):
-            axes.grid(lw=0.5, alpha=0.5)
-            axes.spines[["top", "right"]].set_visible(False)
+            tidy(axes)
         figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
         pictures["gamma0.png"] = png(figure)
     return pictures
+
+
+def accuracy_energy(axes: Axes, points: Sequence[Point]) -> None:
+    """Axes of accuracy, or of relevance where the points have no task, against energy per token on a log scale."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+    axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
+    axes.set(xlabel="energy per token, µJ", ylabel=_label(points))
+    tidy(axes)
 
 
 def _energy(points: Sequence[Point]) -> list[float]:

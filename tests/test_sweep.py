@@ -48,7 +48,8 @@ def test_a_plan_and_its_rows(tmp_path: Path) -> None:
     assert {row["key"] for row in rows_in(tmp_path)} == set(keys)
     with pytest.raises(InputError, match="holds results of a sweep; allowed: --resume, or another folder"):
         sweep(grid, tmp_path)
-    with journal.opened(tmp_path, resume=True), pytest.raises(InputError, match="another sweep is writing there"):
+    book = contextlib.closing(journal.Journal(tmp_path, resume=True))
+    with book, pytest.raises(InputError, match="another sweep is writing there"):
         sweep(grid, tmp_path, resume=True)
 
 

@@ -8,13 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dmoe_opt.figures import COLOURS, plain, png
-from dmoe_opt.offload.comparing import OffloadComparison
+from dmoe_opt.figures import COLOURS, plain, png, tidy
+from dmoe_opt.offload.comparing import SAC, OffloadComparison
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Whole
 from dmoe_opt.offload.simulate import LOST
-
-CROSS = 0.25
 
 
 def of_learning(steps: Sequence[int], returns: Sequence[float], optimum: float, rules: dict[str, float]) -> dict[str, bytes]:
@@ -24,11 +22,10 @@ def of_learning(steps: Sequence[int], returns: Sequence[float], optimum: float, 
     axes.axhline(optimum, color="0.2", lw=1.5, label="clairvoyant optimum")
     for k, (name, value) in enumerate(sorted(rules.items(), key=lambda item: -item[1])):
         axes.axhline(value, color=COLOURS[1 + k % 6], lw=1.2, ls=("--", ":", "-.")[k % 3], label=name)
-    axes.plot(steps, returns, "o-", color=COLOURS[0], ms=3.5, lw=1.2, label="sac")
+    axes.plot(steps, returns, "o-", color=COLOURS[0], ms=3.5, lw=1.2, label=SAC)
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
     axes.set(xlabel="training steps", ylabel="mean return of an episode")
-    axes.grid(lw=0.5, alpha=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return {"learning.png": png(figure)}
 
@@ -60,7 +57,7 @@ def of_episode(episode: Episode, choice: Whole, title: str) -> dict[str, bytes]:
     axes.set_ylim(base[-1] + 1.2, -0.4)
     axes.set_xlim(left=0)
     axes.set(xlabel="time, s", title=plain(title))
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, None)
     handles = [Patch(color=COLOURS[y % len(COLOURS)], label=plain(name)) for y, name in enumerate(scenario.types.name)]
     figure.legend(handles=handles, loc="outside upper right", ncols=6, frameon=False)
     return {"load.png": png(figure)}
@@ -80,7 +77,7 @@ def of_comparison(comparison: OffloadComparison) -> dict[str, bytes]:
     axes = figure.subplots()
     share = 100 * np.array([row.optimum_share for row in rows])
     error = 100 * np.array([row.optimum_share_ci95 or 0.0 for row in rows])
-    axes.barh(range(len(rows)), share, xerr=error, color=[COLOURS[5 if r.policy == "sac" else 0] for r in rows], capsize=3)
+    axes.barh(range(len(rows)), share, xerr=error, color=[COLOURS[5 if r.policy == SAC else 0] for r in rows], capsize=3)
     axes.axvline(100, color="0.2", lw=1.2)
     for k, (value, width) in enumerate(zip(share, error, strict=True)):
         inside = value > 20
@@ -90,7 +87,8 @@ def of_comparison(comparison: OffloadComparison) -> dict[str, bytes]:
     axes.invert_yaxis()
     axes.set_xlim(min(0.0, float((share - error).min(initial=0)) * 1.1), 104)
     axes.set(
-        xlabel="share of the clairvoyant optimum, %", title=f"{comparison.scenario}, {comparison.episodes} held-out episodes"
+        xlabel="share of the clairvoyant optimum, %",
+        title=f"{plain(comparison.scenario)}, {comparison.episodes} held-out episodes",
     )
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, None)
     return {"shares.png": png(figure)}

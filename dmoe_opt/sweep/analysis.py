@@ -6,15 +6,16 @@ proved on an instance.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from scipy import stats
 
 from dmoe_opt.intervals import half_width
 from dmoe_opt.result import OPTIMAL_GAP
+from dmoe_opt.rows import grouped
+from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.judging import Judged
 
 WITHIN = (OPTIMAL_GAP, 0.01)
@@ -24,17 +25,6 @@ AT_LIMIT = 0.95
 """A job that took this share of its option `time_limit` counts as stopped by it."""
 CLOCK_S = 1e-7
 """No job counts as faster than a tick of the clock, so that ratios and logarithms of times exist."""
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
-    """Values by key, in order of appearance."""
-    groups: dict[K, list[V]] = {}
-    for key, value in items:
-        groups.setdefault(key, []).append(value)
-    return groups
 
 
 def _by_line(judged: Sequence[Judged]) -> list[tuple[tuple[str, str], list[Judged]]]:
@@ -172,7 +162,7 @@ def gap_summaries(rows: Sequence[GapRow]) -> list[GapSummary]:
     for (problem, method), mine in grouped(((r.problem, r.method), r) for r in rows).items():
         gaps = np.array([r.gap for r in mine if r.gap is not None])
         median, p90, worst = (float(q) for q in np.percentile(gaps, (50, 90, 100))) if len(gaps) else (None, None, None)
-        failed = sum(r.status == "failed" for r in mine)
+        failed = sum(r.status == FAILED for r in mine)
         proven = sum(r.status == "optimal" for r in mine) / len(mine)
         found.append(GapSummary(problem, method, len(mine), len(gaps), failed, median, p90, worst, proven))
     return found
@@ -225,7 +215,7 @@ def scaling_points(judged: Sequence[Judged]) -> list[ScalingPoint]:
     Size is tokens times experts if both vary, otherwise what varies of tokens, experts and subcarriers. Failed jobs are
     left out, and so are infeasible instances.
     """
-    timed = [j for j in judged if j.feasible and j.job.wall_s is not None and j.job.status != "failed"]
+    timed = [j for j in judged if j.feasible and j.job.wall_s is not None and j.job.status != FAILED]
     points = []
     for _, mine in sorted(grouped((j.job.problem, j) for j in timed).items()):
         panels = [(preset, _sized(several)) for preset, several in sorted(grouped((j.job.preset, j) for j in mine).items())]

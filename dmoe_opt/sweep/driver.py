@@ -12,13 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from dmoe_opt.sweep import journal, pools
+from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job, Limits, Plan
-from dmoe_opt.sweep.work import FAILED, Row, row, run, run_batch
+from dmoe_opt.sweep.work import Row, row, run, run_batch
 
 BATCH_S = 0.5
 MOST_REASONS = 20
@@ -40,6 +42,20 @@ def run_pool(jobs: Iterable[Job], emit: Emit, pool: pools.Pool, limits: Limits) 
         future = pool.executor.submit(run_batch, batch, tries, limits.job_s, limits.memory_gb)
         running[future] = (batch, tries, time.monotonic())
 
+    def collect(future: Future[list[Row]]) -> None:
+        """Emit what a batch gave, or note that its worker died."""
+        nonlocal seconds_each
+        batch, tries, started = running.pop(future)
+        try:
+            rows = future.result()
+        except pool.broken as error:
+            died.append((batch, tries, time.monotonic() - started, _reason(error)))
+            return
+        for finished in rows:
+            emit(finished)
+        spent = sum((r["wall_s"] or 0.0) + (r["generate_s"] or 0.0) for r in rows) / len(rows)
+        seconds_each = 0.5 * seconds_each + 0.5 * max(spent, 1e-5)
+
     while True:
         if suspects and not running:
             job, tries = suspects.popleft()
@@ -52,28 +68,13 @@ def run_pool(jobs: Iterable[Job], emit: Emit, pool: pools.Pool, limits: Limits) 
         if not running:
             return
         alone = sum(len(batch) for batch, *_ in running.values()) == 1
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
         died: list[tuple[list[Job], int, float, str]] = []
-        for future in finished:
-            batch, tries, started = running.pop(future)
-            try:
-                rows = future.result()
-            except pool.broken as error:
-                died.append((batch, tries, time.monotonic() - started, _reason(error)))
-                continue
-            for finished_row in rows:
-                emit(finished_row)
-            spent = sum((r["wall_s"] or 0.0) + (r["generate_s"] or 0.0) for r in rows) / len(rows)
-            seconds_each = 0.5 * seconds_each + 0.5 * max(spent, 1e-5)
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            collect(future)
         if not died:
             continue
-        for future, (batch, tries, started) in running.items():
-            try:
-                for finished_row in future.result():
-                    emit(finished_row)
-            except pool.broken as error:
-                died.append((batch, tries, time.monotonic() - started, _reason(error)))
-        running.clear()
+        for future in list(running):  # a dead worker may take the others down
+            collect(future)
         pool.restart()
         for batch, tries, spent, reason in died:
             if not alone:
@@ -126,10 +127,10 @@ def sweep(
     InputError
         If the folder cannot be written, or packages of the extra `sweep` are missing.
     """
-    with journal.opened(folder, resume) as book:
+    with closing(journal.Journal(folder, resume)) as book:
         done = Done(rows=len(book.done), before=len(book.done))
-        total = sum(1 for _ in plan.jobs())
-        finished = sum(job.key in book.done for job in plan.jobs())
+        there = [job.key in book.done for job in plan.jobs()]
+        total, finished = len(there), sum(there)
         todo = (job for job in plan.jobs() if job.key not in book.done)
 
         def emit(found: Row) -> None:

@@ -14,10 +14,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmoe_opt.figures import COLOURS, MARKERS, png
+from dmoe_opt.figures import COLOURS, MARKERS, plain, png, tidy
 from dmoe_opt.frontier import Point
+from dmoe_opt.protocol_figures import accuracy_energy
 from dmoe_opt.result import OPTIMAL_GAP
-from dmoe_opt.sweep.analysis import CLOCK_S, GapRow, ProfileRow, Saving, ScalingFit, ScalingPoint, grouped, profile_shares
+from dmoe_opt.rows import grouped
+from dmoe_opt.sweep.analysis import CLOCK_S, GapRow, ProfileRow, Saving, ScalingFit, ScalingPoint, profile_shares
 
 DASHES = ("-", "--", "-.", ":")
 WIDTH_IN = 8.4
@@ -37,11 +39,6 @@ def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _tidy(axes: Axes) -> None:
-    axes.grid(lw=0.5, alpha=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def _high(lines: int) -> float:
     """Inches of a panel that has a legend of so many lines beside it."""
     return max(3.0, 0.6 + 0.23 * lines)
@@ -56,7 +53,7 @@ def _beside(axes: Axes, handles: list[Any], title: str | None = None) -> None:
 
 
 def _handle(axes: Axes, style: dict[str, Any], label: str) -> Any:
-    return axes.plot([], [], ms=5, lw=1.6, label=label, **style)[0]
+    return axes.plot([], [], ms=5, lw=1.6, label=plain(label), **style)[0]
 
 
 def of_profiles(rows: Sequence[ProfileRow]) -> dict[str, bytes]:
@@ -98,7 +95,7 @@ def _draw_profile(axes: Axes, rows: Sequence[ProfileRow], styles: dict[str, dict
     axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f}")
     title = "proved or met the optimum (gap ≤ 1e-6)" if rows[0].within == OPTIMAL_GAP else f"within {100 * rows[0].within:g} %"
     axes.set(xlabel="", ylabel="instances solved, %", ylim=(0, 1.03), title=title)
-    _tidy(axes)
+    tidy(axes)
     handles = []
     for share in sorted(profile_shares(rows), key=lambda s: (-s.solved, -s.fastest)):
         run = "" if share.run == share.instances else f", run on {share.run}"
@@ -130,7 +127,7 @@ def of_gaps(rows: Sequence[GapRow]) -> dict[str, bytes]:
         axes.text(0.5e-4, 104, "optimal", ha="center", color="0.3")
         axes.set(xlim=(0, most), ylim=(0, 103))
         axes.set(xlabel="gap to the best bound proven on the instance, %", ylabel="jobs with at most this gap, %")
-        _tidy(axes)
+        tidy(axes)
         order = sorted(ends, key=lambda name: (-ends[name], name))
         _beside(axes, [_handle(axes, styles[name], f"{name}: {ends[name]:.3g} %") for name in order], "answered")
         axes.set_title(problem)
@@ -151,12 +148,14 @@ def of_scaling(points: Sequence[ScalingPoint], fits: Sequence[ScalingFit]) -> di
             handles = []
             for method, curve in grouped((p.method, p) for p in several).items():
                 handles.append(_draw_curve(axes, curve, styles[method], fitted[problem, preset, method]))
-            title = f"{problem}, {preset}" + ("; hollow: stopped by the time limit" if any(p.censored for p in several) else "")
+            title = f"{problem}, {plain(preset)}" + (
+                "; hollow: stopped by the time limit" if any(p.censored for p in several) else ""
+            )
             axes.set(xscale="log", yscale="log", xlabel=several[0].size_is, ylabel="time, s", title=title)
             axes.set_xticks(_spaced(sorted({p.size for p in several})))
             axes.minorticks_off()
             axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
-            _tidy(axes)
+            tidy(axes)
             _beside(axes, handles, "exponent")
         pictures[f"scaling-{problem}.png"] = png(figure)
     return pictures
@@ -200,16 +199,17 @@ def of_savings(rows: Sequence[Saving]) -> dict[str, bytes]:
             y = [presets.index(r.preset) + 0.76 * ((k + 0.5) / len(styles) - 0.5) for r in several]
             style = styles[method] | {"ls": "none"}
             width = [100 * r.saved_ci95 for r in several]
-            axes.errorbar([100 * r.saved for r in several], y, xerr=width, ms=5, capsize=2, lw=1.2, label=method, **style)
+            axes.errorbar(
+                [100 * r.saved for r in several], y, xerr=width, ms=5, capsize=2, lw=1.2, label=plain(method), **style
+            )
         axes.axvline(0, color="0.2", lw=1.2)
         for edge in np.arange(len(presets) - 1) + 0.5:
             axes.axhline(edge, color="0.85", lw=0.8, zorder=0)
-        axes.set_yticks(range(len(presets)), presets)
+        axes.set_yticks(range(len(presets)), [plain(name) for name in presets])
         axes.set_ylim(len(presets) - 0.5, -0.5)
         axes.set_xlim(*_range(mine))
         axes.set(xlabel="energy saved against Top-k, %", title=f"{problem}: means with 95 % intervals")
-        axes.grid(axis="x", lw=0.5, alpha=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes, "x")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         pictures[f"savings-{problem}.png"] = png(figure)
     return pictures
@@ -240,13 +240,9 @@ def of_fronts(points: Sequence[Point], reference: tuple[float, float]) -> dict[s
         dots = {"color": style["color"], "marker": style["marker"], "ls": "none", "ms": 4, "alpha": 0.3}
         axes.plot([1e6 * p.energy_per_token_j for p in rest], [100 * p.worth for p in rest], **dots)
         x, y = [1e6 * p.energy_per_token_j for p in front], [100 * p.worth for p in front]
-        axes.step(x, y, where="post", ms=max(10 - k, 4), lw=max(2.6 - 0.3 * k, 1), mfc="none", label=scheduler, **style)
+        axes.step(x, y, where="post", ms=max(10 - k, 4), lw=max(2.6 - 0.3 * k, 1), mfc="none", label=plain(scheduler), **style)
     axes.plot(1e6 * reference[0], 100 * reference[1], "k+", ms=10, mew=1.6, label="reference point")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
-    worth = "mean relevance reached, %" if points[0].accuracy is None else "accuracy, %"
-    axes.set(xlabel="energy per token, µJ", ylabel=worth, title="settings on the front, pale: dominated by the same scheduler")
-    _tidy(axes)
+    accuracy_energy(axes, points)
+    axes.set_title("settings on the front, pale: dominated by the same scheduler")
     axes.legend(frameon=False, handlelength=3.2)
     return {"fronts.png": png(figure)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from dmoe_opt import files
 from dmoe_opt.frontier import Point
-from dmoe_opt.sweep.analysis import grouped
+from dmoe_opt.rows import grouped
 from dmoe_opt.sweep.judging import FRONTIER
 from dmoe_opt.validate import InputError
 

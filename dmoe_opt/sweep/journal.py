@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from dmoe_opt import files
 from dmoe_opt.validate import InputError
 
 RESULTS, RUNNING = "results.jsonl", "running.json"
+FAILED = "failed"
+"""Status of a job without a result; the others are those of `Result`."""
 
 
 class Journal:
@@ -89,16 +90,6 @@ def _key(path: Path, number: int, line: bytes) -> str:
 
 class _Keyed(msgspec.Struct):
     key: str
-
-
-@contextlib.contextmanager
-def opened(folder: str | os.PathLike[str], resume: bool) -> Iterator[Journal]:
-    """A journal that is closed again."""
-    journal = Journal(folder, resume)
-    try:
-        yield journal
-    finally:
-        journal.close()
 
 
 def mark(path: Path, key: str, tries: int) -> None:

@@ -14,12 +14,13 @@ import msgspec
 from dmoe_opt import files, formats, validate
 from dmoe_opt.generator import PRESETS, options
 from dmoe_opt.result import BOUND_NOISE, Status, relative_gap
+from dmoe_opt.rows import grouped
+from dmoe_opt.solving import PROBLEMS
+from dmoe_opt.sweep.journal import FAILED, RESULTS
 from dmoe_opt.validate import InputError
 
-RESULTS = "results.jsonl"
 FRONTIER = "frontier.csv"
-PROBLEMS = ("selection", "allocation", "jesa")
-STATUSES = (*Status, "failed")
+STATUSES = (*Status, FAILED)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(ge=0)]
@@ -151,9 +152,7 @@ def _lines(jobs: Sequence[Job]) -> list[str]:
     """Of every job the method, with those of its options that differ among the jobs of this method."""
     generator = _generator_options()
     own = [{k: v for k, v in job.options.items() if k not in generator} for job in jobs]
-    values: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for job, given in zip(jobs, own, strict=True):
-        values.setdefault((job.problem, job.method), []).append(given)
+    values = grouped(((job.problem, job.method), given) for job, given in zip(jobs, own, strict=True))
     varied = {
         method: {name for name in set().union(*several) if len({repr(given.get(name)) for given in several}) > 1}
         for method, several in values.items()

@@ -67,9 +67,10 @@ class Plan:
 
         An option goes to the presets and methods that know it. Problems of a whole round pass over presets without a radio.
         """
-        for preset, seed in itertools.product(dict.fromkeys(self.grid["preset"]), dict.fromkeys(self.grid["seed"])):
-            of_preset = generator.options(preset)
-            for changes in self._settings(set(of_preset)):
+        known = {preset: generator.options(preset) for preset in self.grid["preset"]}
+        for preset, seed in itertools.product(known, dict.fromkeys(self.grid["seed"])):
+            of_preset = known[preset]
+            for changes in self._settings(of_preset):
                 instance = f"{preset}-s{seed}{_spelt(changes)}"
                 for problem, method in itertools.product(
                     dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"])

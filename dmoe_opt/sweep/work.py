@@ -19,9 +19,9 @@ from dmoe_opt.generator import generate
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import mean_relevance
 from dmoe_opt.solving import solve
+from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job
 
-FAILED = "failed"
 Row = dict[str, Any]
 
 
