@@ -29,7 +29,8 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     from pathlib import Path
 
     from dmoe_opt import files, tables
-    from dmoe_opt.sweep.judging import FRONTIER, RESULTS
+    from dmoe_opt.sweep.journal import RESULTS
+    from dmoe_opt.sweep.judging import FRONTIER
     from dmoe_opt.validate import InputError
 
     there = [name for name in (RESULTS, FRONTIER) if (Path(folder) / name).exists()]

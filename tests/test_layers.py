@@ -45,6 +45,7 @@ LAYERS = [
     ["frontier"],
     ["rows"],
     ["figures"],
+    ["plot.style"],
     ["protocol_figures", "comparing"],
     ["tables"],
     ["sweep.plan", "sweep.journal", "sweep.pools"],
@@ -72,6 +73,7 @@ MODULES = {
         *PACKAGE.glob("*.py"),
         *PACKAGE.glob("models/*.py"),
         *PACKAGE.glob("offload/*.py"),
+        *PACKAGE.glob("plot/*.py"),
         *PACKAGE.glob("sweep/*.py"),
     ]
     if path.stem not in ("__init__", "__main__")
