@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,7 @@ def options(preset: str) -> dict[str, Any]:
     return _defaults(function) | drawn | given
 
 
+@cache
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
 

@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -108,10 +109,11 @@ def find(problem: str, method: str) -> Callable[..., Result]:
     return found
 
 
-def method_options(problem: str, method: str) -> list[str]:
+@cache
+def method_options(problem: str, method: str) -> tuple[str, ...]:
     """Names of the options of a method."""
     parameters = inspect.signature(find(problem, method)).parameters
-    return [name for name in parameters if name not in ("problem", "instance")]
+    return tuple(name for name in parameters if name not in ("problem", "instance"))
 
 
 def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> None:
