@@ -1,8 +1,8 @@
 """What a sweep costs beside its work: `python tests/benchmarks/sweeping.py`.
 
 The work is a bare loop of `generate` and `solve` over the same jobs, split among as many processes. Seconds are those of all
-processors together, which other programs disturb less than the clock. What starting costs is told apart from what a job costs by
-two sweeps of different length.
+processors together, which other programs disturb less than the clock. What starting costs is told apart from what a job costs
+by two sweeps of different length.
 """
 
 from __future__ import annotations

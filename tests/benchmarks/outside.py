@@ -1,0 +1,121 @@
+"""Solve MPS files with a solver of its own process, as references that share no code with this package.
+
+`python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON line a file. The seconds are those of
+solving, on one thread; reading is apart. ortools and some versions of highspy cannot share a process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from importlib.util import find_spec
+from typing import Any
+
+TOLERANCE = 1e-9
+PACKAGES = {"highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt", "cp-sat": "ortools"}
+
+
+def highs(path: str, limit_s: float) -> dict[str, Any]:
+    """HiGHS through highspy."""
+    import highspy
+
+    solver = highspy.Highs()
+    solver.silent()
+    solver.readModel(path)
+    for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance"):
+        solver.setOptionValue(name, TOLERANCE)
+    for name, value in (("mip_rel_gap", 0.0), ("mip_abs_gap", 0.0), ("threads", 1), ("time_limit", limit_s)):
+        solver.setOptionValue(name, value)
+    started = time.perf_counter()
+    solver.run()
+    seconds = time.perf_counter() - started
+    info, values = solver.getInfo(), solver.getSolution().col_value
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    names = solver.getLp().col_names_
+    return {
+        "seconds": seconds,
+        "infeasible": solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible,
+        "ones": [name for name, value in zip(names, values, strict=True) if value > 0.5] if found else None,
+        "bound": info.mip_dual_bound,
+    }
+
+
+def gurobi(path: str, limit_s: float) -> dict[str, Any]:
+    """Gurobi through gurobipy; without a licence it takes 2,000 variables and 2,000 rows."""
+    import gurobipy
+
+    parameters = {
+        "OutputFlag": 0,
+        "Threads": 1,
+        "MIPGap": 0,
+        "MIPGapAbs": 0,
+        "FeasibilityTol": TOLERANCE,
+        "IntFeasTol": TOLERANCE,
+    }
+    with gurobipy.Env(params=parameters | {"TimeLimit": limit_s}) as environment, gurobipy.read(path, environment) as model:
+        started = time.perf_counter()
+        try:
+            model.optimize()
+        except gurobipy.GurobiError as error:
+            return {"refused": "size-limited licence" if "size-limited" in str(error) else str(error)}
+        return {
+            "seconds": time.perf_counter() - started,
+            "infeasible": model.Status == gurobipy.GRB.INFEASIBLE,
+            "ones": [v.VarName for v in model.getVars() if v.X > 0.5] if model.SolCount else None,
+            "bound": model.ObjBound,
+        }
+
+
+def scip(path: str, limit_s: float) -> dict[str, Any]:
+    """SCIP through pyscipopt."""
+    import pyscipopt
+
+    model = pyscipopt.Model()
+    model.hideOutput()
+    model.readProblem(path)
+    model.setParams({"limits/time": limit_s, "limits/gap": 0.0, "numerics/feastol": TOLERANCE, "parallel/maxnthreads": 1})
+    started = time.perf_counter()
+    model.optimize()
+    seconds = time.perf_counter() - started
+    found = model.getNSols() > 0
+    return {
+        "seconds": seconds,
+        "infeasible": model.getStatus() == "infeasible",
+        "ones": [v.name for v in model.getVars() if model.getVal(v) > 0.5] if found else None,
+        "bound": model.getDualbound(),
+    }
+
+
+def cp_sat(path: str, limit_s: float) -> dict[str, Any]:
+    """CP-SAT through the model builder of ortools, which scales what is not whole to whole numbers."""
+    from ortools.linear_solver.python import model_builder
+
+    model = model_builder.Model()
+    model.import_from_mps_file(path)
+    solver = model_builder.Solver("sat")
+    solver.set_time_limit_in_seconds(limit_s)
+    solver.set_solver_specific_parameters("num_workers:1 relative_gap_limit:0 absolute_gap_limit:0 mip_wanted_precision:1e-9")
+    started = time.perf_counter()
+    status = solver.solve(model)
+    seconds = time.perf_counter() - started
+    found = status in (model_builder.SolveStatus.OPTIMAL, model_builder.SolveStatus.FEASIBLE)
+    return {
+        "seconds": seconds,
+        "infeasible": status == model_builder.SolveStatus.INFEASIBLE,
+        "ones": [v.name for v in model.get_variables() if solver.value(v) > 0.5] if found else None,
+        "bound": solver.best_objective_bound,
+    }
+
+
+SOLVERS = {"highs": highs, "gurobi": gurobi, "scip": scip, "cp-sat": cp_sat}
+
+
+def installed() -> list[str]:
+    """Solvers whose packages are there."""
+    return [name for name, package in PACKAGES.items() if find_spec(package)]
+
+
+if __name__ == "__main__":
+    for file in sys.argv[3:]:
+        print(json.dumps(SOLVERS[sys.argv[1]](file, float(sys.argv[2]))), flush=True)

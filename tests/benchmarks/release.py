@@ -1,0 +1,217 @@
+"""The table of a release: `python tests/benchmarks/release.py [-o FOLDER]` prints it in Markdown and writes it as CSV.
+
+All methods for selection and for both problems at once, and solvers from outside on the same integer programs: token by token,
+all tokens in one program, and the whole joint program. Gaps are to the best bound that anything here has proven on the instance.
+One thread throughout; building and reading programs is apart for solvers from outside, not for the methods `pyomo` and `cvxpy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import outside
+
+import dmoe_opt
+from dmoe_opt import InputError, Instance, Result, SelectionProblem, Status
+from dmoe_opt.files import write_all
+from dmoe_opt.models.export import export
+from dmoe_opt.result import as_problem, build, infeasible, relative_gap
+from dmoe_opt.rows import Row, as_csv
+from dmoe_opt.solving import method_options
+
+SELECTION = (
+    "tiny-s1", "digits-l4", "edge-8x64-s1", "mixtral-8-s1", "uncorrelated-s1", "weakly-correlated-s1", "strongly-correlated-s1",
+    "inverse-strongly-correlated-s1", "subset-sum-s1",
+)  # fmt: skip
+JOINT = (
+    "tiny-s1", "digits-l4", "edge-8x64-s1", "interference-8x64-s1", "nr-51-s1", "scarce-8x36-s0", "scarce-8x36-s1",
+    "scarce-8x48-s0",
+)  # fmt: skip
+RUNS, AGAIN_S = 3, 2.0
+"""Each method runs three times, in turn forwards and backwards; what takes longer than two seconds runs once."""
+
+Data = Instance | SelectionProblem
+Run = Callable[[], Result]
+
+
+def ours(data: Data, problem: str, method: str, limit_s: float) -> Result:
+    """A method of the package."""
+    options = {"threads": 1} if "threads" in method_options(problem, method) else {}
+    return dmoe_opt.solve(data, problem, method, time_limit=limit_s, **options)
+
+
+def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> tuple[list[dict[str, object]], list[float]]:
+    """What a solver answers to the program of each part, and the factors of their objectives."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / f"{k}.mps") for k in range(len(parts))]
+        factors = [export(part, problem, file) for part, file in zip(parts, files, strict=True)]
+        command = [sys.executable, outside.__file__, name, str(limit_s / len(parts)), *files]
+        done = subprocess.run(command, capture_output=True, text=True)
+        answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return answers, factors
+
+
+def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
+    """An outside solver on all tokens at once, or token by token; its answer goes through the same checker as any."""
+    p1 = as_problem(data)
+    parts = [data] if batched or problem == "jesa" else [token(p1, t) for t in range(p1.num_tokens)]
+    answers, factors = run_outside(name, problem, parts, limit_s)
+    if len(answers) < len(parts):
+        raise InputError("crashed")
+    if refused := [str(answer["refused"]) for answer in answers if "refused" in answer]:
+        raise InputError(refused[0])
+    seconds = sum(float(str(answer["seconds"])) for answer in answers)
+    about = data if problem == "jesa" else p1
+    if any(answer["infeasible"] for answer in answers):
+        return replace(infeasible(about, name, f"proven by {name}"), wall_s=seconds)
+    selection = np.zeros(p1.scores.shape, dtype=bool)
+    allocation = np.zeros(data.link_energy.shape, dtype=bool) if isinstance(data, Instance) and problem == "jesa" else None
+    for t, answer in enumerate(answers):
+        for variable in answer["ones"] or []:  # type: ignore[attr-defined]
+            kind, _, index = variable.rstrip(")").partition("(")
+            place = tuple(int(k) for k in index.split("_"))
+            if kind in ("x", "alpha"):
+                selection[place if len(answers) == 1 else (t, place[1])] = True
+            elif kind == "y" and allocation is not None:
+                allocation[place] = True
+    found = all(answer["ones"] is not None for answer in answers)
+    bound = sum(max(float(str(answer["bound"])), 0.0) / factor for answer, factor in zip(answers, factors, strict=True))
+    result = build(about, name, selection=selection if found else None, allocation=allocation, bound_j=bound)
+    return replace(result, wall_s=seconds)
+
+
+def token(problem: SelectionProblem, t: int) -> SelectionProblem:
+    """The problem of one token."""
+    one = slice(t, t + 1)
+    return problem.replace(
+        scores=problem.scores[one], cost=problem.cost[one], threshold=problem.threshold[one], usable=problem.usable[one]
+    )
+
+
+def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | str]]:
+    """The result of each with the median of its times, or in words why there is none."""
+    found: dict[str, list[Result]] = {}
+    words: dict[str, str] = {}
+    for k in range(RUNS):
+        for name in list(runs)[:: -1 if k % 2 else 1]:
+            if name in words or (k and found[name][0].wall_s > AGAIN_S):
+                continue
+            if sys.stderr.isatty():
+                print(f"{name}, {k + 1} of {RUNS}".ljust(40), end="\r", file=sys.stderr, flush=True)
+            try:
+                found.setdefault(name, []).append(runs[name]())
+            except InputError as error:
+                words[name] = "too large" if "sets" in str(error) else str(error)
+    for name in runs:
+        if name in words:
+            yield name, words[name]
+        else:
+            yield name, replace(found[name][0], wall_s=float(np.median([r.wall_s for r in found[name]])))
+
+
+def table(problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[str, Run]]) -> list[Row]:
+    """Measure, print the rows in Markdown, and return them."""
+    rows: list[Row] = []
+    for k, name in enumerate(names):
+        data = dmoe_opt.load(name)
+        results = dict(measured(columns(data)))
+        if not k:
+            print(f"\n| instance | {' | '.join(results)} |\n|{'---|' * (len(results) + 1)}")
+        known = [r for r in results.values() if isinstance(r, Result)]
+        best = max((r.bound_j for r in known if r.bound_j is not None), default=None)
+        cells = []
+        for method, result in results.items():
+            cells.append(result if isinstance(result, str) else cell(result, best))
+            rows.append(row(data, problem, method, result, best))
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    return rows
+
+
+def cell(result: Result, best: float | None) -> str:
+    """Gap and milliseconds."""
+    ms = 1e3 * result.wall_s
+    time = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
+    if result.status == Status.INFEASIBLE:
+        return f"refuted / {time}"
+    if result.objective_j is None:
+        return f"{'wrong' if 'refused' in result.message else 'bound only' if result.bound_j else 'nothing'} / {time}"
+    gap = relative_gap(result.objective_j, best)
+    return f"{'no bound' if gap is None else '0 %' if gap < 1e-9 else f'{100 * gap:.2g} %'} / {time}"
+
+
+def row(data: Data, problem: str, method: str, result: Result | str, best: float | None) -> Row:
+    """The same as a row of a comparison."""
+    known = result if isinstance(result, Result) else None
+    objective = known.objective_j if known else None
+    return Row(
+        instance=data.name, tokens=data.num_tokens, experts=data.num_experts, max_experts=data.max_experts,
+        method=f"{problem}/{method}", status=str(known.status) if known else "refused", energy_j=objective,
+        bound_j=known.bound_j if known else None, gap=None if objective is None else relative_gap(objective, best),
+        relevance=None, shortfall=len(known.shortfall) if known else 0, wall_s=known.wall_s if known else None,
+        nodes=known.stats.get("nodes") if known else None, message=known.message if known else str(result),
+    )  # fmt: skip
+
+
+def machine() -> str:
+    """Where and with what the numbers were made."""
+    packages = ("dmoe-opt", "numpy", "scipy", "numba", "pyomo", "cvxpy", "highspy", "gurobipy", "pyscipopt", "ortools")
+    versions = []
+    for package in packages:
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {', '.join(versions)}"
+
+
+def main() -> None:
+    """All tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="for release.csv")
+    parser.add_argument("--selection-s", type=float, default=5.0, help="time limit of a method on an instance")
+    parser.add_argument("--joint-s", type=float, default=30.0)
+    parser.add_argument("--only", nargs="*", help="names of instances")
+    given = parser.parse_args()
+    solvers = outside.installed()
+    wanted = [[name for name in names if given.only is None or name in given.only] for names in (SELECTION, JOINT)]
+    print(machine())
+
+    def selection(batched: bool) -> Callable[[Data], dict[str, Run]]:
+        def columns(data: Data) -> dict[str, Run]:
+            limit = given.selection_s
+            own = ["des"] if batched else dmoe_opt.methods("selection")
+            return {m: lambda m=m: ours(data, "selection", m, limit) for m in own} | {
+                s: lambda s=s: by_solver(data, "selection", s, limit, batched) for s in solvers
+            }
+
+        return columns
+
+    def joint(data: Data) -> dict[str, Run]:
+        limit = given.joint_s
+        return {m: lambda m=m: ours(data, "jesa", m, limit) for m in dmoe_opt.methods("jesa")} | {
+            s: lambda s=s: by_solver(data, "jesa", s, limit, True) for s in solvers
+        }
+
+    print(f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; gap to the best bound / ms")
+    rows = table("selection", tuple(wanted[0]), selection(batched=False))
+    print(f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap to the best bound / ms")
+    rows += table("batched", tuple(wanted[0]), selection(batched=True))
+    print(f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; gap to the best bound / ms")
+    rows += table("jesa", tuple(wanted[1]), joint)
+    if given.output:
+        write_all(given.output, {"release.csv": as_csv(rows).encode()})
+
+
+if __name__ == "__main__":
+    main()
