@@ -1,7 +1,7 @@
 """Solve MPS files with a solver of its own process, as references that share no code with this package.
 
-`python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON line a file. The seconds are those of
-solving, on one thread; reading is apart. ortools and some versions of highspy cannot share a process.
+`python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON line a file. The seconds are
+those of solving, on one thread; reading is apart. ortools and some versions of highspy cannot share a process.
 """
 
 from __future__ import annotations

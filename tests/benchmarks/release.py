@@ -1,7 +1,7 @@
 """The table of a release: `python tests/benchmarks/release.py [-o FOLDER]` prints it in Markdown and writes it as CSV.
 
 All methods for selection and for both problems at once, and solvers from outside on the same integer programs: token by token,
-all tokens in one program, and the whole joint program. Gaps are to the best bound that anything here has proven on the instance.
+all tokens in one program, and the whole joint program. Gaps are to the best bound proven on the instance by anything here.
 One thread throughout; building and reading programs is apart for solvers from outside, not for the methods `pyomo` and `cvxpy`.
 """
 
