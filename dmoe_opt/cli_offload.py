@@ -32,7 +32,7 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     from pathlib import Path
 
     from dmoe_opt.offload import presets, store, tables
-    from dmoe_opt.offload.episode import Episode, draw
+    from dmoe_opt.offload.episode import draw, scenario_of
 
     if listing:
         tables.presets()
@@ -40,7 +40,7 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     if preset is None:
         raise click.UsageError(f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list")
     data = _data(preset)
-    scenario = data.scenario if isinstance(data, Episode) else data
+    scenario = scenario_of(data)
     path = f"offload-{Path(preset).stem}{'' if seed is None else f'-s{seed}'}.json" if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     click.echo(path)
@@ -57,12 +57,11 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
     from dmoe_opt import files, tables
     from dmoe_opt.offload import agent as agents
     from dmoe_opt.offload.comparing import baselines
-    from dmoe_opt.offload.episode import Episode
+    from dmoe_opt.offload.episode import scenario_of
     from dmoe_opt.rows import as_csv
     from dmoe_opt.validate import InputError
 
-    data = _data(scenario)
-    found = data.scenario if isinstance(data, Episode) else data
+    found = scenario_of(_data(scenario))
     files.make_folder(output)
     try:
         from dmoe_opt.offload.training import train as learn
@@ -117,10 +116,9 @@ def evaluate(
     agents = _agents(scenario, agent) if policy == comparing.SAC else None
     if output is not None:
         files.make_folder(output)
-    try:
-        choice = comparing.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
-    except comparing.NoSchedule as error:
-        click.echo(f"dmoe-opt: {error}", err=True)
+    choice = comparing.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
+    if choice is None:
+        click.echo("dmoe-opt: optimum: no schedule found within the time limit", err=True)
         sys.exit(4)
     total = account(given, choice)
     if output is not None:
@@ -157,16 +155,17 @@ def compare(
 
     from dmoe_opt import files, tables
     from dmoe_opt.offload import tables as offload_tables
+    from dmoe_opt.offload.comparing import SAC
     from dmoe_opt.offload.comparing import compare as run
-    from dmoe_opt.offload.episode import Episode
+    from dmoe_opt.offload.episode import scenario_of
     from dmoe_opt.rows import as_csv
 
     if (scenario is None) == (preset is None):
         raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")
     data = _data(str(scenario or preset))
-    found = data.scenario if isinstance(data, Episode) else data
+    found = scenario_of(data)
     names = None if policies is None else [name.strip() for name in policies.split(",")]
-    trained = _agents(found, agent) if names is None or "sac" in names else None
+    trained = _agents(found, agent) if names is None or SAC in names else None
     if output is not None:
         files.make_folder(output)
     with tables.progress("compare") as report:

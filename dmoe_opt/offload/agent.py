@@ -87,14 +87,15 @@ def load(path: str | os.PathLike[str]) -> Agent:
     InputError
         One line naming file, field and what is wrong.
     """
+    content = files.read(path)
     try:
-        arrays = formats.read_arrays(files.read(path))
+        arrays = formats.read_arrays(content)
         wanted = {f.name for f in fields(Agent)}
         for name in sorted(wanted ^ set(arrays)):
             raise InputError(f"{name} is {'missing' if name in wanted else 'unknown'}; allowed: the arrays of an agent")
         return Agent(**arrays)
     except InputError as error:
-        raise InputError(str(error) if str(error).startswith(f"{path}:") else f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}") from None
 
 
 def save(agent: Agent, path: str | os.PathLike[str]) -> None:

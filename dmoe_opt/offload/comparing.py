@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
 from dmoe_opt.intervals import half_width
 from dmoe_opt.models import offload_pyomo
 from dmoe_opt.offload.agent import Agent
-from dmoe_opt.offload.episode import Episode, draw
+from dmoe_opt.offload.episode import Episode, draw, scenario_of
 from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.scenario import Scenario, Whole
-from dmoe_opt.offload.simulate import LOST, Account, Choose, account, run
+from dmoe_opt.offload.simulate import LOST, Account, Choose, account, mean_return, run
 from dmoe_opt.validate import InputError, fail
 
 OPTIMUM = "optimum"
@@ -85,25 +86,20 @@ def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
     whole = offload_pyomo.solve(episode, time_limit=time_limit)
     if whole.proven:
         return whole
-    relaxed = offload_pyomo.solve(episode, relax=True)
-    bounds = [b for b in (whole.bound, relaxed.bound) if b is not None]
-    return Optimum(whole.method, min(bounds, default=None), whole.return_, whole.choice, whole.gap)
-
-
-class NoSchedule(Exception):
-    """A limit was reached without a schedule."""
+    bounds = [b for b in (whole.bound, offload_pyomo.solve(episode, relax=True).bound) if b is not None]
+    least = min(bounds, default=None)
+    if least is not None and whole.return_ is not None:
+        least = max(least, whole.return_)  # below only by rounding
+    return replace(whole, bound=least)
 
 
 def play(
     episode: Episode, name: str, *, agents: Agents | None = None, seed: int = 0, time_limit: float | None = None
-) -> Whole:  # fmt: skip
-    """What a policy, or `optimum`, chooses in an episode, (N,)."""
-    if name != OPTIMUM:
-        return run(episode, policy(name, episode.scenario, agents)(seed))
-    choice = optimum(episode, time_limit).choice
-    if choice is None:
-        raise NoSchedule("optimum: no schedule found within the time limit")
-    return choice
+) -> Whole | None:  # fmt: skip
+    """What a policy, or `optimum`, chooses in an episode, (N,); None if a limit ended the search for the optimum."""
+    if name == OPTIMUM:
+        return optimum(episode, time_limit).choice
+    return run(episode, policy(name, episode.scenario, agents)(seed))
 
 
 @dataclass(frozen=True)
@@ -153,11 +149,7 @@ def baselines(
         if progress:
             progress(number, len(episodes))
         bounds.append(_known(offload_pyomo.solve(episode, relax=True).bound))
-    rules = {
-        name: float(np.mean([account(e, run(e, rule(k))).return_ for k, e in enumerate(episodes)]))
-        for name, rule in RULES.items()
-    }
-    return float(np.mean(bounds)), rules
+    return float(np.mean(bounds)), {name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()}
 
 
 def _known(bound: float | None) -> float:
@@ -192,7 +184,7 @@ def compare(
     InputError
         As `policy`.
     """
-    scenario = data.scenario if isinstance(data, Episode) else data
+    scenario = scenario_of(data)
     names = list(policies or [*RULES, *(agents or {})])
     choosers = [policy(name, scenario, agents) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)

@@ -146,6 +146,11 @@ class Episode:
         return np.where(self.in_time, gained, self.loss_reward[:, None])
 
 
+def scenario_of(data: Scenario | Episode) -> Scenario:
+    """The scenario of an episode, or the scenario itself."""
+    return data.scenario if isinstance(data, Episode) else data
+
+
 def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
     """Draw an episode. A whole number gives the held-out episode of that number, which no training sees.
 
@@ -154,11 +159,10 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
     InputError
         If the episode would need more than 50 million gains.
     """
-    rng = (
-        np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
-        if not isinstance(seed, np.random.Generator)
-        else seed
-    )
+    if isinstance(seed, np.random.Generator):
+        rng = seed
+    else:
+        rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
     arrivals, types, radio = scenario.arrivals, scenario.types, scenario.radio
     starts = rng.exponential(1.0 / arrivals.jobs_per_s, arrivals.num_jobs).cumsum()
     least, most = arrivals.subtasks_per_job

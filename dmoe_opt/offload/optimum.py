@@ -19,15 +19,21 @@ class Optimum:
     """The best that can be done with all arrivals known.
 
     `bound` is an upper bound on the return of any policy on the episode; `choice` (N,) and its `return_` are None where the
-    solver found none, or only the linear relaxation was solved. `gap` is what the two differ by, relative to the greater of
-    the bound and the greatest regret of a subtask.
+    solver found none, or only the linear relaxation was solved. `unit` is the greatest regret of a subtask.
     """
 
     method: str
     bound: float | None
     return_: float | None
     choice: Whole | None
-    gap: float | None
+    unit: float
+
+    @property
+    def gap(self) -> float | None:
+        """What bound and return differ by, relative to the greater of the bound and `unit`."""
+        if self.bound is None or self.return_ is None:
+            return None
+        return (self.bound - self.return_) / max(abs(self.bound), self.unit)
 
     @property
     def proven(self) -> bool:
@@ -101,13 +107,11 @@ def conclude(episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | 
     """An optimum from the options taken, if any, and a bound on the regret; what finds no room is lost."""
     upper = None if bound is None else float(_rewards(episode).max(axis=1).sum() - bound * unit(episode))
     if chosen is None:
-        return Optimum(method, upper, None, None, None)
+        return Optimum(method, upper, None, None, unit(episode))
     choice = _dealt_out(episode, chosen)
     return_ = account(episode, choice).return_
-    if upper is None:
-        return Optimum(method, None, return_, choice, None)
-    upper = max(upper, return_)  # below only by rounding
-    return Optimum(method, upper, return_, choice, (upper - return_) / max(abs(upper), unit(episode)))
+    upper = None if upper is None else max(upper, return_)  # below only by rounding
+    return Optimum(method, upper, return_, choice, unit(episode))
 
 
 def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:

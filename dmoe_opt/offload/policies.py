@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dmoe_opt.offload.simulate import Choose, State
 
@@ -37,28 +37,21 @@ def round_robin(seed: int) -> Choose:
 
 def most_free(seed: int) -> Choose:
     """The open expert with most free slots, the first of several; the device if none is open."""
-
-    def choose(state: State) -> int:
-        best, most = len(state.free), 0
-        for expert, free in enumerate(state.free):
-            if free > most and state.mask[expert]:
-                best, most = expert, free
-        return best
-
-    return choose
+    return lambda state: _best_open(state, state.free, 0)
 
 
 def greedy(seed: int) -> Choose:
     """The open action of greatest reward now; of several the device, else the first expert."""
+    return lambda state: _best_open(state, state.reward, state.reward[-1])
 
-    def choose(state: State) -> int:
-        best, most = len(state.free), state.reward[-1]
-        for action, reward in enumerate(state.reward):
-            if reward > most and state.mask[action]:
-                best, most = action, reward
-        return best
 
-    return choose
+def _best_open(state: State, values: Sequence[float], least: float) -> int:
+    """The first open action of greatest value above `least`; the device if there is none."""
+    best, most = len(state.free), least
+    for action, value in enumerate(values):
+        if value > most and state.mask[action]:
+            best, most = action, value
+    return best
 
 
 def local(seed: int) -> Choose:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -126,3 +126,8 @@ def violations(episode: Episode, choice: Whole) -> list[str]:
             if held > capacity:
                 found.append(f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}")
     return found
+
+
+def mean_return(episodes: Sequence[Episode], choosers: Iterable[Choose]) -> float:
+    """Mean return of episodes, each played with the next of the functions that choose."""
+    return float(np.mean([account(e, run(e, choose)).return_ for e, choose in zip(episodes, choosers, strict=False)]))

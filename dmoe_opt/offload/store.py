@@ -12,7 +12,7 @@ import numpy as np
 from dmoe_opt import files, formats
 from dmoe_opt.offload import episode as episodes
 from dmoe_opt.offload import scenario as scenarios
-from dmoe_opt.offload.episode import Episode
+from dmoe_opt.offload.episode import Episode, scenario_of
 from dmoe_opt.offload.scenario import PARTS, Scenario
 from dmoe_opt.validate import InputError, fail
 
@@ -79,7 +79,7 @@ def _build(kind: Any, part: str, given: dict[str, Any], **known: Any) -> Any:
 
 def save(data: Scenario | Episode, path: str | os.PathLike[str]) -> None:
     """Write a scenario or an episode, bit-exact and atomically."""
-    scenario = data.scenario if isinstance(data, Episode) else data
+    scenario = scenario_of(data)
     document = {"format": OFFLOAD, "version": formats.VERSION, **scenarios.as_fields(scenario)}
     if isinstance(data, Episode):
         document["episode"] = episodes.as_fields(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from dmoe_opt.offload.environment import EdgeOffload, Observation
 from dmoe_opt.offload.episode import Episode, draw
 from dmoe_opt.offload.observe import OWN, size
 from dmoe_opt.offload.scenario import Scenario
-from dmoe_opt.offload.simulate import account, run
+from dmoe_opt.offload.simulate import mean_return
 from dmoe_opt.validate import whole
 
 HIDDEN = 64
@@ -170,7 +171,7 @@ def _train(
             )
         )  # fmt: skip
         agent = actor.agent(f"soft actor-critic on {scenario.name or 'a scenario'}, seed {seed}, step {done} of {steps}")
-        mean = float(np.mean([account(e, run(e, agent.act)).return_ for e in episodes]))
+        mean = mean_return(episodes, repeat(agent.act))
         if best is None or mean > max(c.return_mean for c in checks):
             best = agent
         checks.append(Check(done, mean))
