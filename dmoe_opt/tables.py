@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -17,13 +17,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dmoe_opt.comparing import Comparison
-from dmoe_opt.frontier import Point
 from dmoe_opt.generator import PRESETS, options
 from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.protocol import Run
 from dmoe_opt.result import as_problem, relative_gap
 from dmoe_opt.solving import METHODS
+
+if TYPE_CHECKING:
+    from dmoe_opt.comparing import Comparison
+    from dmoe_opt.frontier import Point
+    from dmoe_opt.protocol import Run
 
 PIPE_WIDTH = 160
 LOG_EVERY_S = 0.2
