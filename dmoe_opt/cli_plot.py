@@ -101,8 +101,11 @@ def _left_out(judged: Sequence[Judged], found: dict[str, list[Any]], instances: 
         have = {name for name, rows in found.items() if any(row.problem == problem for row in rows)}
         if "scaling" not in have:
             notes.append(f"scaling: no figure of {problem}, since a fit needs three sizes")
-        if "savings" not in have:
+        presets = {row.preset for row in found["savings"] if row.problem == problem}
+        if not presets:
             notes.append(f"savings: no figure of {problem}, since no other method and topk have answers to the same instance")
+        elif missing := sorted({j.job.preset for j in judged if j.job.problem == problem} - presets):
+            notes.append(f"savings: {problem} without {', '.join(missing)}: no answers by topk and another method there")
     return notes
 
 
@@ -162,7 +165,7 @@ def _scaling(rows: Sequence[ScalingFit]) -> None:
     columns = ["problem", "method", "preset", "size is", "sizes", "exponent"]
     lines = [
         [row.problem, row.method, row.preset, row.size_is, str(row.sizes),
-         "too few sizes" if row.exponent is None else f"{row.exponent:.2f} ± {row.exponent_ci95:.2f}"]
+         str(row)]
         for row in rows
     ]  # fmt: skip
     _table("scaling: time as a power of size, with 95 % intervals", columns, lines, right=4)

@@ -166,6 +166,7 @@ def test_exponents_of_exact_powers(tmp_path: Path) -> None:
     assert (a.exponent, a.exponent_ci95, a.factor_s) == pytest.approx((1.0, 0.0, 1e-3), abs=1e-6)
     assert (b.exponent, b.exponent_ci95, b.factor_s) == pytest.approx((2.5, 0.0, 1e-3), abs=1e-6)
     assert (c.sizes, c.exponent) == (2, None)
+    assert list(map(str, (a, b, c))) == ["1.00 ± 0.00", "2.50 ± 0.00", "too few sizes"]
     assert analysis.scaling_points(judged(tmp_path, *powers("a", 1.0, (2, 4)))) == []
 
 
@@ -178,6 +179,8 @@ def test_the_interval_of_an_exponent(tmp_path: Path) -> None:
     residual = np.array([1 / 6, -1 / 3, 1 / 6])
     width = 12.7062047 * np.sqrt((residual**2).sum() / 1 / 2)
     assert (fit.exponent, fit.exponent_ci95) == pytest.approx((1.5, width))
+    assert width > 1
+    assert str(fit) == "undetermined"
 
 
 def test_a_time_limit_is_not_a_time(tmp_path: Path) -> None:

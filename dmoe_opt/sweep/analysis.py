@@ -208,6 +208,16 @@ class ScalingFit:
     exponent: float | None
     exponent_ci95: float | None
 
+    @property
+    def known(self) -> bool:
+        """Whether the interval of the exponent is narrower than the difference of two whole powers."""
+        return self.exponent_ci95 is not None and self.exponent_ci95 < 1.0
+
+    def __str__(self) -> str:
+        if self.exponent is None:
+            return "too few sizes"
+        return f"{self.exponent:.2f} ± {self.exponent_ci95:.2f}" if self.known else "undetermined"
+
 
 def scaling_points(judged: Sequence[Judged]) -> list[ScalingPoint]:
     """Time against size, for every preset that has three sizes or more; where none has, over all presets of a problem.

@@ -177,11 +177,10 @@ def _draw_curve(axes: Axes, curve: Sequence[ScalingPoint], style: dict[str, Any]
     fill = np.where([p.censored for p in curve], "white", style["color"])
     axes.errorbar(size, median, yerr=bars, color=style["color"], ls="none", capsize=2, zorder=2)
     axes.scatter(size, median, marker=style["marker"], s=30, color=fill.tolist(), edgecolors=style["color"], zorder=3)
-    label = fit.method
-    if fit.exponent is not None and fit.factor_s is not None:
+    label = f"{fit.method}: {fit}"
+    if fit.known and fit.exponent is not None and fit.factor_s is not None:
         size = size[[not p.censored for p in curve]]
         axes.plot(size, fit.factor_s * size**fit.exponent, color=style["color"], ls=style["ls"], lw=1.2)
-        label += f": {fit.exponent:.2f} ± {fit.exponent_ci95:.2f}"
     return _handle(axes, style, label)
 
 
