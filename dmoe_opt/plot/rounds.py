@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from dmoe_opt import bounds
@@ -125,7 +125,7 @@ def _nodes(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Sel
                 textcoords="offset points",
                 ha=("center", "left", "right")[side],
                 va="center" if beside else "bottom" if y >= 0 else "top",
-                fontsize=11,
+                fontsize=12,
                 zorder=4,
             )
 
@@ -162,7 +162,7 @@ def _arrows(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Se
             x, y = at[i] + NEAR * (at[j] - at[i]) + 2 * NEAR * (1 - NEAR) * BEND * np.array([dy, -dx])
             label = _label(round_, i, j, int(load[i, j]), chosen)
             box = {"fc": "white", "ec": "none", "pad": 1.0, "alpha": 0.85}
-            axes.text(x, y, label, ha="center", va="center", fontsize=10, linespacing=1.1, bbox=box, zorder=5)
+            axes.text(x, y, label, ha="center", va="center", fontsize=11, linespacing=1.1, bbox=box, zorder=5)
     if len(links) > MOST_WORDS:
         handles = [
             Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token")) for q in sorted({1, most})
@@ -182,12 +182,13 @@ def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
     positive = energy[works & (energy > 0)]
     least, most = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
     shown = np.ma.masked_array(np.clip(energy, least, most), ~works)
-    colours = LinearSegmentedColormap.from_list("", ["#FFFFFF", COLOURS[4], COLOURS[0]])
+    colours = LinearSegmentedColormap.from_list("", ["#FFFFFF", COLOURS[4], "#2B8CC9"])
     image = axes.imshow(shown, norm=LogNorm(least, most), cmap=colours, aspect="auto", interpolation="none", zorder=1)
     axes.patch.set(hatch="////", edgecolor="0.6", linewidth=0)
     bar = axes.get_figure(root=True).colorbar(image, ax=axes, label="energy of a token")  # type: ignore[union-attr]
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 100 * least else (1,)))
     bar.ax.yaxis.set_major_formatter(EngFormatter("J"))
-    bar.ax.yaxis.set_minor_formatter("" if most >= 10 * least else EngFormatter("J"))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
     if energy.size <= MOST_NUMBERS:
         for row, m in np.argwhere(works):
             axes.text(m, row, _joules(energy[row, m]), ha="center", va="center", fontsize=10, zorder=4)
