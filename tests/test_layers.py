@@ -45,7 +45,7 @@ LAYERS = [
     ["frontier"],
     ["rows"],
     ["figures"],
-    ["plot.style"],
+    ["plot.style", "plot.rounds"],
     ["protocol_figures", "comparing"],
     ["tables"],
     ["sweep.plan", "sweep.journal", "sweep.pools"],

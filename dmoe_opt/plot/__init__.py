@@ -3,6 +3,7 @@
 Every function takes `axes` to draw on, makes a figure of pyplot without, and returns the axes.
 """
 
+from dmoe_opt.plot.rounds import allocation, network
 from dmoe_opt.plot.style import style
 
-__all__ = ["style"]
+__all__ = ["allocation", "network", "style"]
