@@ -5,7 +5,7 @@ Importing the offloading package brings gymnasium along, so it is left to those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dmoe_opt.offload.comparing import OffloadComparison, PolicyRow
     from dmoe_opt.offload.episode import Episode
     from dmoe_opt.offload.scenario import Array, Whole
+
+HATCHES = ("", "", "////", "....")
+"""The first two colours differ in grey, the next do not."""
 
 
 def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axes:
@@ -33,7 +36,7 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
     else:
         figure = None
     for kind, name in enumerate(scenario.types.name):
-        axes.broken_barh([], (0, 1), color=COLOURS[kind % len(COLOURS)], label=plain(name))
+        axes.broken_barh([], (0, 1), label=plain(name), **_look(kind))
     bars: dict[tuple[int, float], list[tuple[float, float]]] = {}
     for e, count in enumerate(slots):
         free_at = np.zeros(max(count, 1))
@@ -46,7 +49,7 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
         if e < scenario.num_experts:
             axes.axhspan(top[e], top[e] + count, color="0.95", zorder=0)
     for (kind, y), spans in bars.items():
-        axes.broken_barh(spans, (y + 0.05, 0.9), color=COLOURS[kind % len(COLOURS)], edgecolor="white", lw=0.4)
+        axes.broken_barh(spans, (y + 0.05, 0.9), **_look(kind))
     lost = choice == LOST
     axes.plot(episode.arrival_s[lost], np.full(lost.sum(), top[-1] + 0.5), "x", color="black", ms=5)
     ticks = [b + c / 2 for b, c in zip(top, slots, strict=False)]
@@ -58,6 +61,11 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
     if figure is not None:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False)
     return axes
+
+
+def _look(kind: int) -> dict[str, Any]:
+    """Colour and hatching of a type."""
+    return {"facecolor": COLOURS[kind % len(COLOURS)], "hatch": HATCHES[kind % len(HATCHES)], "edgecolor": "white", "lw": 0.4}
 
 
 def episode_in(episode: Episode, choice: Whole) -> tuple[float, float]:
