@@ -3,7 +3,9 @@
 Every function takes `axes` to draw on, makes a figure of pyplot without, and returns the axes.
 """
 
+from dmoe_opt.plot.fronts import experts, front, layers
+from dmoe_opt.plot.offload import episode, shares
 from dmoe_opt.plot.rounds import allocation, network
 from dmoe_opt.plot.style import style
 
-__all__ = ["allocation", "network", "style"]
+__all__ = ["allocation", "episode", "experts", "front", "layers", "network", "shares", "style"]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from dmoe_opt.figures import COLOURS, MARKERS, plain, png, tidy
 from dmoe_opt.frontier import Point
-from dmoe_opt.protocol_figures import accuracy_energy
+from dmoe_opt.plot.fronts import accuracy_energy
 from dmoe_opt.result import OPTIMAL_GAP
 from dmoe_opt.rows import grouped
 from dmoe_opt.sweep.analysis import CLOCK_S, GapRow, ProfileRow, Saving, ScalingFit, ScalingPoint, profile_shares
