@@ -22,6 +22,9 @@ MOST_LOSS = 1e6
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
 
 
+FADING = ("none", "rayleigh")
+
+
 class _Part:
     """Fields are checked by the name `part.field` that they have in a file."""
 
@@ -155,7 +158,7 @@ class BlockRadio(_Part):
 
     def __post_init__(self) -> None:
         self._number("bandwidth_hz power_w noise_w coherence_s")
-        validate.word("radio.fading", self.fading, ("none", "rayleigh"))
+        validate.word("radio.fading", self.fading, FADING)
         self._number("correlation", least=0.0, most=1.0)
 
 

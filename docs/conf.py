@@ -1,0 +1,87 @@
+"""How the documentation is built. The source folder is the checkout, so that its links hold here as they do elsewhere:
+
+sphinx-build -W --keep-going -c docs . site
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+
+import dmoe_opt
+from dmoe_opt.solving import METHODS
+
+project = "dmoe-opt"
+author = copyright = "The dmoe-opt authors"
+version = release = dmoe_opt.__version__
+root_doc = "docs/index"
+include_patterns = ["docs/**.md", "notebooks/*.ipynb", "instances/README.md", "tests/benchmarks/README.md", "C*.md"]
+exclude_patterns = [".*", "**/.*"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_click"]
+
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
+suppress_warnings = ["myst.strikethrough"]  # it warns that only HTML can
+myst_heading_anchors = 3
+default_role = "code"
+smartquotes = False  # --solver is no dash
+autodoc_typehints_format = "short"
+autodoc_member_order = "bysource"
+napoleon_use_rtype = False
+add_module_names = False
+
+html_theme = "furo"
+html_title = f"dmoe-opt {release}"
+html_math_renderer = "mathml"
+html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_additional_pages = {"index": "start.html"}
+templates_path = ["templates"]
+
+
+def _formula(text: str, block: bool) -> str:
+    """TeX as MathML, which browsers draw themselves: pages are read without a network."""
+    try:
+        return tex2mathml(text, as_block=block)
+    except (MathError, AttributeError, IndexError) as error:
+        logging.getLogger(__name__).warning("no MathML for %r: %s", text, error)
+        return f"<code>{nodes.unescape(text)}</code>"
+
+
+def _inline(writer: HTML5Translator, node: nodes.math) -> None:
+    writer.body.append(_formula(node.astext(), block=False))
+    raise nodes.SkipNode
+
+
+def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
+    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    writer.body.append(_formula(node.astext(), block=True) + "</div>\n")
+    raise nodes.SkipNode
+
+
+class Methods(SphinxDirective):
+    """The methods of a problem, from the one table that the program has."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """A table of name, proof and words."""
+        rows = [(n, m.proves, m.says) for (p, n), m in METHODS.items() if p == self.arguments[0]]
+        lines = ["| method | proves the optimum | what it does |", "|---|---|---|"]
+        lines += [f"| `{name}` | {'yes' if proves else 'no'} | {says} |" for name, proves, says in rows]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Make the two known to Sphinx."""
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
+    app.add_directive("methods", Methods)
+    return {"parallel_read_safe": True}
