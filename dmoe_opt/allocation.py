@@ -142,7 +142,16 @@ def solve_with(
 
 
 def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`."""
+    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.allocation import solve_assignment
+    >>> result = solve_assignment(dmoe_opt.load("tiny-s1"))
+    >>> result.problem, str(result.status), result.stats["links"]
+    ('allocation', 'optimal', 4)
+    """
 
     def assign_links(cost: NDArray[np.float64]) -> Answer:
         chosen = np.zeros(cost.shape, dtype=bool)

@@ -21,6 +21,13 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
     `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. With more rows than columns the
     cheapest ones are served.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dmoe_opt.assignment import assign
+    >>> assign(np.array([[1.0, 2.0], [1.0, 9.0]])).tolist()
+    [1, 0]
     """
     columns = np.full(cost.shape[0], -1)
     finite = np.isfinite(cost)

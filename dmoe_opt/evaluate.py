@@ -43,6 +43,15 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
 
     In terms of c, the energy of a token on one subcarrier, a link costs q n / sum(1 / c); it is inf without a
     subcarrier that works.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.evaluate import round_energy_j
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> answer = dmoe_opt.solve(round_, "jesa")
+    >>> round_energy_j(round_, answer.selection, answer.allocation) == answer.objective_j
+    True
     """
     load = loads(instance, selection)
     i, j = np.nonzero(load)

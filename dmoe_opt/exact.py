@@ -109,6 +109,14 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
     Result
         `stats` has `iterations` of the ascent, and `kept`, the share of (link, subcarrier) pairs that the integer
         program still had to decide.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.exact import solve_exact
+    >>> result = solve_exact(dmoe_opt.load("scarce-8x36-s0"), time_limit=60.0)
+    >>> print(f"{result.status}: {1e3 * result.objective_j:.3f} mJ")
+    optimal: 30.748 mJ
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     found = close_in(instance, deadline=deadline, log=log)

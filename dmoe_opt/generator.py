@@ -234,7 +234,15 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
 
 
 def options(preset: str) -> dict[str, Any]:
-    """The options of a preset and their values."""
+    """The options of a preset and their values.
+
+    Examples
+    --------
+    >>> from dmoe_opt import generator
+    >>> known = generator.options("edge-8x64")
+    >>> known["num_tokens"], known["max_experts"], known["fading"]
+    (128, 2, 'rayleigh')
+    """
     function, given = _preset(preset)
     drawn = _defaults(draw_radio) if function is radio_round else {}
     return _defaults(function) | drawn | given
@@ -302,6 +310,12 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
         Seed of the one numpy Generator that draws everything.
     changes
         Options of the preset to change, see `options(preset)`: for example `num_tokens=1000`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.generate("edge-8x64", seed=7, num_tokens=16)
+    <Instance edge-8x64-s7: 16 tokens, 8 experts, 64 subcarriers>
     """
     function, given = _preset(preset)
     known = options(preset)

@@ -49,6 +49,15 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
         With the relaxed bound; `stats` has `iterations` and the `trace` of energies, which never rises. Where more
         links would be active than subcarriers exist, links are given up one by one; `infeasible` if it is proven that
         too many are needed, `no_solution` if no answer was found otherwise.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.jesa import solve_bcd
+    >>> result = solve_bcd(dmoe_opt.load("scarce-8x36-s0"))
+    >>> trace = result.stats["trace"]
+    >>> trace == sorted(trace, reverse=True), result.gap > 0.01
+    (True, True)
     """
     selection, bound = relaxed(instance)
     fewest = cache(lambda: fewest_links(instance))  # asked for where links are too many, and then again and again
@@ -100,7 +109,18 @@ def conclude(
 
 
 def descend(instance: Instance, selection: Selection, allocation: Allocation) -> Descent:
-    """The loop: DES at the prices of the allocation and assignment of what it uses, in turn."""
+    """The loop: DES at the prices of the allocation and assignment of what it uses, in turn.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt import jesa
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> start = dmoe_opt.solve(round_, "jesa", "topk")
+    >>> end = jesa.descend(round_, start.selection, start.allocation)
+    >>> end.energy_j < start.objective_j
+    True
+    """
     trace = [round_energy_j(instance, selection, allocation)]
     while len(trace) < MOST_ROUNDS:
         next_selection = select(instance, price_idle(instance, allocation))

@@ -162,6 +162,13 @@ def run(
     ------
     InputError
         If an argument is out of range, or a round has no answer.
+
+    Examples
+    --------
+    >>> from dmoe_opt import protocol
+    >>> jesa, topk = (protocol.run("digits", scheduler, num_tokens=32) for scheduler in ("jesa", "topk"))
+    >>> len(jesa.layers), jesa.total("energy_j") < topk.total("energy_j")
+    (4, True)
     """
     chosen = PRESETS.get(preset)
     if chosen is None:

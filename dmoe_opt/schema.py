@@ -23,7 +23,12 @@ from dmoe_opt.solving import PROBLEMS
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
-WORDS = {"on_shortfall": list(ON_SHORTFALL), "problem": list(PROBLEMS), "status": list(Status), "fading": list(scenario.FADING)}
+WORDS = {
+    "on_shortfall": list(ON_SHORTFALL),
+    "problem": list(PROBLEMS),
+    "status": [status.value for status in Status],
+    "fading": list(scenario.FADING),
+}
 LIMITS: list[tuple[str, Schema]] = [
     ("scores skill correlation", {"minimum": 0, "maximum": 1}),
     ("threshold", {"minimum": 0, "maximum": MOST_THRESHOLD}),

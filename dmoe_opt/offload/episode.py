@@ -158,6 +158,14 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
     ------
     InputError
         If the episode would need more than 50 million gains.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.episode import draw
+    >>> from dmoe_opt.offload.presets import preset
+    >>> episode = draw(preset("busy"), 0)
+    >>> episode.num_subtasks, episode.reward.shape
+    (310, (310, 7))
     """
     if isinstance(seed, np.random.Generator):
         rng = seed

@@ -1,0 +1,53 @@
+"""The examples in docstrings and on the pages of the documentation are run: what they print is what is printed."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+import dmoe_opt
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(dmoe_opt.__file__).parent
+MODULES = [
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>> " in path.read_text()
+]
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if ">>> " in path.read_text()]
+FENCE = re.compile(r"^```.*$", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Files go to a folder of their own, and the style of figures stays here."""
+    monkeypatch.chdir(tmp_path)
+    with matplotlib.rc_context():
+        yield
+
+
+def run(examples: list[doctest.DocTest]) -> None:
+    runner = doctest.DocTestRunner()
+    for example in examples:
+        runner.run(example)
+    assert runner.tries
+    assert not runner.failures, "see above"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str) -> None:
+    """Every example of a module."""
+    run(doctest.DocTestFinder(exclude_empty=True).find(import_module(name), name))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages(page: Path) -> None:
+    """The examples of a page, in turn, as one session."""
+    text = FENCE.sub("", page.read_text())
+    run([doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)])
