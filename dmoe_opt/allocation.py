@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3) as a problem of its own: what its methods share, and the one that is an assignment.
 
 The experts are chosen, so the load q of every link is known and one subcarrier per link is optimal: a minimum-cost
-assignment of n active links to M subcarriers at cost q c (MODEL.md section 2).
+assignment of n active links to M subcarriers at cost q c (docs/problems/allocation.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3): links to subcarriers at least energy, a minimum-cost assignment.
 
 One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs s0 q P0 / mean(r over S), never less
-than its best member alone (MODEL.md section 2).
+than its best member alone (docs/problems/allocation.md).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 1. The Lagrangian ascent (`lagrangian.py`) gives an answer of energy U and prices whose bound is L. Often L meets U.
 2. Otherwise, whatever would lift L above U is decided: experts that a token cannot or must use, by DES at those prices;
    subcarriers that a link cannot use, by the reduced costs of the assignment.
-3. HiGHS solves the integer program of MODEL.md on what is left. What it proves there, or U, bounds the round.
+3. HiGHS solves the integer program of docs/problems/joint.md on what is left. What it proves there, or U, bounds the round.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def rayleigh_gains(
 ) -> NDArray[np.float64]:
     """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
 
-    Independent in both directions, as the probability of distinct best subcarriers in MODEL.md assumes.
+    Independent in both directions, as the probability of distinct best subcarriers in docs/problems/joint.md assumes.
     """
     power = rng.standard_exponential((num_experts, num_experts, num_subcarriers))
     return _scaled(power, mean_gain)

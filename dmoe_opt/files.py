@@ -1,4 +1,4 @@
-"""Read and write instances and solutions (MODEL.md section 4), and find the committed instances by name.
+"""Read and write instances and solutions (docs/files.md), and find the committed instances by name.
 
 JSON and .npz hold the same fields; what a file holds is told by its content, what is written by the suffix.
 """

@@ -1,4 +1,4 @@
-"""The fields of the file formats (MODEL.md section 4), and how bytes become fields or one line of complaint."""
+"""The fields of the file formats (docs/files.md), and how bytes become fields or one line of complaint."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def share_threshold(scores: NDArray[np.float64], max_experts: int, share: float)
 
 
 def importance(layers: int, gamma0: float) -> NDArray[np.float64]:
-    """Importance factor gamma^(l) = gamma0^l of layers l = 1..L (MODEL.md section 1), shape (L,).
+    """Importance factor gamma^(l) = gamma0^l of layers l = 1..L (docs/problems/layers.md), shape (L,).
 
     Examples
     --------

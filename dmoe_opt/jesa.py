@@ -1,4 +1,6 @@
-"""JESA: joint expert and subcarrier allocation (P2) by block coordinate descent ([DMoE]; MODEL.md section 2).
+"""JESA: joint expert and subcarrier allocation (P2) by block coordinate descent ([DMoE]; docs/problems/joint.md).
+
+::
 
     alpha <- DES with every link on its best subcarrier
     repeat
@@ -219,7 +221,7 @@ def solve_topk(instance: Instance) -> Result:
 def solve_homogeneous(instance: Instance) -> Result:
     """H(z, D): every token reaches for the same relevance, the largest threshold of the round, with optimal allocation.
 
-    A round of a scheme without importance factors (gamma0 = 1, MODEL.md section 1); tokens whose best D experts stay
+    A round of a scheme without importance factors (gamma0 = 1, docs/problems/layers.md); tokens whose best D experts stay
     below take those. Experts are chosen by DES with every link on its best subcarrier.
     """
     problem = instance.selection_problem()

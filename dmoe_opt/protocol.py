@@ -1,4 +1,6 @@
-"""The protocol over layers: every layer of a distributed mixture of experts is a round (MODEL.md section 1).
+"""The protocol over layers: every layer of a distributed mixture of experts is a round (docs/problems/layers.md).
+
+::
 
     for each layer:
         gate scores of the hidden states; thresholds z gamma^(l); a channel draw

@@ -1,4 +1,4 @@
-"""The radio: channel power gains to rates to joules per token (MODEL.md sections 1 and 6)."""
+"""The radio: channel power gains to rates to joules per token (docs/problems/round.md)."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ sphinx-build -W --keep-going -c docs . site
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -16,13 +17,14 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 import dmoe_opt
+from dmoe_opt.offload.policies import RULES
 from dmoe_opt.solving import METHODS
 
 project = "dmoe-opt"
 author = copyright = "The dmoe-opt authors"
 version = release = dmoe_opt.__version__
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "notebooks/*.ipynb", "instances/README.md", "tests/benchmarks/README.md", "C*.md"]
+include_patterns = ["*.md", "docs/**.md", "notebooks/*.ipynb", "instances/README.md", "tests/benchmarks/README.md"]
 exclude_patterns = [".*", "**/.*"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_click"]
 
@@ -31,11 +33,15 @@ myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
 suppress_warnings = ["myst.strikethrough"]  # it warns that only HTML can
 myst_heading_anchors = 3
 default_role = "code"
-smartquotes = False  # --solver is no dash
+smartquotes_action = "De"  # quotes are left as they are
 autodoc_typehints_format = "short"
+autodoc_mock_imports = ["torch", "tianshou"]
 autodoc_member_order = "bysource"
 napoleon_use_rtype = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
+for name in dmoe_opt.__all__:
+    getattr(dmoe_opt, name)  # public names are imported when they are first used, and only then seen
 
 html_theme = "furo"
 html_title = f"dmoe-opt {release}"
@@ -47,8 +53,14 @@ html_additional_pages = {"index": "start.html"}
 templates_path = ["templates"]
 
 
+SPELLED = {r"\\[bB]igg?[lrm]?(?![a-zA-Z])|\\limits": "", r"\\dots(?![a-zA-Z])": r"\\ldots", r"\\texttt": r"\\mathtt"}
+"""What docutils does not know of TeX, in words that it does; it makes brackets and dots as large as they should be."""
+
+
 def _formula(text: str, block: bool) -> str:
     """TeX as MathML, which browsers draw themselves: pages are read without a network."""
+    for pattern, plainer in SPELLED.items():
+        text = re.sub(pattern, plainer, text)
     try:
         return tex2mathml(text, as_block=block)
     except (MathError, AttributeError, IndexError) as error:
@@ -76,12 +88,30 @@ class Methods(SphinxDirective):
         """A table of name, proof and words."""
         rows = [(n, m.proves, m.says) for (p, n), m in METHODS.items() if p == self.arguments[0]]
         lines = ["| method | proves the optimum | what it does |", "|---|---|---|"]
-        lines += [f"| `{name}` | {'yes' if proves else 'no'} | {says} |" for name, proves, says in rows]
+        lines += [
+            f"| `{name}` | {'yes' if proves else 'no'} | {says.replace('--solver', '`--solver`')} |"
+            for name, proves, says in rows
+        ]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class Rules(SphinxDirective):
+    """The rules of offloading, from the one table and their docstrings."""
+
+    def run(self) -> list[nodes.Node]:
+        """A list of name and words."""
+        return self.parse_text_to_nodes("\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in RULES.items()))
+
+
+def _is_field(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Leave out the fields of named tuples, whose docstrings would say "Alias for field number 0"."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Make the two known to Sphinx."""
+    """Make all this known to Sphinx."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.add_directive("methods", Methods)
+    app.add_directive("rules", Rules)
+    app.connect("autodoc-skip-member", _is_field)
     return {"parallel_read_safe": True}

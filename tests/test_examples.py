@@ -46,6 +46,11 @@ def test_docstrings(name: str) -> None:
     run(doctest.DocTestFinder(exclude_empty=True).find(import_module(name), name))
 
 
+def test_public_names_have_examples() -> None:
+    """Whoever asks for help on a public name sees it at work."""
+    assert [name for name in dmoe_opt.__all__ if ">>> " not in (getattr(dmoe_opt, name).__doc__ or "")] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages(page: Path) -> None:
     """The examples of a page, in turn, as one session."""
