@@ -38,7 +38,7 @@ class Point:
 
     @property
     def worth(self) -> float:
-        """What energy buys: accuracy, or the relevance reached where there is no task."""
+        """What energy buys, which is accuracy, or the relevance reached where there is no task."""
         return self.relevance if self.accuracy is None else self.accuracy
 
 

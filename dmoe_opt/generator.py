@@ -24,7 +24,7 @@ from dmoe_opt.radio import Radio
 from dmoe_opt.validate import InputError
 
 COST_UNIT_J = 2.0**-10
-"""Joules of a cost of 1 in the knapsack families: about a millijoule, and a power of two so that sums stay exact."""
+"""Joules of a cost of 1 in the knapsack families; about a millijoule, and a power of two so that sums stay exact."""
 NOISE_W = 1e-3
 POWER_W = 1e-2
 """Noise and transmit power of one subcarrier; the drawn gains carry the signal-to-noise ratio."""
@@ -187,7 +187,7 @@ FADING = ("rayleigh", "tapped")
 FAMILIES = ("uncorrelated", "weakly-correlated", "strongly-correlated", "inverse-strongly-correlated", "subset-sum")
 
 NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "shadowing_db": 6.0}
-"""5G New Radio at 30 kHz: a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them fill 20, 50 and
+"""5G New Radio at 30 kHz; a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them fill 20, 50 and
 100 MHz (3GPP TS 38.101-1, table 5.3.2-1). Path loss and shadowing are ours."""
 
 PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]] = {

@@ -136,7 +136,7 @@ class SelectionProblem:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content (not of a file): equal data has equal digests in every format."""
+        """Digest of the content, not of a file; equal data has equal digests in every format."""
         return _digest(self, ("scores", "cost", "threshold", "usable"))
 
     def infeasibility(self) -> str | None:
@@ -291,7 +291,7 @@ class Instance:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content (not of a file): equal data has equal digests in every format."""
+        """Digest of the content, not of a file; equal data has equal digests in every format."""
         if self.radio is None:
             return _digest(self, ("source", "scores", "threshold", "compute_energy", "link_energy"))
         radio = self.radio

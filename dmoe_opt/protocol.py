@@ -34,7 +34,7 @@ from dmoe_opt.solving import METHODS, solve
 from dmoe_opt.validate import InputError
 
 COMPUTE_W = 1.0
-"""Power of a node while its expert computes (ours): the time of a token is its energy over this."""
+"""Power of a node while its expert computes (ours); the time of a token is its energy over this."""
 HARDWARE_SEED = 0
 SPREAD = 2.0
 """Standard deviation of drawn gate logits."""

@@ -1,13 +1,14 @@
 """How the documentation is built. The source folder is the checkout, so that its links hold here as they do elsewhere:
 
-sphinx-build -W --keep-going -c docs . site
+sphinx-build -W --keep-going -c docs . build/site
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import numpy.typing
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -16,9 +17,18 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
-import dmoe_opt
-from dmoe_opt.offload.policies import RULES
-from dmoe_opt.solving import METHODS
+Kind = TypeVar("Kind")
+
+
+class NDArray(Generic[Kind]):
+    """Arrays as the source names them, where numpy would show ndarray[tuple[Any, ...], dtype[float64]]."""
+
+
+numpy.typing.NDArray = NDArray
+
+import dmoe_opt  # noqa: E402  # after its arrays have their name
+from dmoe_opt.offload.policies import RULES  # noqa: E402
+from dmoe_opt.solving import METHODS  # noqa: E402
 
 project = "dmoe-opt"
 author = copyright = "The dmoe-opt authors"
@@ -38,10 +48,9 @@ autodoc_typehints_format = "short"
 autodoc_mock_imports = ["torch", "tianshou"]
 autodoc_member_order = "bysource"
 napoleon_use_rtype = False
+napoleon_attr_annotations = False
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-for name in dmoe_opt.__all__:
-    getattr(dmoe_opt, name)  # public names are imported when they are first used, and only then seen
 
 html_theme = "furo"
 html_title = f"dmoe-opt {release}"
@@ -55,6 +64,7 @@ templates_path = ["templates"]
 
 SPELLED = {r"\\[bB]igg?[lrm]?(?![a-zA-Z])|\\limits": "", r"\\dots(?![a-zA-Z])": r"\\ldots", r"\\texttt": r"\\mathtt"}
 """What docutils does not know of TeX, in words that it does; it makes brackets and dots as large as they should be."""
+BRACE = re.compile(r"(<mrow>\s*)?<mo>([{}])</mo>(?!\s*</mrow>)")
 
 
 def _formula(text: str, block: bool) -> str:
@@ -62,7 +72,7 @@ def _formula(text: str, block: bool) -> str:
     for pattern, plainer in SPELLED.items():
         text = re.sub(pattern, plainer, text)
     try:
-        return tex2mathml(text, as_block=block)
+        return BRACE.sub(lambda m: m[0] if m[1] else f'<mo stretchy="false">{m[2]}</mo>', tex2mathml(text, as_block=block))
     except (MathError, AttributeError, IndexError) as error:
         logging.getLogger(__name__).warning("no MathML for %r: %s", text, error)
         return f"<code>{nodes.unescape(text)}</code>"
@@ -103,9 +113,27 @@ class Rules(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in RULES.items()))
 
 
+class Public(SphinxDirective):
+    """The public names, each from the module that it comes from."""
+
+    def run(self) -> list[nodes.Node]:
+        """What autodoc makes of them."""
+        lines = []
+        for name in dmoe_opt.__all__:
+            value = getattr(dmoe_opt, name)
+            kind = "function" if not isinstance(value, type) else "exception" if issubclass(value, Exception) else "class"
+            lines += [f".. auto{kind}:: {value.__module__}.{name}", *(["   :members:", ""] if kind == "class" else [""])]
+        return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+
+
 def _is_field(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
     """Leave out the fields of named tuples, whose docstrings would say "Alias for field number 0"."""
     return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def _factory(app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str) -> tuple[Any, Any]:
+    """A default that Python can read, where a dataclass has a factory."""
+    return signature and signature.replace("<factory>", "{}"), returns
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -113,5 +141,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.add_directive("methods", Methods)
     app.add_directive("rules", Rules)
+    app.add_directive("public", Public)
     app.connect("autodoc-skip-member", _is_field)
+    app.connect("autodoc-process-signature", _factory)
     return {"parallel_read_safe": True}

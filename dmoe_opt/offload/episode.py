@@ -107,7 +107,7 @@ class Episode:
 
     @cached_property
     def duration_s(self) -> Array:
-        """Time from the choice until the result is there, (N, E + 1), s: transfer, computing, transfer back."""
+        """Time from the choice until the result is there, (N, E + 1), s, that is transfer, computing, transfer back."""
         speed = np.append(self.scenario.experts.speed, self.scenario.device.speed)
         return np.asarray(self._transfer_s + self.work[:, None] / speed)
 

@@ -17,7 +17,7 @@ from dmoe_opt.validate import InputError, fail
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 LEAST, MOST = 1e-12, 1e15
-"""Range of every positive quantity: wide enough for any unit, narrow enough that products stay finite."""
+"""Range of every positive quantity, wide enough for any unit, narrow enough that products stay finite."""
 MOST_LOSS = 1e6
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
 
