@@ -5,6 +5,7 @@ sphinx-build -W --keep-going -c docs . build/site
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any, Generic, TypeVar
 
@@ -62,30 +63,37 @@ html_additional_pages = {"index": "start.html"}
 templates_path = ["templates"]
 
 
-SPELLED = {r"\\[bB]igg?[lrm]?(?![a-zA-Z])|\\limits": "", r"\\dots(?![a-zA-Z])": r"\\ldots", r"\\texttt": r"\\mathtt"}
-"""What docutils does not know of TeX, in words that it does; it makes brackets and dots as large as they should be."""
+SPELLED = {
+    r"\\([bB]igg?)(?=[(\[])": r"\\\1l",
+    r"\\([bB]igg?)(?=[)\]])": r"\\\1r",
+    r"\\[bB]igg?m?(?![a-zA-Z])|\\limits": "",
+    r"\\dots(?![a-zA-Z])": r"\\ldots",
+    r"\\texttt": r"\\mathtt",
+}
+"""What docutils does not know of TeX, in words that it does."""
 BRACE = re.compile(r"(<mrow>\s*)?<mo>([{}])</mo>(?!\s*</mrow>)")
 
 
-def _formula(text: str, block: bool) -> str:
+def _formula(node: nodes.Element, block: bool) -> str:
     """TeX as MathML, which browsers draw themselves: pages are read without a network."""
+    text = node.astext()
     for pattern, plainer in SPELLED.items():
         text = re.sub(pattern, plainer, text)
     try:
         return BRACE.sub(lambda m: m[0] if m[1] else f'<mo stretchy="false">{m[2]}</mo>', tex2mathml(text, as_block=block))
     except (MathError, AttributeError, IndexError) as error:
-        logging.getLogger(__name__).warning("no MathML for %r: %s", text, error)
-        return f"<code>{nodes.unescape(text)}</code>"
+        logging.getLogger(__name__).warning("no MathML for %r: %s", text, error, location=node)
+        return f"<code>{html.escape(text)}</code>"
 
 
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
-    writer.body.append(_formula(node.astext(), block=False))
+    writer.body.append(_formula(node, block=False))
     raise nodes.SkipNode
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
     writer.body.append(writer.starttag(node, "div", CLASS="math"))
-    writer.body.append(_formula(node.astext(), block=True) + "</div>\n")
+    writer.body.append(_formula(node, block=True) + "</div>\n")
     raise nodes.SkipNode
 
 
