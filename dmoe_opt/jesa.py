@@ -111,18 +111,7 @@ def conclude(
 
 
 def descend(instance: Instance, selection: Selection, allocation: Allocation) -> Descent:
-    """The loop: DES at the prices of the allocation and assignment of what it uses, in turn.
-
-    Examples
-    --------
-    >>> import dmoe_opt
-    >>> from dmoe_opt import jesa
-    >>> round_ = dmoe_opt.load("tiny-s1")
-    >>> start = dmoe_opt.solve(round_, "jesa", "topk")
-    >>> end = jesa.descend(round_, start.selection, start.allocation)
-    >>> end.energy_j < start.objective_j
-    True
-    """
+    """The loop: DES at the prices of the allocation and assignment of what it uses, in turn."""
     trace = [round_energy_j(instance, selection, allocation)]
     while len(trace) < MOST_ROUNDS:
         next_selection = select(instance, price_idle(instance, allocation))

@@ -41,7 +41,10 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
-suppress_warnings = ["myst.strikethrough"]  # it warns that only HTML can
+suppress_warnings = [
+    "myst.strikethrough",  # that only HTML can
+    "ref.python",  # that two modules have a class of the same name, where an annotation is read unresolved
+]
 myst_heading_anchors = 3
 default_role = "code"
 smartquotes_action = "De"  # quotes are left as they are
