@@ -1,4 +1,4 @@
-"""Which links may be active, at most M of them: the difficulty where spectrum is scarce (MODEL.md section 2).
+"""Which links may be active, at most M of them: the difficulty where spectrum is scarce (docs/problems/joint.md).
 
 Nodes share no link, so each node decides for itself which of its links can be closed while each of its tokens still
 reaches its threshold with at most D experts; only the number of links ties the nodes together.

@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3) as a problem of its own: what its methods share, and the one that is an assignment.
 
 The experts are chosen, so the load q of every link is known and one subcarrier per link is optimal: a minimum-cost
-assignment of n active links to M subcarriers at cost q c (MODEL.md section 2).
+assignment of n active links to M subcarriers at cost q c (docs/problems/allocation.md).
 """
 
 from __future__ import annotations
@@ -142,7 +142,16 @@ def solve_with(
 
 
 def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`."""
+    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.allocation import solve_assignment
+    >>> result = solve_assignment(dmoe_opt.load("tiny-s1"))
+    >>> result.problem, str(result.status), result.stats["links"]
+    ('allocation', 'optimal', 4)
+    """
 
     def assign_links(cost: NDArray[np.float64]) -> Answer:
         chosen = np.zeros(cost.shape, dtype=bool)

@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3): links to subcarriers at least energy, a minimum-cost assignment.
 
 One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs s0 q P0 / mean(r over S), never less
-than its best member alone (MODEL.md section 2).
+than its best member alone (docs/problems/allocation.md).
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
     `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. With more rows than columns the
     cheapest ones are served.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dmoe_opt.assignment import assign
+    >>> assign(np.array([[1.0, 2.0], [1.0, 9.0]])).tolist()
+    [1, 0]
     """
     columns = np.full(cost.shape[0], -1)
     finite = np.isfinite(cost)

@@ -11,7 +11,16 @@ from dmoe_opt.result import Result, build
 
 
 def relaxed(instance: Instance) -> tuple[Selection, float]:
-    """Every link on its best subcarrier, exclusivity (C3) dropped: one DES pass, and a lower bound on every round."""
+    """Every link on its best subcarrier, exclusivity (C3) dropped: one DES pass, and a lower bound on every round.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.bounds import relaxed
+    >>> selection, bound_j = relaxed(dmoe_opt.load("tiny-s1"))
+    >>> round(1e3 * bound_j, 4)
+    2.6423
+    """
     problem = instance.selection_problem()
     selection, bound = des.choose(problem, problem.cost, problem.usable)
     return selection, float(bound.sum())

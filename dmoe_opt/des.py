@@ -9,7 +9,7 @@ Per token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta,  sum_j x_j 
 3. *Reduction.* An expert whose reduced cost exceeds the gap is decided.
 4. *Search.* Depth first over the rest, dearest decision first; bounds are look-ups in tables made once per token;
    the last two experts are found by one sweep over the rest instead of by branching.
-5. A token that is still open after a few hundred nodes is split by its number of experts: with |S| = n fixed the
+5. A token that is still open after a few hundred nodes is split by its number of experts: with n of them fixed the
    relaxation cannot mix sizes, which closes costs that are correlated with scores (Pisinger, Computers & OR 32, 2005).
 """
 
@@ -115,6 +115,17 @@ def solve_selection(
     -------
     Result
         `stats` has `nodes` in all, and per token `token_bound_j` and `token_nodes`.
+
+    Examples
+    --------
+    >>> from dmoe_opt import SelectionProblem, des
+    >>> problem = SelectionProblem(
+    ...     scores=[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], cost=[[1.0, 3.0, 2.0], [1.0, 2.0, 2.0]],
+    ...     threshold=[0.6, 0.5], max_experts=2,
+    ... )
+    >>> result = des.solve_selection(problem)
+    >>> result.objective_j, result.stats["token_bound_j"].tolist()
+    (5.0, [3.0, 2.0])
     """
     search = _Search(problem)
     _run_all(search, UNLIMITED if node_limit is None else node_limit, threads, time_limit, progress)
@@ -149,7 +160,17 @@ def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None
 
 
 def relaxation(problem: SelectionProblem | Instance) -> float:
-    """Bound of the linear relaxation with both rows, in joules, without any search."""
+    """Bound of the linear relaxation with both rows, in joules, without any search.
+
+    Examples
+    --------
+    Of expert 1, 0.6 / 0.75 would do; whole experts cost 3 J:
+
+    >>> from dmoe_opt import SelectionProblem, des
+    >>> problem = SelectionProblem(scores=[[0.25, 0.75]], cost=[[1.0, 3.0]], threshold=0.6, max_experts=1)
+    >>> round(des.relaxation(problem), 6), des.solve_selection(problem).objective_j
+    (2.4, 3.0)
+    """
     search = _Search(as_problem(problem))
     search.run(slice(None), 0)
     return float(search.bound.sum())
@@ -163,6 +184,19 @@ def choose(
     `cost` and `usable` (T, K) stand in for those of the problem; thresholds stay as they are. Returns the selection
     and the bound per token in J, inf where a token cannot be served. A token that reaches the limit has its best
     selection and a valid bound.
+
+    Examples
+    --------
+    At twice the price everywhere the same experts, for twice the bound:
+
+    >>> import numpy as np
+    >>> import dmoe_opt
+    >>> from dmoe_opt import des
+    >>> problem = dmoe_opt.load("tiny-s1").selection_problem()
+    >>> selection, bound = des.choose(problem, 2 * problem.cost, problem.usable)
+    >>> answer = dmoe_opt.solve(problem)
+    >>> bool((selection == answer.selection).all()), round(float(bound.sum()) / answer.objective_j, 9)
+    (True, 2.0)
     """
     for array in (cost, usable):
         array.flags.writeable = False
@@ -184,6 +218,20 @@ def search_tree(
     ------
     InputError
         If there is no such token.
+
+    Examples
+    --------
+    >>> from dmoe_opt import SelectionProblem, des
+    >>> problem = SelectionProblem(scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2)
+    >>> for node in des.search_tree(problem, 0, reduce=False, sweep=False):
+    ...     print(node.node, node.parent, node.expert, node.taken, f"{node.bound_j:.3g}", node.reason)
+    0 -1 None None 1.8 branched
+    1 0 0 True 1.8 branched
+    2 1 1 False 1.8 branched
+    3 2 2 False inf cannot reach the threshold
+    4 2 2 True 3 reaches the threshold
+    5 1 1 True 4 reaches the threshold
+    6 0 0 False inf cannot reach the threshold
     """
     most = validate.whole("most", most)
     problem = as_problem(problem)

@@ -43,6 +43,15 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
 
     In terms of c, the energy of a token on one subcarrier, a link costs q n / sum(1 / c); it is inf without a
     subcarrier that works.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.evaluate import round_energy_j
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> answer = dmoe_opt.solve(round_, "jesa")
+    >>> round_energy_j(round_, answer.selection, answer.allocation) == answer.objective_j
+    True
     """
     load = loads(instance, selection)
     i, j = np.nonzero(load)
@@ -53,7 +62,7 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
 
 
 def round_violations(instance: Instance, selection: Selection, allocation: Allocation) -> list[str]:
-    """Every rule of a round that a decision breaks: (C1) to (C4) of MODEL.md section 1; empty if it is feasible."""
+    """Every rule of a round that a decision breaks: (C1) to (C4) of docs/problems/round.md; empty if it is feasible."""
     found = violations(instance.selection_problem(), selection)
     if found:
         return found
@@ -83,7 +92,7 @@ def _chosen_units(problem: SelectionProblem, selection: Selection) -> NDArray[np
 def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
     """Every rule of P1 that a selection breaks, one sentence each; empty if it is feasible.
 
-    Rules (C1) relevance, after the shortfall rule, and (C2) at most D experts of MODEL.md section 1, and that no
+    Rules (C1) relevance, after the shortfall rule, and (C2) at most D experts of docs/problems/round.md, and that no
     token uses an expert it cannot reach.
     """
     shape = (problem.num_tokens, problem.num_experts)

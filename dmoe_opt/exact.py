@@ -3,7 +3,7 @@
 1. The Lagrangian ascent (`lagrangian.py`) gives an answer of energy U and prices whose bound is L. Often L meets U.
 2. Otherwise, whatever would lift L above U is decided: experts that a token cannot or must use, by DES at those prices;
    subcarriers that a link cannot use, by the reduced costs of the assignment.
-3. HiGHS solves the integer program of MODEL.md on what is left. What it proves there, or U, bounds the round.
+3. HiGHS solves the integer program of docs/problems/joint.md on what is left. What it proves there, or U, bounds the round.
 """
 
 from __future__ import annotations
@@ -109,6 +109,14 @@ def solve_exact(instance: Instance, *, time_limit: float | None = None, log: Log
     Result
         `stats` has `iterations` of the ascent, and `kept`, the share of (link, subcarrier) pairs that the integer
         program still had to decide.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.exact import solve_exact
+    >>> result = solve_exact(dmoe_opt.load("scarce-8x36-s0"), time_limit=60.0)
+    >>> print(f"{result.status}: {1e3 * result.objective_j:.3f} mJ")
+    optimal: 30.748 mJ
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     found = close_in(instance, deadline=deadline, log=log)

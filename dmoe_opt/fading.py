@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 REFERENCE_DISTANCE = 0.5
 """Reference distance of the path loss in sides of the square; two uniform points are about that far apart (median 0.51)."""
 LEAST_DISTANCE = 0.02
-"""Nodes closer than this, in sides of the square, count as this far apart: log-distance path loss diverges at 0."""
+"""Nodes closer than this, in sides of the square, count as this far apart, since log-distance path loss diverges at 0."""
 
 
 def rayleigh_gains(
@@ -21,7 +21,7 @@ def rayleigh_gains(
 ) -> NDArray[np.float64]:
     """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
 
-    Independent in both directions, as the probability of distinct best subcarriers in MODEL.md assumes.
+    Independent in both directions, as the probability of distinct best subcarriers in docs/problems/joint.md assumes.
     """
     power = rng.standard_exponential((num_experts, num_experts, num_subcarriers))
     return _scaled(power, mean_gain)

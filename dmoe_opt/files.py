@@ -1,4 +1,4 @@
-"""Read and write instances and solutions (MODEL.md section 4), and find the committed instances by name.
+"""Read and write instances and solutions (docs/files.md), and find the committed instances by name.
 
 JSON and .npz hold the same fields; what a file holds is told by its content, what is written by the suffix.
 """
@@ -56,6 +56,12 @@ def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
     ------
     InputError
         One line naming file, field, index, value and what is allowed.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.load("tiny-s1")
+    <Instance tiny-s1: 6 tokens, 3 experts, 6 subcarriers>
     """
     data = _read(resolve(path_or_name))
     if isinstance(data, Solution):
@@ -78,6 +84,17 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
     ------
     InputError
         If the file cannot be written; a file that was there before is then left as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.generate("tiny", seed=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "round.npz")
+    ...     dmoe_opt.save(round_, path)
+    ...     dmoe_opt.load(path).sha256 == round_.sha256
+    True
     """
     if isinstance(data, Instance | SelectionProblem):
         fields = _fields_of(data)

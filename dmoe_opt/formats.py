@@ -1,4 +1,4 @@
-"""The fields of the file formats (MODEL.md section 4), and how bytes become fields or one line of complaint."""
+"""The fields of the file formats (docs/files.md), and how bytes become fields or one line of complaint."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Solution(_Fields):
     message: str = ""
 
 
-_KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTION: Solution}
+KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTION: Solution}
 
 
 def read_fields(content: bytes) -> dict[str, Any] | Solution:
@@ -105,11 +105,11 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:
-    if not isinstance(format_name, str) or format_name not in _KINDS:
-        raise fail("format", format_name, " or ".join(f'"{name}"' for name in _KINDS))
+    if not isinstance(format_name, str) or format_name not in KINDS:
+        raise fail("format", format_name, " or ".join(f'"{name}"' for name in KINDS))
     if not isinstance(version, int) or version != VERSION or isinstance(version, bool):
         raise fail("version", version, f"{VERSION} (a newer file needs a newer dmoe-opt)")
-    return _KINDS[format_name]
+    return KINDS[format_name]
 
 
 def _parse(content: bytes) -> dict[str, Any] | Solution:

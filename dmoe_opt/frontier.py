@@ -38,7 +38,7 @@ class Point:
 
     @property
     def worth(self) -> float:
-        """What energy buys: accuracy, or the relevance reached where there is no task."""
+        """What energy buys, which is accuracy, or the relevance reached where there is no task."""
         return self.relevance if self.accuracy is None else self.accuracy
 
 
@@ -62,6 +62,13 @@ def frontier(
     ------
     InputError
         As `protocol.run`, or if a list is empty.
+
+    Examples
+    --------
+    >>> from dmoe_opt.frontier import frontier
+    >>> points = frontier("digits", schedulers=["jesa", "topk"], gamma0=[0.8], z=[0.5, 1.0], seeds=2, num_tokens=32)
+    >>> [(point.scheduler, point.z) for point in points]
+    [('jesa', 0.5), ('jesa', 1.0), ('topk', 1.0)]
     """
     for name, values in (("schedulers", schedulers), ("gamma0", gamma0), ("z", z), ("max_experts", max_experts)):
         if not len(values):

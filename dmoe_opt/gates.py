@@ -51,5 +51,12 @@ def share_threshold(scores: NDArray[np.float64], max_experts: int, share: float)
 
 
 def importance(layers: int, gamma0: float) -> NDArray[np.float64]:
-    """Importance factor gamma^(l) = gamma0^l of layers l = 1..L (MODEL.md section 1), shape (L,)."""
+    """Importance factor gamma^(l) = gamma0^l of layers l = 1..L (docs/problems/layers.md), shape (L,).
+
+    Examples
+    --------
+    >>> from dmoe_opt.gates import importance
+    >>> importance(3, 0.5).tolist()
+    [0.5, 0.25, 0.125]
+    """
     return np.asarray(gamma0 ** np.arange(1, layers + 1))

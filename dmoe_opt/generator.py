@@ -24,7 +24,7 @@ from dmoe_opt.radio import Radio
 from dmoe_opt.validate import InputError
 
 COST_UNIT_J = 2.0**-10
-"""Joules of a cost of 1 in the knapsack families: about a millijoule, and a power of two so that sums stay exact."""
+"""Joules of a cost of 1 in the knapsack families; about a millijoule, and a power of two so that sums stay exact."""
 NOISE_W = 1e-3
 POWER_W = 1e-2
 """Noise and transmit power of one subcarrier; the drawn gains carry the signal-to-noise ratio."""
@@ -187,7 +187,7 @@ FADING = ("rayleigh", "tapped")
 FAMILIES = ("uncorrelated", "weakly-correlated", "strongly-correlated", "inverse-strongly-correlated", "subset-sum")
 
 NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "shadowing_db": 6.0}
-"""5G New Radio at 30 kHz: a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them fill 20, 50 and
+"""5G New Radio at 30 kHz; a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them fill 20, 50 and
 100 MHz (3GPP TS 38.101-1, table 5.3.2-1). Path loss and shadowing are ours."""
 
 PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]] = {
@@ -234,7 +234,15 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
 
 
 def options(preset: str) -> dict[str, Any]:
-    """The options of a preset and their values."""
+    """The options of a preset and their values.
+
+    Examples
+    --------
+    >>> from dmoe_opt import generator
+    >>> known = generator.options("edge-8x64")
+    >>> known["num_tokens"], known["max_experts"], known["fading"]
+    (128, 2, 'rayleigh')
+    """
     function, given = _preset(preset)
     drawn = _defaults(draw_radio) if function is radio_round else {}
     return _defaults(function) | drawn | given
@@ -302,6 +310,12 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
         Seed of the one numpy Generator that draws everything.
     changes
         Options of the preset to change, see `options(preset)`: for example `num_tokens=1000`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.generate("edge-8x64", seed=7, num_tokens=16)
+    <Instance edge-8x64-s7: 16 tokens, 8 experts, 64 subcarriers>
     """
     function, given = _preset(preset)
     known = options(preset)

@@ -61,6 +61,13 @@ class SelectionProblem:
     ------
     InputError
         One line naming field, index, value and what is allowed.
+
+    Examples
+    --------
+    >>> from dmoe_opt import SelectionProblem, solve
+    >>> problem = SelectionProblem(scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2)
+    >>> solve(problem).selection.tolist()
+    [[True, False, True]]
     """
 
     scores: NDArray[np.float64]
@@ -129,7 +136,7 @@ class SelectionProblem:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content (not of a file): equal data has equal digests in every format."""
+        """Digest of the content, not of a file; equal data has equal digests in every format."""
         return _digest(self, ("scores", "cost", "threshold", "usable"))
 
     def infeasibility(self) -> str | None:
@@ -186,6 +193,18 @@ class Instance:
     ------
     InputError
         One line naming field, index, value and what is allowed.
+
+    Examples
+    --------
+    Token 0 goes from node 0 to expert 1 for 1 + 0.25 J, token 1 stays at its own expert for 0.25 J:
+
+    >>> from dmoe_opt import Instance, solve
+    >>> round_ = Instance(
+    ...     source=[0, 1], scores=[[0.25, 0.75], [0.25, 0.75]], threshold=0.5, max_experts=1,
+    ...     compute_energy=[0.5, 0.25], link_energy=[[[0.0, 0.0], [1.0, 2.0]], [[3.0, 4.0], [0.0, 0.0]]],
+    ... )
+    >>> solve(round_, "jesa").objective_j
+    1.5
     """
 
     source: NDArray[np.int64]
@@ -272,7 +291,7 @@ class Instance:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content (not of a file): equal data has equal digests in every format."""
+        """Digest of the content, not of a file; equal data has equal digests in every format."""
         if self.radio is None:
             return _digest(self, ("source", "scores", "threshold", "compute_energy", "link_energy"))
         radio = self.radio

@@ -1,4 +1,6 @@
-"""JESA: joint expert and subcarrier allocation (P2) by block coordinate descent ([DMoE]; MODEL.md section 2).
+"""JESA: joint expert and subcarrier allocation (P2) by block coordinate descent ([DMoE]; docs/problems/joint.md).
+
+::
 
     alpha <- DES with every link on its best subcarrier
     repeat
@@ -49,6 +51,15 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
         With the relaxed bound; `stats` has `iterations` and the `trace` of energies, which never rises. Where more
         links would be active than subcarriers exist, links are given up one by one; `infeasible` if it is proven that
         too many are needed, `no_solution` if no answer was found otherwise.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.jesa import solve_bcd
+    >>> result = solve_bcd(dmoe_opt.load("scarce-8x36-s0"))
+    >>> trace = result.stats["trace"]
+    >>> trace == sorted(trace, reverse=True), result.gap > 0.01
+    (True, True)
     """
     selection, bound = relaxed(instance)
     fewest = cache(lambda: fewest_links(instance))  # asked for where links are too many, and then again and again
@@ -199,7 +210,7 @@ def solve_topk(instance: Instance) -> Result:
 def solve_homogeneous(instance: Instance) -> Result:
     """H(z, D): every token reaches for the same relevance, the largest threshold of the round, with optimal allocation.
 
-    A round of a scheme without importance factors (gamma0 = 1, MODEL.md section 1); tokens whose best D experts stay
+    A round of a scheme without importance factors (gamma0 = 1, docs/problems/layers.md); tokens whose best D experts stay
     below take those. Experts are chosen by DES with every link on its best subcarrier.
     """
     problem = instance.selection_problem()

@@ -90,7 +90,19 @@ def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
-    """L and its parts at prices (T, K); own experts are priced 0."""
+    """L and its parts at prices (T, K); own experts are priced 0.
+
+    Examples
+    --------
+    At the least prices the bound is the relaxed one:
+
+    >>> import dmoe_opt
+    >>> from dmoe_opt import bounds, lagrangian
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> point = lagrangian.evaluate_at(round_, round_.best_link_energy[round_.source])
+    >>> round(point.value / bounds.relaxed(round_)[1], 9)
+    1.0
+    """
     problem = instance.selection_problem()
     # prices can make costs follow scores, the hard case of DES
     selection, bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, des.QUICK_NODES)
@@ -196,6 +208,16 @@ def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log
     -------
     Result
         `stats` has `iterations` of the ascent.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.bounds import relaxed
+    >>> from dmoe_opt.lagrangian import solve_lagrangian
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> result = solve_lagrangian(round_)
+    >>> result.bound_j > relaxed(round_)[1], result.gap < 1e-6
+    (True, True)
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     found = close_in(instance, deadline=deadline, log=log)

@@ -1,4 +1,6 @@
-"""The protocol over layers: every layer of a distributed mixture of experts is a round (MODEL.md section 1).
+"""The protocol over layers: every layer of a distributed mixture of experts is a round (docs/problems/layers.md).
+
+::
 
     for each layer:
         gate scores of the hidden states; thresholds z gamma^(l); a channel draw
@@ -32,7 +34,7 @@ from dmoe_opt.solving import METHODS, solve
 from dmoe_opt.validate import InputError
 
 COMPUTE_W = 1.0
-"""Power of a node while its expert computes (ours): the time of a token is its energy over this."""
+"""Power of a node while its expert computes (ours); the time of a token is its energy over this."""
 HARDWARE_SEED = 0
 SPREAD = 2.0
 """Standard deviation of drawn gate logits."""
@@ -162,6 +164,13 @@ def run(
     ------
     InputError
         If an argument is out of range, or a round has no answer.
+
+    Examples
+    --------
+    >>> from dmoe_opt import protocol
+    >>> jesa, topk = (protocol.run("digits", scheduler, num_tokens=32) for scheduler in ("jesa", "topk"))
+    >>> len(jesa.layers), jesa.total("energy_j") < topk.total("energy_j")
+    (4, True)
     """
     chosen = PRESETS.get(preset)
     if chosen is None:

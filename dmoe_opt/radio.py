@@ -1,4 +1,4 @@
-"""The radio: channel power gains to rates to joules per token (MODEL.md sections 1 and 6)."""
+"""The radio: channel power gains to rates to joules per token (docs/problems/round.md)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ class Radio:
     ------
     InputError
         If a value is not finite, has the wrong sign, or the gains are not of shape (K, K, M).
+
+    Examples
+    --------
+    At a signal-to-noise ratio of 1 the rate is one bit a second and hertz, so one bit at 1 W takes 1 J:
+
+    >>> import numpy as np
+    >>> from dmoe_opt import Radio
+    >>> radio = Radio(np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    >>> radio.link_energy_j()[:, :, 0].tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
     """
 
     gains: NDArray[np.float64]

@@ -21,7 +21,14 @@ BOUND_NOISE = 1e-9
 
 
 class Status(StrEnum):
-    """What is known of an answer."""
+    """What is known of an answer.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.solve(dmoe_opt.load("scarce-8x36-s1"), "jesa").status is dmoe_opt.Status.INFEASIBLE
+    True
+    """
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
@@ -36,6 +43,13 @@ class Result:
     `selection` is a bool array (T, K), `allocation` a bool array (K, K, M), None where only experts are chosen; `gap`
     is (objective - bound) / objective; `shortfall` lists the tokens whose threshold was lowered; `stats` holds the
     method's own counters; `message` says in words why there is no answer.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> result = dmoe_opt.solve(dmoe_opt.load("tiny-s1"), "jesa", "exact")
+    >>> print(f"{result.status}: {1e3 * result.objective_j:.4f} mJ, bound {1e3 * result.bound_j:.4f} mJ")
+    optimal: 2.6434 mJ, bound 2.6434 mJ
     """
 
     problem: str
@@ -204,6 +218,18 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
 
     Recomputed are rules, energy, gap, status and shortfall, and that tokens cannot be served. A bound, and that
     subcarriers are too few for a round, stay the word of the method: only a method can prove them.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> answer = dmoe_opt.solve(round_)
+    >>> dmoe_opt.check(round_, answer)
+    []
+    >>> claim = answer.solution()
+    >>> claim.selection[0] = []
+    >>> dmoe_opt.check(round_, claim)
+    ['token 0 (C1): relevance 0 is below 0.694961548']
     """
     if not isinstance(data, Instance | SelectionProblem):
         raise fail("instance", data, "an Instance or a SelectionProblem")

@@ -83,7 +83,14 @@ PROBLEMS = tuple(dict.fromkeys(problem for problem, _ in METHODS))
 
 
 def methods(problem: str = "selection") -> list[str]:
-    """Names of the methods of a problem."""
+    """Names of the methods of a problem.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.methods("allocation")
+    ['assignment', 'pyomo', 'cvxpy', 'networkx']
+    """
     if problem not in PROBLEMS:
         raise InputError(f'problem = "{problem}"; allowed: {", ".join(PROBLEMS)}')
     return [name for of, name in METHODS if of == problem]
@@ -164,6 +171,13 @@ def solve(
     ------
     InputError
         If there is no such problem, method or option.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> dmoe_opt.solve(round_, problem="jesa", method="bcd", restarts=4, seed=1).solved
+    True
     """
     if not isinstance(instance, Instance | SelectionProblem):
         raise validate.fail("instance", instance, "an Instance or a SelectionProblem; dmoe_opt.load reads one from a file")

@@ -45,6 +45,14 @@ class Trace:
     ------
     InputError
         One line naming field, index, value and what is allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dmoe_opt.traces import Trace, to_rounds
+    >>> trace = Trace(np.full((2, 5, 4), 0.25), experts_per_token=2)
+    >>> list(to_rounds(trace, num_subcarriers=16))
+    [<Instance trace-l0: 5 tokens, 4 experts, 16 subcarriers>, <Instance trace-l1: 5 tokens, 4 experts, 16 subcarriers>]
     """
 
     scores: NDArray[np.float64]

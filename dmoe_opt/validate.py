@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 
 class InputError(ValueError):
-    """Bad input from a user or a file, told in one line."""
+    """Bad input from a user or a file, told in one line.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.SelectionProblem(scores=[[1.5]], cost=[[1.0]], threshold=0.5, max_experts=1)
+    Traceback (most recent call last):
+    dmoe_opt.validate.InputError: scores[0][0] = 1.5; allowed: finite numbers in [0, 1]
+    """
 
 
 def _shorten(value: object, most: int = 60) -> str:

@@ -1,7 +1,8 @@
-"""P3 in networkx: every active link sends one unit over a subcarrier into the band at least energy (MODEL.md section 2).
+"""P3 in networkx: every active link sends one unit over a subcarrier into the band at least energy.
 
-A minimum-cost flow rather than networkx's bipartite matching, which calls scipy, or its general matching: the flow is
-the assignment drawn as a network, and network simplex ends at a vertex, where every flow is whole. It needs whole
+A minimum-cost flow (docs/problems/allocation.md) rather than networkx's bipartite matching, which calls scipy, or its
+general matching: the flow is the assignment drawn as a network, and network simplex ends at a vertex, where every flow
+is whole. It needs whole
 costs: they are rounded down to multiples of 1/SCALE, so the optimum of the network is a lower bound, and less than
 n/SCALE below the true one. That is at least 1 in the units used here, so rounding costs a relative gap below n/SCALE,
 5e-11 for 56 links.

@@ -1,4 +1,4 @@
-"""P3 in Pyomo: every active link gets a subcarrier of its own at least energy (MODEL.md section 2)."""
+"""P3 in Pyomo: every active link gets a subcarrier of its own at least energy (docs/problems/allocation.md)."""
 
 from __future__ import annotations
 

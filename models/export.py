@@ -29,6 +29,17 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
     ------
     InputError
         If the suffix is none of .mps, .lp, .nl, the problem has no model, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import dmoe_opt
+    >>> from dmoe_opt.models.export import export
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "tiny.lp"
+    ...     factor = export(dmoe_opt.load("tiny-s1"), "selection", path)
+    ...     "binary" in path.read_text()
+    True
     """
     suffix = Path(path).suffix
     if suffix not in SUFFIXES:

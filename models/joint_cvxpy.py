@@ -1,4 +1,4 @@
-"""P2 in CVXPY: experts and subcarriers at once, an exact integer program in matrix form (MODEL.md section 2)."""
+"""P2 in CVXPY: experts and subcarriers at once, an exact integer program in matrix form (docs/problems/joint.md)."""
 
 from __future__ import annotations
 

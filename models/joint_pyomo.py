@@ -1,4 +1,4 @@
-"""P2 in Pyomo: experts and subcarriers at once, an exact integer program (MODEL.md section 2)."""
+"""P2 in Pyomo: experts and subcarriers at once, an exact integer program (docs/problems/joint.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clairvoyant offloading in CVXPY: an interval packing that knows all arrivals (MODEL.md section 6)."""
+"""Clairvoyant offloading in CVXPY: an interval packing that knows all arrivals (docs/problems/offloading.md)."""
 
 from __future__ import annotations
 

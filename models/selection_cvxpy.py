@@ -1,4 +1,4 @@
-"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy (MODEL.md section 2)."""
+"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy (docs/problems/selection.md)."""
 
 from __future__ import annotations
 

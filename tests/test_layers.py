@@ -55,7 +55,7 @@ LAYERS = [
     ["offload.episode"],
     ["offload.simulate", "offload.store"],
     ["offload.presets"],
-    ["offload.policies", "offload.observe", "offload.optimum"],
+    ["offload.policies", "offload.observe", "offload.optimum", "schema"],
     ["offload.agent", "offload.environment", "models.offload_pyomo", "models.offload_cvxpy"],
     ["offload.training", "offload.comparing"],
     ["plot.offload"],

@@ -1,4 +1,4 @@
-"""Edge offloading (MODEL.md section 6): a device hands the subtasks of its jobs to edge experts as they arrive.
+"""Edge offloading (docs/problems/offloading.md): a device hands the subtasks of its jobs to edge experts as they arrive.
 
 After J. Wang, H. Du, D. Niyato et al., *Toward Scalable Generative AI via Mixture of Experts in Mobile Edge Networks*, IEEE
 Wireless Communications 32(1), 2025, arXiv 2402.06942, which describes the framework; state, action and reward are ours.

@@ -183,6 +183,14 @@ def compare(
     ------
     InputError
         As `policy`.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.comparing import compare
+    >>> from dmoe_opt.offload.presets import preset
+    >>> comparison = compare(preset("busy"), ["greedy", "local"], episodes=1)
+    >>> [(row.policy, round(row.optimum_share, 2)) for row in comparison.rows]
+    [('greedy', 0.85), ('local', 0.08)]
     """
     scenario = scenario_of(data)
     names = list(policies or [*RULES, *(agents or {})])

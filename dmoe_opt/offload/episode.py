@@ -107,7 +107,7 @@ class Episode:
 
     @cached_property
     def duration_s(self) -> Array:
-        """Time from the choice until the result is there, (N, E + 1), s: transfer, computing, transfer back."""
+        """Time from the choice until the result is there, (N, E + 1), s, that is transfer, computing, transfer back."""
         speed = np.append(self.scenario.experts.speed, self.scenario.device.speed)
         return np.asarray(self._transfer_s + self.work[:, None] / speed)
 
@@ -158,6 +158,14 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
     ------
     InputError
         If the episode would need more than 50 million gains.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.episode import draw
+    >>> from dmoe_opt.offload.presets import preset
+    >>> episode = draw(preset("busy"), 0)
+    >>> episode.num_subtasks, episode.reward.shape
+    (310, (310, 7))
     """
     if isinstance(seed, np.random.Generator):
         rng = seed

@@ -2,15 +2,17 @@
 
 The observation has 5 E + Y + 4 entries, float32, for E experts and Y types, in this order:
 
-| entries | unit, range | meaning |
-|---|---|---|
-| E + 1 | 0 or 1 | the action mask: expert open; the last, the device, always is |
-| E + 1 | reward, clipped to [-2, 2] | what each action earns now, the loss where it is not open |
-| E + 1 | deadlines, clipped to [0, 2] | time from choice to result |
-| E | 0 to 1 | share of the expert's slots that are free |
-| E | deadlines, clipped to [0, 2] | mean time until its occupied slots are free, 0 if none is occupied |
-| Y | 0 or 1 | type of the subtask |
-| 1 | 0 to 1 | its share in its job |
+======= ============================ ====================================================================
+entries unit, range                  meaning
+======= ============================ ====================================================================
+E + 1   0 or 1                       the action mask: expert open; the last, the device, always is
+E + 1   reward, clipped to [-2, 2]   what each action earns now, the loss where it is not open
+E + 1   deadlines, clipped to [0, 2] time from choice to result
+E       0 to 1                       share of the expert's slots that are free
+E       deadlines, clipped to [0, 2] mean time until its occupied slots are free, 0 if none is occupied
+Y       0 or 1                       type of the subtask
+1       0 to 1                       its share in its job
+======= ============================ ====================================================================
 """
 
 from __future__ import annotations

@@ -11,7 +11,15 @@ PRESETS = ("light", "busy", "fading", "mixed")
 
 
 def preset(name: str) -> Scenario:
-    """A scenario by its name; raises `InputError` if there is none."""
+    """A scenario by its name; raises `InputError` if there is none.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.presets import preset
+    >>> scenario = preset("busy")
+    >>> scenario.num_experts, scenario.types.name
+    (6, ('draft', 'code', 'image'))
+    """
     if name not in PRESETS:
         raise fail("preset", name, ", ".join(PRESETS))
     data = store.load(instances_folder() / "offload" / "scenarios" / f"{name}.json")

@@ -17,9 +17,12 @@ from dmoe_opt.validate import InputError, fail
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 LEAST, MOST = 1e-12, 1e15
-"""Range of every positive quantity: wide enough for any unit, narrow enough that products stay finite."""
+"""Range of every positive quantity, wide enough for any unit, narrow enough that products stay finite."""
 MOST_LOSS = 1e6
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
+
+
+FADING = ("none", "rayleigh")
 
 
 class _Part:
@@ -155,7 +158,7 @@ class BlockRadio(_Part):
 
     def __post_init__(self) -> None:
         self._number("bandwidth_hz power_w noise_w coherence_s")
-        validate.word("radio.fading", self.fading, ("none", "rayleigh"))
+        validate.word("radio.fading", self.fading, FADING)
         self._number("correlation", least=0.0, most=1.0)
 
 

@@ -85,7 +85,19 @@ class Account:
 
 
 def run(episode: Episode, choose: Choose) -> Whole:
-    """Play an episode: the expert of each subtask, E for the device, `LOST` for none, shape (N,)."""
+    """Play an episode: the expert of each subtask, E for the device, `LOST` for none, shape (N,).
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.episode import draw
+    >>> from dmoe_opt.offload.policies import greedy
+    >>> from dmoe_opt.offload.presets import preset
+    >>> from dmoe_opt.offload.simulate import run, violations
+    >>> episode = draw(preset("busy"), 0)
+    >>> choice = run(episode, greedy(0))
+    >>> choice.shape, violations(episode, choice)
+    ((310,), [])
+    """
     state = State(episode)
     while not state.done:
         state.step(choose(state))
@@ -93,7 +105,19 @@ def run(episode: Episode, choose: Choose) -> Whole:
 
 
 def account(episode: Episode, choice: Whole) -> Account:
-    """Evaluate a choice per subtask, as `run` returns it; the one objective of offloading."""
+    """Evaluate a choice per subtask, as `run` returns it; the one objective of offloading.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.episode import draw
+    >>> from dmoe_opt.offload.policies import greedy
+    >>> from dmoe_opt.offload.presets import preset
+    >>> from dmoe_opt.offload.simulate import account, run
+    >>> episode = draw(preset("busy"), 0)
+    >>> total = account(episode, run(episode, greedy(0)))
+    >>> total.served, total.local, total.lost, round(total.return_, 3)
+    (289, 13, 8, 52.421)
+    """
     placed = np.flatnonzero(choice != LOST)
     at = choice[placed]
     jobs = np.bincount(episode.job, minlength=1) > 0

@@ -19,7 +19,9 @@ from dmoe_opt.validate import InputError, fail
 OFFLOAD = "dmoe-opt/offload"
 
 
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """A scenario, whose parts are the dataclasses of `PARTS`, and perhaps an episode of it."""
+
     format: str
     version: int
     experts: dict[str, Any]
@@ -53,7 +55,7 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
             raise fail("format", header.format, f'"{OFFLOAD}"')
         if header.version != formats.VERSION:
             raise fail("version", header.version, f"{formats.VERSION} (a newer file needs a newer dmoe-opt)")
-        document = formats.decode(content, _Document)
+        document = formats.decode(content, Document)
         parts = {part: _build(kind, part, getattr(document, part)) for part, kind in PARTS.items()}
         scenario = Scenario(**parts, name=document.name, meta=document.meta)
         if document.episode is None:

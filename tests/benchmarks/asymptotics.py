@@ -2,7 +2,8 @@
 
 For rounds of 8 experts, 128 tokens and M subcarriers, independent and correlated fading: the share of rounds in which the
 best subcarriers of all 56 links differ, and of the active links alone, which proves the optimum; beside the product
-prod_{k<n} (1 - k/M) of MODEL.md for n = 56, and its mean over the n active links of each round. Wilson intervals, 95 %.
+prod_{k<n} (1 - k/M) of docs/problems/joint.md for n = 56, and its mean over the n active links of each round. Wilson
+intervals, 95 %.
 """
 
 from __future__ import annotations

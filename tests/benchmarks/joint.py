@@ -73,7 +73,7 @@ def _above(result: Result, best: Result) -> float:
 
 
 def against() -> None:
-    """`exact` and the whole program of MODEL.md on HiGHS, alternating."""
+    """`exact` and the whole program of docs/problems/joint.md on HiGHS, alternating."""
     table(
         f"`exact` against the whole integer program on HiGHS (`pyomo`, objective scaled), up to {LIMIT_S:g} s each",
         "preset | seed | exact s | status | whole program s | status | ratio | energies differ by",

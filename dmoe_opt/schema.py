@@ -1,0 +1,126 @@
+"""JSON Schema of the file formats, made from what reads the files: for editors, and for programs in other languages.
+
+Names, nesting and types come from the structures of `formats.py`, `offload/scenario.py` and `offload/episode.py`; ranges of
+numbers and words are added here. What a schema cannot say, the loader says: sizes that must agree, numbers that are finite.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dmoe_opt import formats
+from dmoe_opt.instance import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
+from dmoe_opt.offload import episode, scenario, store
+from dmoe_opt.offload.presets import preset
+from dmoe_opt.result import Status
+from dmoe_opt.solving import PROBLEMS
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Any]
+
+WORDS = {
+    "on_shortfall": list(ON_SHORTFALL),
+    "problem": list(PROBLEMS),
+    "status": [status.value for status in Status],
+    "fading": list(scenario.FADING),
+}
+LIMITS: list[tuple[str, Schema]] = [
+    ("scores skill correlation", {"minimum": 0, "maximum": 1}),
+    ("threshold", {"minimum": 0, "maximum": MOST_THRESHOLD}),
+    ("compute_energy cost", {"minimum": 0, "maximum": MOST_ENERGY_J}),
+    ("source gains link_energy", {"minimum": 0}),
+    ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
+    ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
+    ("max_experts", {"minimum": 1, "maximum": 2**31}),
+    ("num_jobs subtasks_per_job", {"minimum": 1}),
+    ("capacity", {"minimum": 0, "maximum": 10_000}),
+    ("spread", {"minimum": 0, "maximum": 0.99}),
+]
+RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
+
+
+def schemas() -> dict[str, Schema]:
+    """The schema of every format by its name, such as `dmoe-opt/round`; of JSON files, not of `.npz`.
+
+    Examples
+    --------
+    >>> from dmoe_opt.schema import schemas
+    >>> sorted(schemas())
+    ['dmoe-opt/offload', 'dmoe-opt/round', 'dmoe-opt/selection', 'dmoe-opt/solution']
+    >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
+    {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
+    """
+    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {store.OFFLOAD: _of_offload()}
+    for name, schema in made.items():
+        schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}
+    made[formats.ROUND]["oneOf"] = [
+        {"required": [links], "properties": {links: {"not": {"type": "null"}}}} for links in ("radio", "link_energy")
+    ]
+    return {name: {"$schema": DRAFT, "title": name, **schema} for name, schema in made.items()}
+
+
+def documents() -> dict[str, bytes]:
+    """The schemas as files by name, such as `round.json`."""
+    return {f"{name.split('/')[1]}.json": (json.dumps(s, indent=1) + "\n").encode() for name, s in schemas().items()}
+
+
+def _of_struct(kind: type[msgspec.Struct]) -> Schema:
+    """The schema of a structure that msgspec reads, with ranges and words; nested structures in `$defs`."""
+    (top,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    schema: Schema = parts.pop(top["$ref"].rpartition("/")[2])
+    for part in (schema, *parts.values()):
+        part.pop("title")
+        for name, value in part["properties"].items():
+            value.pop("default", None)
+            _narrow(name, value)
+    return schema | ({"$defs": parts} if parts else {})
+
+
+def _narrow(name: str, value: Schema) -> None:
+    """Put the words or the range of a field where its string or numbers are."""
+    for option in value.get("anyOf", [value]):
+        while option.get("type") == "array" and "items" in option:
+            option = option["items"]
+        if option.get("type") == "string" and name in WORDS:
+            option.clear()
+            option["enum"] = WORDS[name]
+        elif option.get("type") in ("number", "integer"):
+            option |= RANGES.get(name, {})
+
+
+def _of_offload() -> Schema:
+    """The schema of scenarios and episodes: the fields of their dataclasses, nested as deep as in a drawn episode."""
+    known = preset("fading")
+    parts = {name: _of_part(kind, getattr(known, name)) for name, kind in scenario.PARTS.items()}
+    schema = _of_struct(store.Document)
+    schema["properties"] |= parts | {
+        "episode": {"anyOf": [_of_part(episode.Episode, episode.draw(known, 0)), {"type": "null"}]}
+    }
+    return schema
+
+
+def _of_part(kind: Any, example: Any) -> Schema:
+    wanted = [f for f in fields(kind) if f.name != "scenario"]
+    properties = {f.name: _of_value(getattr(example, f.name)) for f in wanted}
+    for name, value in properties.items():
+        _narrow(name, value)
+    required = [f.name for f in wanted if f.default is MISSING]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _of_value(value: Any) -> Schema:
+    if isinstance(value, np.ndarray):
+        inner: Schema = {"type": "integer" if value.dtype.kind == "i" else "number", "minimum": 0}
+        for _ in range(value.ndim):
+            inner = {"type": "array", "items": inner}
+        return inner
+    if isinstance(value, tuple):
+        return {"type": "array", "items": _of_value(value[0])}
+    if isinstance(value, str):
+        return {"type": "string"}
+    return {"type": "integer" if isinstance(value, int) else "number", "minimum": 0}

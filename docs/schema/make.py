@@ -1,0 +1,8 @@
+"""Write the JSON Schemas of the file formats anew: `python docs/schema/make.py`."""
+
+from pathlib import Path
+
+from dmoe_opt import files, schema
+
+for path in files.write_all(Path(__file__).parent, schema.documents()):
+    print(path)

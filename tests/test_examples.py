@@ -1,0 +1,68 @@
+"""The examples in docstrings and on the pages of the documentation are run: what they print is what is printed."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+import dmoe_opt
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(dmoe_opt.__file__).parent
+FILES = {  # by name; `models` is a link in a checkout
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("models/*.py")]
+}
+MODULES = [f"dmoe_opt.{name}".removesuffix(".__init__") for name, path in sorted(FILES.items()) if ">>> " in path.read_text()]
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if ">>> " in path.read_text()]
+UNSEEN = re.compile(
+    r"cli.*|des_.*|plot\..*|(.*[._])?(tables|figures)|.*__"
+)  # commands, kernels, what stands under `plot`, print
+FENCE = re.compile(r"^```.*$", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Files go to a folder of their own, and the style of figures stays here."""
+    monkeypatch.chdir(tmp_path)
+    with matplotlib.rc_context():
+        yield
+
+
+def run(examples: list[doctest.DocTest]) -> None:
+    runner = doctest.DocTestRunner()
+    for example in examples:
+        runner.run(example)
+    assert runner.tries
+    assert not runner.failures, "see above"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str) -> None:
+    """Every example of a module."""
+    run(doctest.DocTestFinder(exclude_empty=True).find(import_module(name), name))
+
+
+def test_public_names_have_examples() -> None:
+    """Whoever asks for help on a public name sees it at work."""
+    assert [name for name in dmoe_opt.__all__ if ">>> " not in (getattr(dmoe_opt, name).__doc__ or "")] == []
+
+
+def test_every_module_is_in_the_reference() -> None:
+    """A new module is entered on a page in docs/api, unless it is none that one would call."""
+    pages = "".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    listed = set(re.findall(r"automodule:: dmoe_opt\.(.*)", pages))
+    assert {name for name in FILES if not UNSEEN.fullmatch(name)} == listed - {"plot"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages(page: Path) -> None:
+    """The examples of a page, in turn, as one session."""
+    text = FENCE.sub("", page.read_text())
+    run([doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)])
