@@ -24,6 +24,7 @@ LIST = "comma-separated"
     help="jesa, homogeneous, des, topk, relaxed, dense, or a method.",
 )
 @click.option("--gamma0", type=float, default=0.9, show_default=True, help="Importance base: layer l wants z gamma0^l.")
+@click.option("--importance", metavar="LIST", help=f"One factor a layer in place of gamma0^l, {LIST}.")
 @click.option("--z", type=float, default=0.6, show_default=True, help="Relevance wanted before the importance factor.")
 @click.option("--max-experts", type=click.IntRange(1), default=2, show_default=True, metavar="D", help="Experts per token.")
 @click.option("--layers", type=click.IntRange(1), metavar="L", help="Default: all of the preset.")
@@ -34,7 +35,9 @@ LIST = "comma-separated"
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-o", "--output", metavar="FOLDER", help="Write protocol.json, CSV by layers and tokens, and figures there.")
 @JSON
-def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **options: Any) -> None:
+def protocol(
+    preset: str, scheduler: str, importance: str | None, output: str | None, as_json: bool, **options: Any
+) -> None:  # fmt: skip
     """Run all layers of PRESET (digits, domains, synthetic-32) under a scheduler: energy, latency, accuracy."""
     import msgspec
 
@@ -51,7 +54,8 @@ def protocol(preset: str, scheduler: str, output: str | None, as_json: bool, **o
     if output is not None:
         files.make_folder(output)
     tables.prepare()
-    done = run(preset, scheduler, watch=None if output is None else keep, **options)
+    factors = None if importance is None else _numbers("importance", importance)
+    done = run(preset, scheduler, importance=factors, watch=None if output is None else keep, **options)
     if output is not None:
         contents = {"protocol.json": msgspec.json.encode(done.document()) + b"\n", "layers.csv": as_csv(done.layers).encode()}
         tables.wrote(written + files.write_all(output, contents | pictures("protocol_figures", "of_run", done)))

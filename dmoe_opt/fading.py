@@ -87,3 +87,15 @@ def _scaled(power: NDArray[np.float64], mean_gain: float | NDArray[np.float64]) 
     nodes = np.arange(len(gains))
     gains[nodes, nodes] = 0.0
     return np.asarray(gains)
+
+
+def estimate(rng: np.random.Generator, gains: NDArray[np.float64], error: float) -> NDArray[np.float64]:
+    """Gains that a scheduler believes in when a share `error` of the channel's variance is unknown, shape (K, K, M).
+
+    Amplitudes h of a link with mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex
+    Gaussian of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
+    """
+    phase = rng.uniform(0.0, 2.0 * np.pi, gains.shape)
+    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(error / 2.0 * gains.mean(axis=2, keepdims=True))
+    amplitude = np.sqrt((1.0 - error) * gains)
+    return np.asarray((amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2)

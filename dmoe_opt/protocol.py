@@ -15,7 +15,7 @@ measured at the end. Without one, gate scores are drawn and accuracy is unknown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from dmoe_opt import gates, validate
 from dmoe_opt.allocation import solve_assignment
 from dmoe_opt.bounds import best_subcarriers, relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads, relevance, round_energy_j, tokens_per_joule
+from dmoe_opt.fading import estimate
 from dmoe_opt.generator import check_radio, draw_radio
 from dmoe_opt.instance import Instance
 from dmoe_opt.network import HeldOut, Network, held_out, load_network
@@ -97,11 +98,15 @@ class LayerBill:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels (None without a task)."""
+    """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels (None without a task).
+
+    `importance` has the factor of every layer; `gamma0` is None if they were given one by one.
+    """
 
     preset: str
     scheduler: str
-    gamma0: float
+    gamma0: float | None
+    importance: tuple[float, ...]
     z: float
     max_experts: int
     seed: int
@@ -129,6 +134,7 @@ def run(
     scheduler: str = "jesa",
     *,
     gamma0: float = 0.9,
+    importance: Sequence[float] | None = None,
     z: float = 0.6,
     max_experts: int = 2,
     layers: int | None = None,
@@ -148,6 +154,8 @@ def run(
         A name in `SCHEDULERS`, or a method of the selection or joint problem.
     gamma0, z
         The threshold of layer l = 1..L is z gamma0^l.
+    importance
+        One factor a layer, in [0, 1], in place of gamma0^l; "homogeneous" has 1 in all layers whatever is given.
     layers, num_tokens
         Fewer or more than the preset has; a trained network has no more layers than it was trained with.
     seed
@@ -189,7 +197,11 @@ def run(
     hidden = network.embed(task.inputs[tokens]) if network and task else np.zeros((wanted, 0))
     bills = []
     scheduling_s = 0.0
-    factors = gates.importance(depth, 1.0 if scheduler == "homogeneous" else gamma0)
+    flat = scheduler == "homogeneous"
+    if importance is None or flat:
+        factors = gates.importance(depth, 1.0 if flat else gamma0)
+    else:
+        factors = validate.real_array("importance", importance, (depth,), most=1.0)
     for layer, factor in enumerate(factors):
         draw = np.random.default_rng([seed, 1 + layer])
         scores = (
@@ -222,8 +234,8 @@ def run(
         if watch:
             watch(layer + 1, true, selection, allocation)
     return Run(
-        preset, scheduler, gamma0, z, max_experts, seed, channel_error, bills[-1].accuracy, tuple(bills),
-        time.perf_counter() - started, scheduling_s,
+        preset, scheduler, None if importance is not None else gamma0, tuple(factors.tolist()), z, max_experts, seed,
+        channel_error, bills[-1].accuracy, tuple(bills), time.perf_counter() - started, scheduling_s,
     )  # fmt: skip
 
 
@@ -245,18 +257,6 @@ def _tokens(preset: Preset, rng: np.random.Generator, wanted: int) -> tuple[Netw
     if wanted > len(task.labels):
         raise validate.fail("num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out")
     return load_network(preset.task), task, rng.permutation(len(task.labels))[:wanted]
-
-
-def estimate(rng: np.random.Generator, gains: NDArray[np.float64], error: float) -> NDArray[np.float64]:
-    """Gains that a scheduler believes in when a share `error` of the channel's variance is unknown, shape (K, K, M).
-
-    Amplitudes h of a link with mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex
-    Gaussian of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
-    """
-    phase = rng.uniform(0.0, 2.0 * np.pi, gains.shape)
-    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(error / 2.0 * gains.mean(axis=2, keepdims=True))
-    amplitude = np.sqrt((1.0 - error) * gains)
-    return np.asarray((amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2)
 
 
 def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation, float | None]:

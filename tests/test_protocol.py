@@ -13,9 +13,10 @@ import pytest
 
 from dmoe_opt import InputError, Instance
 from dmoe_opt.evaluate import Allocation, Selection, round_energy_j, round_violations
+from dmoe_opt.fading import estimate
 from dmoe_opt.frontier import frontier
 from dmoe_opt.network import dense_gates, held_out, load_network
-from dmoe_opt.protocol import SCHEDULERS, Run, estimate, run, token_bills
+from dmoe_opt.protocol import SCHEDULERS, Run, run, token_bills
 
 SMALL = {"num_tokens": 64}
 
@@ -79,6 +80,8 @@ def test_a_seed_says_all() -> None:
     assert plain(run("digits", seed=4, **SMALL))["energy_j"] != first["energy_j"]
     flat, homogeneous = run("digits", gamma0=1.0, **SMALL), run("digits", "homogeneous", gamma0=0.5, **SMALL)
     assert flat.layers == homogeneous.layers
+    named = run("digits", importance=[0.9**layer for layer in range(1, 5)], **SMALL)
+    assert (named.gamma0, named.layers) == (None, run("digits", gamma0=0.9, **SMALL).layers)
 
 
 def test_relaxed_bounds_the_first_layer() -> None:
@@ -120,6 +123,8 @@ def test_fronts_are_fronts() -> None:
         ({"preset": "moon"}, 'preset = "moon"; allowed: digits, domains, synthetic-32'),
         ({"scheduler": "magic"}, 'scheduler = "magic"; allowed: jesa, '),
         ({"gamma0": 1.5}, "gamma0 = 1.5; allowed"),
+        ({"importance": [1.0, 0.5]}, "importance has shape 2; allowed: 4"),
+        ({"importance": [1.0, 0.5, 2.0, 0.5]}, r"importance\[2\] = 2.0; allowed"),
         ({"z": float("nan")}, "z = nan; allowed"),
         ({"layers": 9}, "layers = 9; allowed: 1 to 4"),
         ({"num_tokens": 10_000}, "num_tokens = 10000; allowed: 1 to 450"),
