@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cvxpy as cp
 import numpy as np
+from numpy.typing import NDArray
 
 from dmoe_opt.des import Progress
 from dmoe_opt.instance import SelectionProblem
@@ -28,10 +31,10 @@ class Model:
         self.x = cp.Variable(experts, boolean=not relax)
 
         energy = self.e @ self.x
-        relevance = self.g @ self.x >= self.theta  # (C1) the chosen experts reach the threshold
-        cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
+        self.relevance = self.g @ self.x >= self.theta  # (C1) the chosen experts reach the threshold
+        self.cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
         bounds = [self.x >= 0, self.x <= self.usable]
-        self.program = cp.Problem(cp.Minimize(energy), [relevance, cap, *bounds])
+        self.program = cp.Problem(cp.Minimize(energy), [self.relevance, self.cap, *bounds])
 
     def set_token(self, t: int, factor: float = 1.0) -> None:
         """Fill in the data of token t; the objective is then in units of 1/factor joules."""
@@ -61,13 +64,35 @@ def solve_selection(
     return solve_each(problem, "cvxpy", solve_one, time_limit, progress, {"solver": solver or cvxpy_solver.DEFAULT})
 
 
-def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
-    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
+class Duals(NamedTuple):
+    """Optimum of the linear relaxation of every token, J, and its prices, all of shape (T,).
+
+    `relevance` is what one more unit of score would cost, J; `cap` what one more expert would save, J.
+    """
+
+    bound_j: NDArray[np.float64]
+    relevance: NDArray[np.float64]
+    cap: NDArray[np.float64]
+
+
+def duals(problem: SelectionProblem, solver: str | None = None) -> Duals:
+    """The linear relaxation token by token, with the dual prices of (C1) and (C2).
+
+    Where several prices are optimal, which ones are returned is up to the solver. A token that cannot be served has
+    the bound inf and prices nan; prices are nan too where a solver keeps them to itself.
+    """
     factors = scale(problem)
     model = Model(problem, relax=True)
-    total = 0.0
+    found = Duals(*(np.full(problem.num_tokens, missing) for missing in (np.inf, np.nan, np.nan)))
     for t in range(problem.num_tokens):
         model.set_token(t, float(factors[t]))
-        cvxpy_solver.run(model.program, solver, None)
-        total += float(model.program.value / factors[t])
-    return total
+        if cvxpy_solver.run(model.program, solver, None).solved:
+            solved = (model.program.value, model.relevance.dual_value, model.cap.dual_value)
+            for values, value in zip(found, solved, strict=True):
+                values[t] = np.nan if value is None else value / factors[t]
+    return found
+
+
+def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
+    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
+    return float(duals(problem, solver).bound_j.sum())

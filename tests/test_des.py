@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from drawn import problems
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
@@ -83,6 +83,31 @@ def test_linear_relaxation_matches(back_end: object, hand: SelectionProblem) -> 
     """The dual bound equals the linear relaxation that Pyomo and CVXPY solve."""
     for problem in (hand, problem_of("weakly-correlated", num_tokens=3)):
         assert back_end.relaxation(problem) == pytest.approx(des_module.relaxation(problem), rel=1e-7)  # type: ignore[attr-defined]
+
+
+def test_duals_by_hand() -> None:
+    """With the cap, less of expert 2 and more of expert 1 saves 2 J for 0.25 of score: 8 J a unit; without, 6 J as expert 2."""
+    token = SelectionProblem([[0.25, 0.25, 0.5, 0.75]], [[0.5, 1.0, 3.0, 6.0]], threshold=0.65, max_experts=2)
+    capped = selection_cvxpy.duals(token)
+    assert [v.item() for v in capped] == pytest.approx([2.7, 8.0, 1.0])
+    free = selection_cvxpy.duals(token.replace(max_experts=4))
+    assert [v.item() for v in free] == pytest.approx([2.4, 6.0, 0.0], abs=1e-9)
+
+
+@settings(max_examples=20)
+@given(problem=problems())
+def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
+    """The two prices of a token alone give its bound back; one that cannot be served has none."""
+    found = selection_cvxpy.duals(problem)
+    profit = found.relevance[:, None] * problem.scores - found.cap[:, None] - problem.cost
+    paid = found.relevance * problem.effective_threshold - found.cap * problem.max_experts
+    certified = paid - np.where(problem.usable, np.maximum(profit, 0), 0).sum(axis=1)
+    served = np.isfinite(found.bound_j)
+    assert served.all() or problem.infeasibility()
+    assert certified[served] == pytest.approx(found.bound_j[served], abs=1e-6)
+    assert np.isnan(certified[~served]).all()
+    if served.all():
+        assert found.bound_j.sum() == pytest.approx(des_module.relaxation(problem), abs=1e-6)
 
 
 def test_time_limit_returns_incumbent_and_bound() -> None:

@@ -45,7 +45,7 @@ LAYERS = [
     ["frontier"],
     ["rows"],
     ["figures"],
-    ["plot.style", "plot.rounds", "plot.fronts"],
+    ["plot.style", "plot.rounds", "plot.search", "plot.fronts"],
     ["protocol_figures", "comparing"],
     ["tables"],
     ["sweep.plan", "sweep.journal", "sweep.pools"],

@@ -6,6 +6,7 @@ Every function takes `axes` to draw on, makes a figure of pyplot without, and re
 from dmoe_opt.plot.fronts import experts, front, layers
 from dmoe_opt.plot.offload import episode, shares
 from dmoe_opt.plot.rounds import allocation, network
+from dmoe_opt.plot.search import search_tree, trace
 from dmoe_opt.plot.style import style
 
-__all__ = ["allocation", "episode", "experts", "front", "layers", "network", "shares", "style"]
+__all__ = ["allocation", "episode", "experts", "front", "layers", "network", "search_tree", "shares", "style", "trace"]

@@ -1,0 +1,180 @@
+"""Searches: the tree of a branch and bound, and how energy falls towards a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from dmoe_opt.des import TreeNode
+from dmoe_opt.figures import COLOURS, tidy
+from dmoe_opt.result import relative_gap
+from dmoe_opt.validate import InputError
+
+MOST_NODES = 300
+WHITE = "#FFFFFF"
+SIGNS = {  # of a reason to leave a node: a sign in the box and its colour
+    "branched": ("", WHITE),
+    "reaches the threshold": ("✓", "#F0E442"),
+    "cannot reach the threshold": ("✗", "#D55E00"),
+    "bound": ("≥", "#56B4E9"),
+    "completed by a sweep": ("≈", "#009E73"),
+}
+OTHER_SIGNS = "◆▲●■★"  # of reasons that DES does not know
+OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#B3B3E6", "#BFBFBF")
+PREFIXES = ((1.0, "J"), (1e3, "mJ"), (1e6, "µJ"), (1e9, "nJ"))
+HALF_BOX = 0.2  # of a row: a branch leaves a box below, so that it crosses no other
+LETTERS = 14  # points, in a tree, which is wide and shown small
+
+
+def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axes: Axes | None = None) -> Axes:
+    """Draw the tree of a branch and bound with the bound of every node and why it was left.
+
+    A solid line takes an expert, a dashed one skips it. The larger branch goes straight down, the smaller to the right.
+    Colour and sign say why a node was left.
+
+    Parameters
+    ----------
+    tree
+        Nodes in the order of the search, from `des.search_tree` or with the same fields: `node` is the place in the
+        list, a parent stands before its children, `bound_j` is inf where there is no answer. Other reasons than those
+        of DES get colours of their own; a reason "branched" is for nodes that have children.
+    optimum_j
+        Least energy, J: the first node that reaches it gets a thick edge.
+
+    Raises
+    ------
+    InputError
+        If there are no nodes, or more than anyone can read.
+    """
+    if not 0 < len(tree) <= MOST_NODES:
+        raise InputError(f"tree has {len(tree)} nodes; allowed: 1 to {MOST_NODES}, more cannot be read")
+    at = _places(tree)
+    rows, columns = (max(place[k] for place in at) + 1 for k in (0, 1))
+    if axes is None:
+        _, axes = plt.subplots(figsize=(max(1.9 * columns, 6.3), 1.2 * rows + 0.9), layout="constrained")
+    factor, unit = _unit(n.bound_j for n in tree)
+    finite = np.array([factor * n.bound_j for n in tree if np.isfinite(n.bound_j)])
+    digits = ".4g" if np.allclose(finite, finite.round(2), rtol=0, atol=1e-9) else "#.4g"
+    signs = _signs(tree)
+    best = _first_best(tree, optimum_j)
+    for n in tree:
+        row, column = at[n.node]
+        if n.parent >= 0:
+            _branch(axes, n, at[n.parent], at[n.node])
+        sign, colour = signs[n.reason]
+        value = f"{factor * n.bound_j:{digits}} {unit}" if np.isfinite(n.bound_j) else "no set"
+        axes.text(
+            column, -row, f"{n.node} {sign}".rstrip() + f"\n{value}", ha="center", va="center", zorder=3, linespacing=1.15,
+            bbox={"boxstyle": "round,pad=0.3", "fc": colour, "ec": "black", "lw": 3.5 if n is best else 1}, fontsize=LETTERS,
+        )  # fmt: skip
+    for reason, (sign, colour) in signs.items():
+        label = f"{sign}  {reason}" if sign else reason
+        axes.scatter([], [], marker="s", s=170, color=colour, edgecolor="black", label=label)
+    if best is not None:
+        axes.scatter([], [], marker="s", s=170, color=WHITE, edgecolor="black", lw=3.5, label="the optimum (thick edge)")
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(0.55 - rows, 0.45))
+    axes.axis("off")
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=max(1, min(columns // 2, 3)), frameon=False, fontsize=LETTERS
+    )
+    return axes
+
+
+def _places(tree: Sequence[TreeNode]) -> list[tuple[int, int]]:
+    """Row and column of every node; each root and each smaller branch takes the first column that is free all the way down."""
+    children: list[list[int]] = [[] for _ in tree]
+    depth = [0] * len(tree)
+    for n in tree:
+        if n.parent >= 0:
+            children[n.parent].append(n.node)
+            depth[n.node] = depth[n.parent] + 1
+    size, lowest = [1] * len(tree), depth.copy()
+    for n in reversed(tree):
+        if n.parent >= 0:
+            size[n.parent] += size[n.node]
+            lowest[n.parent] = max(lowest[n.parent], lowest[n.node])
+    used = [-1] * (max(depth) + 1)
+    column = [0] * len(tree)
+
+    def put(node: int, at: int) -> None:
+        column[node] = used[depth[node]] = at
+        for k, child in enumerate(sorted(children[node], key=lambda c: -size[c])):
+            put(child, max(at, free(child)) if k else at)
+
+    def free(node: int) -> int:
+        return max(used[depth[node] : lowest[node] + 1]) + 1
+
+    for n in tree:
+        if n.parent < 0:
+            put(n.node, free(n.node))
+    return list(zip(depth, column, strict=True))
+
+
+def _branch(axes: Axes, node: TreeNode, parent: tuple[int, int], child: tuple[int, int]) -> None:
+    (above, left), (row, column) = parent, child
+    x, y = np.array([left, column]), np.array([-above - HALF_BOX, HALF_BOX - row])
+    axes.plot(x, y, color="0.45", lw=1.5, ls="-" if node.taken else "--", zorder=1)
+    along = 0.6 if column > left else 0.5  # so that the two labels below a box stand apart
+    axes.text(
+        x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), f"{'take' if node.taken else 'skip'} e{node.expert}",
+        ha="center", va="center", zorder=2, bbox={"fc": "white", "ec": "none", "pad": 0.8}, fontsize=LETTERS,
+    )  # fmt: skip
+
+
+def _signs(tree: Sequence[TreeNode]) -> dict[str, tuple[str, str]]:
+    """Sign and colour of the reasons in a tree, in order of appearance."""
+    reasons = dict.fromkeys(n.reason for n in tree)
+    others = zip(OTHER_SIGNS, OTHER_COLOURS, strict=True)
+    return {reason: SIGNS.get(reason) or next(others) for reason in reasons}
+
+
+def _first_best(tree: Sequence[TreeNode], optimum_j: float | None) -> TreeNode | None:
+    if optimum_j is None:
+        return None
+    ends = (n for n in tree if n.reason not in ("branched", "bound"))
+    return next((n for n in ends if np.isclose(n.bound_j, optimum_j, rtol=1e-9, atol=0.0)), None)
+
+
+def trace(
+    energy_j: Sequence[float | None], *, bound_j: float | Sequence[float] | None = None, axes: Axes | None = None
+) -> Axes:
+    """Draw how energy falls, step by step, and the bound it cannot fall below.
+
+    Parameters
+    ----------
+    energy_j
+        Energy after each step, J: `stats["trace"]` of block coordinate descent, or what a `log` was told, None where
+        there was no answer yet.
+    bound_j
+        The bound, J: one number, or one a step where it rises.
+    """
+    if axes is None:
+        _, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
+    steps = np.arange(1, len(energy_j) + 1)
+    energies = np.array([np.nan if e is None else e for e in energy_j], dtype=float)
+    bounds = np.full(len(steps), np.nan if bound_j is None else bound_j, dtype=float)
+    factor, unit = _unit([*energies, *bounds])
+    axes.plot(steps, factor * energies, "o-", color=COLOURS[0], ms=6, label="energy")
+    if bound_j is not None:
+        gap = relative_gap(float(energies[-1]), float(bounds[-1]))
+        label = "proven bound" if np.isnan(energies[-1]) else f"proven bound, in the end {gap:.2%} below"
+        if isinstance(bound_j, int | float):
+            axes.axhline(factor * bound_j, ls="--", color=COLOURS[5], label=label)
+        else:
+            axes.plot(steps, factor * bounds, "s--", color=COLOURS[5], ms=5, label=label)
+    axes.set(xlabel="step", ylabel=f"energy, {unit}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.ticklabel_format(axis="y", useOffset=False)
+    tidy(axes)
+    axes.legend(frameon=False)
+    return axes
+
+
+def _unit(energies_j: Iterable[float]) -> tuple[float, str]:
+    """Factor and unit that bring the largest of these energies to 1 or more."""
+    largest = max((e for e in energies_j if np.isfinite(e)), default=1.0)
+    return next(((factor, unit) for factor, unit in PREFIXES if factor * largest >= 1.0), PREFIXES[0 if largest <= 0 else -1])
