@@ -35,6 +35,7 @@ from dmoe_opt.validate import InputError
 Progress = Callable[[int, int], None]
 UNLIMITED = 2**62
 QUICK_NODES = 1_000  # per token, where any valid bound will do
+SMALL = 2**15  # scores up to which the first nodes of all tokens are a matter of milliseconds
 REASONS = ("branched", "reaches the threshold", "cannot reach the threshold", "bound", "completed by a sweep")
 
 
@@ -79,6 +80,10 @@ class _Search:
             kernel.workspace(p.num_experts, p.max_experts), np.empty((0, 5)) if tree is None else tree, recorded,
         )  # fmt: skip
         return int(recorded[0])
+
+    def forget(self, tokens: NDArray[np.int64]) -> None:
+        """Make tokens as they were before any search."""
+        self.chosen[tokens], self.bound[tokens], self.nodes[tokens] = False, -1.0, 0
 
 
 @cache
@@ -138,9 +143,21 @@ def solve_selection(
 
 
 def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None) -> None:
+    """Solve all tokens in threads, so that a limit or an interrupt is heard; what is small and easy is done at once."""
     tokens = search.problem.num_tokens
-    size = max(1, min(-(-tokens // (8 * threads)), 4096))
-    blocks = [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
+    if search.chosen.size <= SMALL:
+        easy = min(limit, kernel.EASY_NODES)
+        search.run(slice(None), easy)
+        hard = np.flatnonzero(search.nodes >= easy) if easy < limit else np.empty(0, dtype=np.int64)
+        search.forget(hard)
+        blocks = [slice(t, t + 1) for t in hard.tolist()]
+        if progress:
+            progress(tokens - len(hard), tokens)
+        if not blocks:
+            return
+    else:
+        size = max(1, min(-(-tokens // (8 * threads)), 4096))
+        blocks = [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
     timer = threading.Timer(time_limit, search.stop.fill, [True]) if time_limit is not None else None
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -79,14 +79,17 @@ def duals(problem: SelectionProblem, solver: str | None = None) -> Duals:
     """The linear relaxation token by token, with the dual prices of (C1) and (C2).
 
     Where several prices are optimal, which ones are returned is up to the solver. A token that cannot be served has
-    the bound inf and prices nan; prices are nan too where a solver keeps them to itself.
+    the bound inf; what else is not known, the prices of such a token among it, is nan.
     """
     factors = scale(problem)
     model = Model(problem, relax=True)
-    found = Duals(*(np.full(problem.num_tokens, missing) for missing in (np.inf, np.nan, np.nan)))
+    found = Duals(*(np.full(problem.num_tokens, np.nan) for _ in range(3)))
     for t in range(problem.num_tokens):
         model.set_token(t, float(factors[t]))
-        if cvxpy_solver.run(model.program, solver, None).solved:
+        outcome = cvxpy_solver.run(model.program, solver, None)
+        if outcome.infeasible:
+            found.bound_j[t] = np.inf
+        elif outcome.solved:
             solved = (model.program.value, model.relevance.dual_value, model.cap.dual_value)
             for values, value in zip(found, solved, strict=True):
                 values[t] = np.nan if value is None else value / factors[t]

@@ -107,7 +107,8 @@ def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
     assert certified[served] == pytest.approx(found.bound_j[served], abs=1e-6)
     assert np.isnan(certified[~served]).all()
     if served.all():
-        assert found.bound_j.sum() == pytest.approx(des_module.relaxation(problem), abs=1e-6)
+        slack = 1e-9 * found.relevance.sum()  # for DES a threshold counts as reached so much earlier
+        assert found.bound_j.sum() == pytest.approx(des_module.relaxation(problem), abs=1e-6 + slack)
 
 
 def test_time_limit_returns_incumbent_and_bound() -> None:
