@@ -7,6 +7,7 @@ numbers and words are added here. What a schema cannot say, the loader says: siz
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -37,9 +38,12 @@ LIMITS: list[tuple[str, Schema]] = [
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
     ("max_experts", {"minimum": 1, "maximum": 2**31}),
-    ("num_jobs subtasks_per_job", {"minimum": 1}),
-    ("capacity", {"minimum": 0, "maximum": 10_000}),
-    ("spread", {"minimum": 0, "maximum": 0.99}),
+    ("num_jobs", {"minimum": 1}),
+    ("subtasks_per_job", {"minimum": 1, "maximum": scenario.MOST_COUNT}),
+    ("capacity", {"minimum": 0, "maximum": scenario.MOST_COUNT}),
+    ("job", {"minimum": 0, "maximum": episode.MOST_JOBS - 1}),
+    ("spread", {"minimum": 0, "maximum": scenario.MOST_SPREAD}),
+    ("loss", {"minimum": 0, "maximum": scenario.MOST_LOSS}),
 ]
 RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
 
@@ -83,14 +87,20 @@ def _of_struct(kind: type[msgspec.Struct]) -> Schema:
 
 def _narrow(name: str, value: Schema) -> None:
     """Put the words or the range of a field where its string or numbers are."""
-    for option in value.get("anyOf", [value]):
-        while option.get("type") == "array" and "items" in option:
-            option = option["items"]
+    for option in _innermost(value):
         if option.get("type") == "string" and name in WORDS:
             option.clear()
             option["enum"] = WORDS[name]
         elif option.get("type") in ("number", "integer"):
             option |= RANGES.get(name, {})
+
+
+def _innermost(value: Schema) -> Iterator[Schema]:
+    """What the entries of an array are, however deep, or the value itself, of every alternative."""
+    for option in value.get("anyOf", [value]):
+        while option.get("type") == "array" and "items" in option:
+            option = option["items"]
+        yield option
 
 
 def _of_offload() -> Schema:
@@ -99,16 +109,21 @@ def _of_offload() -> Schema:
     parts = {name: _of_part(kind, getattr(known, name)) for name, kind in scenario.PARTS.items()}
     schema = _of_struct(store.Document)
     schema["properties"] |= parts | {
-        "episode": {"anyOf": [_of_part(episode.Episode, episode.draw(known, 0)), {"type": "null"}]}
+        "episode": {"anyOf": [_of_part(episode.Episode, episode.draw(known, 0), episode.MARGIN), {"type": "null"}]}
     }
     return schema
 
 
-def _of_part(kind: Any, example: Any) -> Schema:
+def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
+    """The schema of a dataclass; what an episode draws may leave the range of a scenario's numbers by a factor `margin`."""
     wanted = [f for f in fields(kind) if f.name != "scenario"]
     properties = {f.name: _of_value(getattr(example, f.name)) for f in wanted}
     for name, value in properties.items():
         _narrow(name, value)
+        for number in (option for option in _innermost(value) if option.get("type") == "number"):
+            if number.pop("exclusiveMinimum", None) is not None:
+                number["minimum"] = scenario.LEAST / margin
+            number.setdefault("maximum", scenario.MOST * margin)
     required = [f.name for f in wanted if f.default is MISSING]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
@@ -120,7 +135,8 @@ def _of_value(value: Any) -> Schema:
             inner = {"type": "array", "items": inner}
         return inner
     if isinstance(value, tuple):
-        return {"type": "array", "items": _of_value(value[0])}
+        ends = {} if isinstance(value[0], str) else {"minItems": len(value), "maxItems": len(value)}
+        return {"type": "array", "items": _of_value(value[0]), **ends}
     if isinstance(value, str):
         return {"type": "string"}
     return {"type": "integer" if isinstance(value, int) else "number", "minimum": 0}

@@ -1,4 +1,4 @@
-"""The published JSON Schema: current, met by every file of the project, and no more lenient than the loader where it speaks."""
+"""The published JSON Schema: current, met by every file of the project, refusing what can be said of a field by itself."""
 
 from __future__ import annotations
 
@@ -127,6 +127,11 @@ BROKEN_EPISODES: dict[str, tuple[str, Any]] = {
     "half a slot": ("experts.capacity.0", 1.5),
     "skills too flat": ("experts.skill", [0.5]),
     "a speed of 0": ("experts.speed.0", 0.0),
+    "a speed beyond all": ("experts.speed.0", 1e20),
+    "work below all": ("episode.work.0", 1e-20),
+    "a loss beyond all": ("prices.loss", 1e7),
+    "three ends": ("arrivals.subtasks_per_job", [1, 2, 3]),
+    "too many jobs": ("episode.job.0", 10**7),
     "an unknown fading": ("radio.fading", "rice"),
     "an unknown field": ("episode.colour", 1),
     "no job": ("arrivals.num_jobs", 0),

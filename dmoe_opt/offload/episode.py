@@ -16,6 +16,7 @@ from dmoe_opt.validate import InputError, fail
 
 MOST_GAINS = 50_000_000
 MARGIN = 1000.0
+MOST_JOBS = 10**6
 """What is drawn around a mean may lie this much outside the range of means."""
 HELD_OUT = 2402
 
@@ -54,7 +55,7 @@ class Episode:
             low = 0.0 if name == "arrival_s" else least
             value = validate.real_array(f"episode.{name}", getattr(self, name), (count,), most, low)
             object.__setattr__(self, name, value)
-        for name, below in (("job", 10**6), ("type", self.scenario.num_types)):
+        for name, below in (("job", MOST_JOBS), ("type", self.scenario.num_types)):
             object.__setattr__(self, name, validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below))
         gains = validate.real_array("episode.gains", self.gains, (None, self.scenario.num_experts), most)
         object.__setattr__(self, "gains", gains)

@@ -19,6 +19,8 @@ Whole = NDArray[np.int64]
 LEAST, MOST = 1e-12, 1e15
 """Range of every positive quantity, wide enough for any unit, narrow enough that products stay finite."""
 MOST_LOSS = 1e6
+MOST_SPREAD = 0.99
+MOST_COUNT = 10_000
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
 
 
@@ -65,7 +67,7 @@ class Experts(_Part):
         count = len(self.skill)
         if not count:
             raise InputError("experts.skill has no row; allowed: at least one expert")
-        self._set("capacity", validate.whole_array("experts.capacity", self.capacity, (count,), 10_001))
+        self._set("capacity", validate.whole_array("experts.capacity", self.capacity, (count,), MOST_COUNT + 1))
         self._numbers("speed", (count,))
         self._numbers("energy_per_work_j mean_gain", (count,), least=0.0)
 
@@ -112,7 +114,7 @@ class Types(_Part):
         self._numbers("probability", (len(names),), least=0.0)
         if not self.probability.sum() > 0:
             raise fail("types.probability", self.probability.tolist(), "at least one above 0")
-        self._number("spread", least=0.0, most=0.99)
+        self._number("spread", least=0.0, most=MOST_SPREAD)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ class Arrivals(_Part):
 
     def __post_init__(self) -> None:
         self._set("num_jobs", validate.whole("arrivals.num_jobs", self.num_jobs))
-        ends = validate.whole_array("arrivals.subtasks_per_job", self.subtasks_per_job, (2,), 10_001).tolist()
+        ends = validate.whole_array("arrivals.subtasks_per_job", self.subtasks_per_job, (2,), MOST_COUNT + 1).tolist()
         if not 1 <= ends[0] <= ends[1]:
             raise fail("arrivals.subtasks_per_job", ends, "[least, most] with 1 <= least <= most")
         self._set("subtasks_per_job", (ends[0], ends[1]))
