@@ -197,11 +197,11 @@ def run(
     hidden = network.embed(task.inputs[tokens]) if network and task else np.zeros((wanted, 0))
     bills = []
     scheduling_s = 0.0
-    flat = scheduler == "homogeneous"
-    if importance is None or flat:
-        factors = gates.importance(depth, 1.0 if flat else gamma0)
-    else:
+    factors = gates.importance(depth, gamma0)
+    if importance is not None:
         factors = validate.real_array("importance", importance, (depth,), most=1.0)
+    if scheduler == "homogeneous":
+        factors = np.ones(depth)
     for layer, factor in enumerate(factors):
         draw = np.random.default_rng([seed, 1 + layer])
         scores = (

@@ -123,7 +123,7 @@ def test_fronts_are_fronts() -> None:
         ({"preset": "moon"}, 'preset = "moon"; allowed: digits, domains, synthetic-32'),
         ({"scheduler": "magic"}, 'scheduler = "magic"; allowed: jesa, '),
         ({"gamma0": 1.5}, "gamma0 = 1.5; allowed"),
-        ({"importance": [1.0, 0.5]}, "importance has shape 2; allowed: 4"),
+        ({"importance": [1.0, 0.5], "scheduler": "homogeneous"}, "importance has shape 2; allowed: 4"),
         ({"importance": [1.0, 0.5, 2.0, 0.5]}, r"importance\[2\] = 2.0; allowed"),
         ({"z": float("nan")}, "z = nan; allowed"),
         ({"layers": 9}, "layers = 9; allowed: 1 to 4"),
@@ -144,9 +144,9 @@ def test_one_line_of_complaint(change: dict[str, object], message: str) -> None:
 
 def test_commands(typed: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     """`protocol` and `frontier` print tables or one JSON document and write what they say."""
-    code, out, _ = typed("protocol", "digits", "--tokens", "64", "-o", "run", "--json")
+    code, out, _ = typed("protocol", "digits", "--tokens", "64", "--importance", "1,1,0.5,0.25", "-o", "run", "--json")
     document = json.loads(out)
-    assert code == 0
+    assert (code, document["importance"], document["gamma0"]) == (0, [1, 1, 0.5, 0.25], None)
     sums = {"accuracy", "energy_j", "communication_j", "computation_j", "latency_s", "rounds", "tokens", "shortfalls"}
     wanted = sums | {"layers"}
     assert wanted <= set(document)

@@ -20,7 +20,7 @@ OFFLOAD = "dmoe-opt/offload"
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True):
-    """A scenario, whose parts are the dataclasses of `PARTS`, and perhaps an episode of it."""
+    """An offloading scenario, and perhaps an episode of it."""
 
     format: str
     version: int

@@ -210,7 +210,7 @@ class ScalingFit:
 
     @property
     def known(self) -> bool:
-        """Whether the interval of the exponent is narrower than the difference of two whole powers."""
+        """Whether the exponent is known to less than a whole power either way."""
         return self.exponent_ci95 is not None and self.exponent_ci95 < 1.0
 
     def __str__(self) -> str:

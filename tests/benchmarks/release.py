@@ -65,7 +65,7 @@ def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> t
 def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
     """An outside solver on all tokens at once, or token by token; its answer goes through the same checker as any."""
     p1 = as_problem(data)
-    parts = [data] if batched or problem == "jesa" else [token(p1, t) for t in range(p1.num_tokens)]
+    parts = [data] if batched or problem == "jesa" else [p1.rows(np.array([t])) for t in range(p1.num_tokens)]
     answers, factors = run_outside(name, problem, parts, limit_s)
     if len(answers) < len(parts):
         raise InputError("crashed")
@@ -89,14 +89,6 @@ def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool
     bound = sum(max(float(str(answer["bound"])), 0.0) / factor for answer, factor in zip(answers, factors, strict=True))
     result = build(about, name, selection=selection if found else None, allocation=allocation, bound_j=bound)
     return replace(result, wall_s=seconds)
-
-
-def token(problem: SelectionProblem, t: int) -> SelectionProblem:
-    """The problem of one token."""
-    one = slice(t, t + 1)
-    return problem.replace(
-        scores=problem.scores[one], cost=problem.cost[one], threshold=problem.threshold[one], usable=problem.usable[one]
-    )
 
 
 def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | str]]:
