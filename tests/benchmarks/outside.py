@@ -104,7 +104,7 @@ def cp_sat(path: str, limit_s: float) -> dict[str, Any]:
         "seconds": seconds,
         "infeasible": status == model_builder.SolveStatus.INFEASIBLE,
         "ones": [v.name for v in model.get_variables() if solver.value(v) > 0.5] if found else None,
-        "bound": solver.best_objective_bound,
+        "bound": float(solver.best_objective_bound) if found else None,
     }
 
 

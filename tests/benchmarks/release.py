@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import outside
@@ -51,15 +52,21 @@ def ours(data: Data, problem: str, method: str, limit_s: float) -> Result:
     return dmoe_opt.solve(data, problem, method, time_limit=limit_s, **options)
 
 
-def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> tuple[list[dict[str, object]], list[float]]:
-    """What a solver answers to the program of each part, and the factors of their objectives."""
+class Crashed(Exception):
+    """A solver's process ended without an answer; says its last words."""
+
+
+def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> tuple[list[dict[str, Any]], list[float]]:
+    """What a solver answers to the program of each part, and the factors of their objectives; raises `Crashed`."""
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / f"{k}.mps") for k in range(len(parts))]
         factors = [export(part, problem, file) for part, file in zip(parts, files, strict=True)]
         command = [sys.executable, outside.__file__, name, str(limit_s / len(parts)), *files]
         done = subprocess.run(command, capture_output=True, text=True)
         answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        return answers, factors
+    if len(answers) < len(parts):
+        raise Crashed((done.stderr.strip() or "crashed").splitlines()[-1])
+    return answers, factors
 
 
 def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
@@ -67,18 +74,16 @@ def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool
     p1 = as_problem(data)
     parts = [data] if batched or problem == "jesa" else [p1.rows(np.array([t])) for t in range(p1.num_tokens)]
     answers, factors = run_outside(name, problem, parts, limit_s)
-    if len(answers) < len(parts):
-        raise InputError("crashed")
-    if refused := [str(answer["refused"]) for answer in answers if "refused" in answer]:
+    if refused := [answer["refused"] for answer in answers if "refused" in answer]:
         raise InputError(refused[0])
-    seconds = sum(float(str(answer["seconds"])) for answer in answers)
+    seconds = sum(answer["seconds"] for answer in answers)
     about = data if problem == "jesa" else p1
     if any(answer["infeasible"] for answer in answers):
         return replace(infeasible(about, name, f"proven by {name}"), wall_s=seconds)
     selection = np.zeros(p1.scores.shape, dtype=bool)
     allocation = np.zeros(data.link_energy.shape, dtype=bool) if isinstance(data, Instance) and problem == "jesa" else None
     for t, answer in enumerate(answers):
-        for variable in answer["ones"] or []:  # type: ignore[attr-defined]
+        for variable in answer["ones"] or []:
             kind, _, index = variable.rstrip(")").partition("(")
             place = tuple(int(k) for k in index.split("_"))
             if kind in ("x", "alpha"):
@@ -86,15 +91,17 @@ def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool
             elif kind == "y" and allocation is not None:
                 allocation[place] = True
     found = all(answer["ones"] is not None for answer in answers)
-    bound = sum(max(float(str(answer["bound"])), 0.0) / factor for answer, factor in zip(answers, factors, strict=True))
+    bound = None
+    if all(answer["bound"] is not None for answer in answers):
+        bound = sum(max(answer["bound"], 0.0) / factor for answer, factor in zip(answers, factors, strict=True))
     result = build(about, name, selection=selection if found else None, allocation=allocation, bound_j=bound)
     return replace(result, wall_s=seconds)
 
 
-def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | str]]:
-    """The result of each with the median of its times, or in words why there is none."""
+def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | Exception]]:
+    """The result of each with the median of its times, or why there is none."""
     found: dict[str, list[Result]] = {}
-    words: dict[str, str] = {}
+    words: dict[str, Exception] = {}
     for k in range(RUNS):
         for name in list(runs)[:: -1 if k % 2 else 1]:
             if name in words or (k and found[name][0].wall_s > AGAIN_S):
@@ -103,8 +110,8 @@ def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | str]]:
                 print(f"{name}, {k + 1} of {RUNS}".ljust(40), end="\r", file=sys.stderr, flush=True)
             try:
                 found.setdefault(name, []).append(runs[name]())
-            except InputError as error:
-                words[name] = "too large" if "sets" in str(error) else str(error)
+            except (InputError, Crashed) as error:
+                words[name] = error
     for name in runs:
         if name in words:
             yield name, words[name]
@@ -124,14 +131,16 @@ def table(problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[s
         best = max((r.bound_j for r in known if r.bound_j is not None), default=None)
         cells = []
         for method, result in results.items():
-            cells.append(result if isinstance(result, str) else cell(result, best))
+            cells.append(cell(result, best))
             rows.append(row(data, problem, method, result, best))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return rows
 
 
-def cell(result: Result, best: float | None) -> str:
-    """Gap and milliseconds."""
+def cell(result: Result | Exception, best: float | None) -> str:
+    """Gap and milliseconds, or that there are none."""
+    if isinstance(result, Exception):
+        return "crashed" if isinstance(result, Crashed) else "refused"
     ms = 1e3 * result.wall_s
     time = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
     if result.status == Status.INFEASIBLE:
@@ -142,13 +151,13 @@ def cell(result: Result, best: float | None) -> str:
     return f"{'no bound' if gap is None else '0 %' if gap < 1e-9 else f'{100 * gap:.2g} %'} / {time}"
 
 
-def row(data: Data, problem: str, method: str, result: Result | str, best: float | None) -> Row:
+def row(data: Data, problem: str, method: str, result: Result | Exception, best: float | None) -> Row:
     """The same as a row of a comparison."""
     known = result if isinstance(result, Result) else None
     objective = known.objective_j if known else None
     return Row(
         instance=data.name, tokens=data.num_tokens, experts=data.num_experts, max_experts=data.max_experts,
-        method=f"{problem}/{method}", status=str(known.status) if known else "refused", energy_j=objective,
+        method=f"{problem}/{method}", status=str(known.status) if known else cell(result, best), energy_j=objective,
         bound_j=known.bound_j if known else None, gap=None if objective is None else relative_gap(objective, best),
         relevance=None, shortfall=len(known.shortfall) if known else 0, wall_s=known.wall_s if known else None,
         nodes=known.stats.get("nodes") if known else None, message=known.message if known else str(result),
