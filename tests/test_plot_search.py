@@ -50,6 +50,8 @@ def test_a_drawn_tree_is_the_search(token: int) -> None:
     drawn = boxes(axes := plot.search_tree(tree, optimum_j=optimum_j))
     assert sorted(drawn) == [n.node for n in tree]
     assert len({place for *_, place in drawn.values()}) == len(tree)
+    labels = [text.get_text() for text in axes.texts if "\n" not in text.get_text()]
+    assert sorted(labels) == sorted(f"{'take' if n.taken else 'skip'} expert {n.expert}" for n in tree[1:])
     joined = branches(axes)
     assert len(joined) == len(tree) - 1
     for n in tree[1:]:
@@ -92,11 +94,12 @@ def test_trees_that_cannot_be_read(nodes: int) -> None:
 
 
 def test_trace_by_hand() -> None:
-    """Energies in the unit that suits them from the first answer on, and the gap in the end: (4 - 3) / 4."""
+    """Energies in the unit that suits them from the first answer on, steps from 0, and the gap in the end: (4 - 3) / 4."""
     _, axes = plt.subplots()
     assert plot.trace([None, 5e-3, 4e-3], bound_j=[1e-3, 2e-3, 3e-3], axes=axes) is axes
     energy, bound = (np.asarray(line.get_ydata()) for line in axes.lines)
     assert energy.tolist() == pytest.approx([np.nan, 5.0, 4.0], nan_ok=True)
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [0, 1, 2]
     assert bound.tolist() == pytest.approx([1.0, 2.0, 3.0])
     assert axes.get_ylabel() == "energy, mJ"
     assert axes.lines[1].get_label() == "proven bound, in the end 25.00% below"

@@ -27,7 +27,7 @@ OTHER_SIGNS = "◆▲●■★"  # of reasons that DES does not know
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#B3B3E6", "#BFBFBF")
 PREFIXES = ((1.0, "J"), (1e3, "mJ"), (1e6, "µJ"), (1e9, "nJ"))
 HALF_BOX = 0.2  # of a row: a branch leaves a box below, so that it crosses no other
-LETTERS = 14  # points, in a tree, which is wide and shown small
+LETTERS = 13  # points, in a tree, which is wide and shown small
 
 
 def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axes: Axes | None = None) -> Axes:
@@ -55,7 +55,7 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
     at = _places(tree)
     rows, columns = (max(place[k] for place in at) + 1 for k in (0, 1))
     if axes is None:
-        _, axes = plt.subplots(figsize=(max(1.9 * columns, 6.3), 1.2 * rows + 0.9), layout="constrained")
+        _, axes = plt.subplots(figsize=(max(1.9 * columns, 7.8), 1.2 * rows + 0.9), layout="constrained")
     factor, unit = _unit(n.bound_j for n in tree)
     finite = np.array([factor * n.bound_j for n in tree if np.isfinite(n.bound_j)])
     digits = ".4g" if np.allclose(finite, finite.round(2), rtol=0, atol=1e-9) else "#.4g"
@@ -118,9 +118,9 @@ def _branch(axes: Axes, node: TreeNode, parent: tuple[int, int], child: tuple[in
     (above, left), (row, column) = parent, child
     x, y = np.array([left, column]), np.array([-above - HALF_BOX, HALF_BOX - row])
     axes.plot(x, y, color="0.45", lw=1.5, ls="-" if node.taken else "--", zorder=1)
-    along = 0.6 if column > left else 0.5  # so that the two labels below a box stand apart
+    along = 0.7 if column > left else 0.5  # so that the two labels below a box stand apart
     axes.text(
-        x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), f"{'take' if node.taken else 'skip'} e{node.expert}",
+        x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), f"{'take' if node.taken else 'skip'} expert {node.expert}",
         ha="center", va="center", zorder=2, bbox={"fc": "white", "ec": "none", "pad": 0.8}, fontsize=LETTERS,
     )  # fmt: skip
 
@@ -142,19 +142,19 @@ def _first_best(tree: Sequence[TreeNode], optimum_j: float | None) -> TreeNode |
 def trace(
     energy_j: Sequence[float | None], *, bound_j: float | Sequence[float] | None = None, axes: Axes | None = None
 ) -> Axes:
-    """Draw how energy falls, step by step, and the bound it cannot fall below.
+    """Draw how energy falls from the start, step 0, and the bound it cannot fall below.
 
     Parameters
     ----------
     energy_j
-        Energy after each step, J: `stats["trace"]` of block coordinate descent, or what a `log` was told, None where
-        there was no answer yet.
+        Energy at the start and after each step, J: `stats["trace"]` of block coordinate descent, or what a `log` was told,
+        None where there was no answer yet.
     bound_j
         The bound, J: one number, or one a step where it rises.
     """
     if axes is None:
         _, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
-    steps = np.arange(1, len(energy_j) + 1)
+    steps = np.arange(len(energy_j))
     energies = np.array([np.nan if e is None else e for e in energy_j], dtype=float)
     bounds = np.full(len(steps), np.nan if bound_j is None else bound_j, dtype=float)
     factor, unit = _unit([*energies, *bounds])
