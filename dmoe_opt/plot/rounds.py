@@ -161,7 +161,7 @@ def _arrows(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Se
             dx, dy = at[j] - at[i]
             x, y = at[i] + NEAR * (at[j] - at[i]) + 2 * NEAR * (1 - NEAR) * BEND * np.array([dy, -dx])
             label = _label(round_, i, j, int(load[i, j]), chosen)
-            box = {"fc": "white", "ec": "none", "pad": 1.0, "alpha": 0.85}
+            box = {"fc": "white", "ec": "none", "pad": 1.0}
             axes.text(x, y, label, ha="center", va="center", fontsize=11, linespacing=1.1, bbox=box, zorder=5)
     if len(links) > MOST_WORDS:
         handles = [
