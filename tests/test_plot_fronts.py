@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import matplotlib
@@ -49,9 +50,9 @@ def test_the_line_is_the_front() -> None:
         assert bars.lines[0].get_xdata() == pytest.approx([1e6 * p.energy_per_token_j for p in mine])
         assert bars.lines[0].get_ydata() == pytest.approx([100 * p.worth for p in mine])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("energy per token, µJ", "accuracy, %")
-    for some, pale in ((points, not all(p.front for p in points)), ([p for p in points if p.front], False)):
-        legend = plot.front(some, axes=canvas()).get_legend()
-        assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == pale
+    for front in (True, False):
+        legend = plot.front([*points, replace(points[0], front=front)], axes=canvas()).get_legend()
+        assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == (not front)
 
 
 def test_a_run_is_drawn_whole() -> None:
