@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import matplotlib
@@ -49,6 +50,9 @@ def test_the_line_is_the_front() -> None:
         assert bars.lines[0].get_xdata() == pytest.approx([1e6 * p.energy_per_token_j for p in mine])
         assert bars.lines[0].get_ydata() == pytest.approx([100 * p.worth for p in mine])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("energy per token, µJ", "accuracy, %")
+    for front in (True, False):
+        legend = plot.front([*points, replace(points[0], front=front)], axes=canvas()).get_legend()
+        assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == (not front)
 
 
 def test_a_run_is_drawn_whole() -> None:
@@ -80,9 +84,11 @@ def test_no_slot_is_drawn_twice(episode: Episode, rule: str) -> None:
 
 
 def test_shares_are_bars() -> None:
-    """One bar a policy, as long as its share."""
+    """One bar a policy, as long as its share; the line at 100 is the optimum."""
     comparison = compare(by_hand(), ["greedy", "local"])
-    bars = plot.shares(comparison, axes=canvas()).patches
+    axes = plot.shares(comparison, axes=canvas())
+    bars = axes.patches
+    assert [text.get_position()[0] for text in axes.texts if text.get_text() == "optimum"] == [100]
     assert [b.get_width() for b in bars] == pytest.approx([100 * 1.2 / 1.5, 100 * 0.8 / 1.5])
 
 

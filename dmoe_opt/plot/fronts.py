@@ -24,7 +24,8 @@ LAYERS_IN = 6.4, 3.6
 def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
     """Accuracy in % against energy per token in µJ: every setting, a line through the front of each scheduler.
 
-    Bars are 95 % confidence intervals. Without a task the relevance reached stands for accuracy.
+    Settings off the front are pale. Bars are 95 % confidence intervals. Without a task the relevance reached stands for
+    accuracy.
     """
     if axes is None:
         _, axes = plt.subplots(figsize=FRONT_IN, layout="constrained")
@@ -38,6 +39,8 @@ def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
             yerr=[100 * (p.accuracy_ci95 or 0.0) for p in best],
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
+    if not all(p.front for p in points):
+        axes.plot([], [], "o", color="0.4", ms=4, alpha=0.35, ls="none", label="pale: off the front")
     accuracy_energy(axes, points)
     axes.legend(frameon=False)
     return axes

@@ -25,7 +25,8 @@ HATCHES = ("", "", "////", "....")
 def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axes:
     """Who occupies which slot of which expert when, and which subtasks are lost; time in s, `choice` of shape (N,).
 
-    A figure of its own has a legend of the types; on others `figure.legend(*axes.get_legend_handles_labels())` places it.
+    The device has no slots, its rows keep apart what it does at the same time. A figure of its own has a legend of the
+    types; on others `figure.legend(*axes.get_legend_handles_labels())` places it.
     """
     from dmoe_opt.offload.simulate import LOST
 
@@ -53,7 +54,8 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
     lost = choice == LOST
     axes.plot(episode.arrival_s[lost], np.full(lost.sum(), top[-1] + 0.5), "x", color="black", ms=5)
     ticks = [b + c / 2 for b, c in zip(top, slots, strict=False)]
-    axes.set_yticks([*ticks, top[-1] + 0.5], [*(f"expert {e}" for e in range(scenario.num_experts)), "device", "lost"])
+    names = [*(f"expert {e}" for e in range(scenario.num_experts)), "device\n(no slots)", "lost"]
+    axes.set_yticks([*ticks, top[-1] + 0.5], names)
     axes.set_ylim(top[-1] + 1.2, -0.4)
     axes.set_xlim(left=0)
     axes.set_xlabel("time, s")
@@ -93,6 +95,7 @@ def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
     error = 100 * np.array([row.optimum_share_ci95 or 0.0 for row in rows])
     axes.barh(range(len(rows)), share, xerr=error, color=[COLOURS[5 if r.policy == SAC else 0] for r in rows], capsize=3)
     axes.axvline(100, color="0.2", lw=1.2)
+    axes.text(100, 1.01, "optimum", ha="center", va="bottom", fontsize=9, transform=axes.get_xaxis_transform())
     for k, (value, width) in enumerate(zip(share, error, strict=True)):
         inside = value > 20
         x = 1.5 if inside else max(value + width, 0) + 1.5
