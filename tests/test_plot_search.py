@@ -106,3 +106,13 @@ def test_trace_by_hand() -> None:
     level = plot.trace([2e-6], bound_j=2e-6).lines[1]
     assert np.asarray(level.get_ydata()).tolist() == pytest.approx([2.0, 2.0])
     assert level.get_label() == "proven bound, in the end 0.00% below"
+
+
+def test_what_cannot_be_drawn_is_one_line() -> None:
+    """More kinds of reasons than signs, no step, and bounds that are not one a step."""
+    many = [TreeNode(k, k - 1, k or None, True if k else None, 1.0, f"reason {k}") for k in range(9)]
+    with pytest.raises(InputError, match="tree has 9 reasons of its own; allowed: up to"):
+        plot.search_tree(many)
+    for energies, bounds in (([], 1.0), ([2.0, 1.0], [0.5])):
+        with pytest.raises(InputError, match=f"energy_j has {len(energies)} steps; allowed"):
+            plot.trace(energies, bound_j=bounds)

@@ -48,10 +48,13 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
     Raises
     ------
     InputError
-        If there are no nodes, or more than anyone can read.
+        If there are no nodes, or more than anyone can read, or more kinds of reasons than there are signs.
     """
     if not 0 < len(tree) <= MOST_NODES:
         raise InputError(f"tree has {len(tree)} nodes; allowed: 1 to {MOST_NODES}, more cannot be read")
+    others = {n.reason for n in tree} - set(SIGNS)
+    if len(others) > len(OTHER_SIGNS):
+        raise InputError(f"tree has {len(others)} reasons of its own; allowed: up to {len(OTHER_SIGNS)}, more look alike")
     at = _places(tree)
     rows, columns = (max(place[k] for place in at) + 1 for k in (0, 1))
     if axes is None:
@@ -151,7 +154,14 @@ def trace(
         None where there was no answer yet.
     bound_j
         The bound, J: one number, or one a step where it rises.
+
+    Raises
+    ------
+    InputError
+        If there is no step, or not a bound for each.
     """
+    if not len(energy_j) or (isinstance(bound_j, Sequence) and len(bound_j) != len(energy_j)):
+        raise InputError(f"energy_j has {len(energy_j)} steps; allowed: at least one, and as many bounds where they are a list")
     if axes is None:
         _, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
     steps = np.arange(len(energy_j))
