@@ -16,6 +16,7 @@ from dmoe_opt.validate import InputError, fail
 
 AXES = ("preset", "seed", "problem", "method")
 LIMITS = ("tries", "job_s", "memory_gb")
+LIMIT = frozenset({"time_limit"})  # an option of every method
 
 
 class Job(NamedTuple):
@@ -55,7 +56,7 @@ class Plan:
             if not any(method in solving.methods(problem) for problem in problems):
                 raise fail("grid.method", method, f"a method of {' or '.join(problems)}; see `dmoe-opt methods`")
         pairs = [(p, m) for p in problems for m in methods if m in solving.methods(p)]
-        known |= set().union(*(_options(*pair) for pair in pairs))
+        known |= set().union(*(self._options(*pair) for pair in pairs))
         for name in self.grid:
             if name not in known and name not in AXES:
                 raise InputError(f"grid.{name} is unknown; allowed: {', '.join([*AXES, 'seeds', *sorted(known)])}")
@@ -67,19 +68,22 @@ class Plan:
 
         An option goes to the presets and methods that know it. Problems of a whole round pass over presets without a radio.
         """
+        pairs = itertools.product(dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"]))
+        tasks = [(p, m, list(self._settings(self._options(p, m)))) for p, m in pairs if m in solving.methods(p)]
         known = {preset: generator.options(preset) for preset in self.grid["preset"]}
         for preset, seed in itertools.product(known, dict.fromkeys(self.grid["seed"])):
-            of_preset = known[preset]
-            for changes in self._settings(of_preset):
+            for changes in self._settings(known[preset]):
                 instance = f"{preset}-s{seed}{_spelt(changes)}"
-                for problem, method in itertools.product(
-                    dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"])
-                ):
-                    if method not in solving.methods(problem) or (problem != "selection" and "family" in of_preset):
-                        continue
-                    for options in self._settings(_options(problem, method)):
-                        key = f"{instance}/{problem}/{method}{_spelt(options)}"
-                        yield Job(key, preset, seed, changes, problem, method, options)
+                for problem, method, settings in tasks:
+                    if problem == "selection" or "family" not in known[preset]:
+                        for options in settings:
+                            key = f"{instance}/{problem}/{method}{_spelt(options)}"
+                            yield Job(key, preset, seed, changes, problem, method, options)
+
+    def _options(self, problem: str, method: str) -> frozenset[str]:
+        """What the grid can set of a method; asking the method imports it, seconds that a grid without options is spared."""
+        mine = {*AXES, *LIMIT}.union(*(generator.options(preset) for preset in self.grid["preset"]))
+        return LIMIT if mine.issuperset(self.grid) else _method_options(problem, method)
 
     def _settings(self, known: Collection[str]) -> Iterator[dict[str, Any]]:
         """The grid over those of its options that are known."""
@@ -89,9 +93,9 @@ class Plan:
 
 
 @cache
-def _options(problem: str, method: str) -> frozenset[str]:
+def _method_options(problem: str, method: str) -> frozenset[str]:
     """What a grid can set of a method; the seed is that of the instance."""
-    return frozenset({"time_limit", *solving.method_options(problem, method)} - {"seed", "selection", "progress", "log"})
+    return LIMIT | set(solving.method_options(problem, method)) - {"seed", "selection", "progress", "log"}
 
 
 def _spelt(options: dict[str, Any]) -> str:
