@@ -155,7 +155,7 @@ def solve(
     function = find(problem, method)
     if selection is not None:
         options["selection"] = _selection_in(selection, data)
-    tables.prepare()
+    tables.prepare(problem)
     if log:
         options["log"] = tables.log()
     with tables.progress(f"{data.name or file}: {method}") as report:
@@ -227,7 +227,7 @@ def compare(
     names = [name.strip() for name in methods.split(",")] if methods else None
     if output is not None:
         files.make_folder(output)
-    tables.prepare()
+    tables.prepare(problem)
     with tables.progress("compare") as report:
         comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
     written = comparison.save(output) if output is not None else []

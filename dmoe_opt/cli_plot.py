@@ -33,6 +33,10 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     from dmoe_opt.sweep.judging import FRONTIER
     from dmoe_opt.validate import InputError
 
+    if not Path(folder).is_dir():
+        raise InputError(
+            f"{folder}: {'is a file' if Path(folder).exists() else 'no such folder'}; allowed: the folder of a sweep"
+        )
     there = [name for name in (RESULTS, FRONTIER) if (Path(folder) / name).exists()]
     if not there:
         raise InputError(f"{folder}: holds neither {RESULTS} nor {FRONTIER}; allowed: a folder with at least one of them")
@@ -179,7 +183,8 @@ def _savings(rows: Sequence[Saving]) -> None:
     lines = []
     for (problem, method), mine in sorted(by_line.items()):
         ends = min(mine, key=lambda row: row.saved), max(mine, key=lambda row: row.saved)
-        cells = [f"{100 * row.saved:.1f} ± {100 * row.saved_ci95:.1f} in {row.preset}" for row in ends]
+        widths = ["" if row.saved_ci95 is None else f" ± {100 * row.saved_ci95:.1f}" for row in ends]
+        cells = [f"{100 * row.saved:.1f}{width} in {row.preset}" for row, width in zip(ends, widths, strict=True)]
         lines.append([problem, method, str(len(mine)), *cells])
     _table("savings: energy saved against topk, means by preset with 95 % intervals", columns, lines)
 

@@ -53,7 +53,10 @@ def protocol(
 
     if output is not None:
         files.make_folder(output)
-    tables.prepare()
+    tables.prepare("jesa")
+    given = click.get_current_context().get_parameter_source("gamma0")
+    if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --gamma0 or --importance, one of the two")
     factors = None if importance is None else _numbers("importance", importance)
     done = run(preset, scheduler, importance=factors, watch=None if output is None else keep, **options)
     if output is not None:
@@ -91,7 +94,7 @@ def frontier(
     most = [int(value) if value == int(value) else value for value in _numbers("max_experts", max_experts)]
     if output is not None:
         files.make_folder(output)
-    tables.prepare()
+    tables.prepare("jesa")
     with tables.progress(f"frontier of {preset}") as report:
         points = sweep(
             preset, schedulers=names, gamma0=bases, z=heights, max_experts=most, progress=report, **options  # type: ignore[arg-type]

@@ -25,7 +25,8 @@ def sweep(config: str, output: str, backend: str, jobs: int | None, scheduler: s
     if scheduler is not None and backend != "dask":
         raise click.UsageError("--scheduler is for --backend dask")
     planned = plan.read(config)
-    tables.prepare()
+    if backend == "serial":
+        tables.prepare("selection" if planned.grid["problem"] == ["selection"] else "jesa")
     try:
         with tables.progress("sweep") as report:
             done = run(planned, output, backend=backend, workers=jobs, scheduler=scheduler, resume=resume, progress=report)

@@ -32,7 +32,7 @@ class Point:
     accuracy_ci95: float | None
     relevance: float
     energy_per_token_j: float
-    energy_ci95_j: float
+    energy_ci95_j: float | None
     latency_s: float
     front: bool = False
 
@@ -111,7 +111,7 @@ def _point(scheduler: str, gamma0: float, z: float, max_experts: int, runs: list
         max_experts=max_experts,
         seeds=len(runs),
         accuracy=float(accuracy.mean()) if len(accuracy) else None,
-        accuracy_ci95=half_width(accuracy) if len(accuracy) else None,
+        accuracy_ci95=half_width(accuracy),
         relevance=float(np.mean([layer.relevance for run in runs for layer in run.layers])),
         energy_per_token_j=float(energy.mean()),
         energy_ci95_j=half_width(energy),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt import des
-from dmoe_opt.activation import activate, fewest_links, no_open_links, serve_over
+from dmoe_opt.activation import activate, fewest_links, no_open_links, serve_over, solve_activation
 from dmoe_opt.assignment import allocate
 from dmoe_opt.bounds import relaxed
 from dmoe_opt.evaluate import Allocation, Selection, loads
+from dmoe_opt.generator import generate
 from dmoe_opt.instance import Instance
 from dmoe_opt.jesa import Descent, better, conclude, descend, price_idle, select, solve_bcd
 from dmoe_opt.result import Result, Status, infeasible
@@ -78,6 +80,15 @@ def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[
                 if price > best[i, j]:
                     for m in range(link_energy.shape[2]):
                         earned[i, j, m] += max(price - link_energy[i, j, m], 0.0)
+
+
+@cache
+def prepare() -> None:
+    """Compile the kernels of this module and of `activation`, or load them from numba's cache, once per process."""
+    round_ = generate("tiny", 0)
+    assert isinstance(round_, Instance)
+    solve_activation(round_)
+    earnings(round_, round_.best_link_energy[round_.source])
 
 
 def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -199,6 +199,8 @@ def run(
     scheduling_s = 0.0
     factors = gates.importance(depth, gamma0)
     if importance is not None:
+        if np.shape(importance) != (depth,):
+            raise InputError(f"importance has {np.size(importance)} factors; allowed: {depth}, one a layer")
         factors = validate.real_array("importance", importance, (depth,), most=1.0)
     if scheduler == "homogeneous":
         factors = np.ones(depth)

@@ -123,6 +123,13 @@ def method_options(problem: str, method: str) -> tuple[str, ...]:
     return tuple(name for name in parameters if name not in ("problem", "instance"))
 
 
+def prepare(problem: str) -> None:
+    """Compile the kernels of a problem's methods, or load them from numba's cache: that is no method's time."""
+    import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES
+    if problem == "jesa":
+        import_module("dmoe_opt.lagrangian").prepare()
+
+
 def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> None:
     if time_limit is not None and not (validate.real("time_limit", time_limit) <= MOST_SECONDS):
         raise validate.fail("time_limit", time_limit, f"at most {MOST_SECONDS:g} seconds")
@@ -193,7 +200,7 @@ def solve(
     _check_options(time_limit, seed, given)
     shared = {"time_limit": time_limit, "seed": seed}
     given |= {name: value for name, value in shared.items() if name in known}
-    import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES; compiling is not its time
+    prepare(problem)
     started = time.perf_counter()
     data = as_problem(instance) if problem == "selection" else instance
     reason = as_problem(instance).infeasibility()

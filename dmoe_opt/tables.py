@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dmoe_opt import solving
 from dmoe_opt.generator import PRESETS, options
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import as_problem, relative_gap
@@ -124,13 +125,14 @@ def comparison(of: Comparison) -> None:
     numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
     table = new_table("instance", "method", "status", *numbers, right=numbers)
     previous = None
+    words = {f"{row.instance or 'unnamed'}, {row.method}: {row.message}": None for row in of.rows if row.message}
     for row in of.rows:
         if previous not in (None, row.instance):
             table.add_section()
         table.add_row(
             escape(row.instance) if row.instance != previous else "",
             row.method,
-            escape(row.status + (f": {row.message}" if row.message else "")),
+            row.status,
             "" if row.energy_j is None else f"{row.energy_j:.6g}",
             "" if row.gap is None else f"{100 * row.gap:.3f}",
             "" if row.relevance is None else f"{row.relevance:.4f}",
@@ -139,6 +141,8 @@ def comparison(of: Comparison) -> None:
         )
         previous = row.instance
     show(table)
+    for line in words:
+        print(line)
 
 
 def wrote(paths: Sequence[str | Path]) -> None:
@@ -180,26 +184,28 @@ def frontier(points: Sequence[Point]) -> None:
         if previous not in (None, p.scheduler):
             table.add_section()
         previous = p.scheduler
-        accuracy = "" if p.accuracy is None else f"{100 * p.accuracy:.2f} ± {100 * (p.accuracy_ci95 or 0.0):.2f}"
+        accuracy = "" if p.accuracy is None else _with_interval(100, p.accuracy, p.accuracy_ci95, ".2f", ".2f")
         table.add_row(
             p.scheduler, "*" if p.front else "", f"{p.gamma0:g}", f"{p.z:g}", str(p.max_experts),
-            f"{1e6 * p.energy_per_token_j:.4g} ± {1e6 * p.energy_ci95_j:.2g}", accuracy, f"{p.relevance:.3f}",
+            _with_interval(1e6, p.energy_per_token_j, p.energy_ci95_j, ".4g", ".2g"), accuracy, f"{p.relevance:.3f}",
             f"{1e3 * p.latency_s:.3g}",
         )  # fmt: skip
     show(table)
 
 
-def prepare() -> None:
-    """Compile DES; on a terminal, say so if it takes longer than a second."""
+def _with_interval(factor: float, value: float, half_width: float | None, digits: str, less: str) -> str:
+    return f"{factor * value:{digits}}" + ("" if half_width is None else f" ± {factor * half_width:{less}}")
+
+
+def prepare(problem: str) -> None:
+    """Make the kernels of a problem ready; on a terminal, say so if it takes longer than a second."""
     console = Console(stderr=True)
-    status = console.status("compiling DES, once per installation (about 15 s) ...")
+    status = console.status("loading DES; it is compiled once per installation, which takes half a minute ...")
     timer = threading.Timer(SHOW_AFTER_S, status.start) if console.is_terminal else None
     if timer:
         timer.start()
     try:
-        from dmoe_opt import des
-
-        des.prepare()
+        solving.prepare(problem)
     finally:
         if timer:
             timer.cancel()

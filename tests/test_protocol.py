@@ -123,7 +123,7 @@ def test_fronts_are_fronts() -> None:
         ({"preset": "moon"}, 'preset = "moon"; allowed: digits, domains, synthetic-32'),
         ({"scheduler": "magic"}, 'scheduler = "magic"; allowed: jesa, '),
         ({"gamma0": 1.5}, "gamma0 = 1.5; allowed"),
-        ({"importance": [1.0, 0.5], "scheduler": "homogeneous"}, "importance has shape 2; allowed: 4"),
+        ({"importance": [1.0, 0.5], "scheduler": "homogeneous"}, "importance has 2 factors; allowed: 4, one a layer"),
         ({"importance": [1.0, 0.5, 2.0, 0.5]}, r"importance\[2\] = 2.0; allowed"),
         ({"z": float("nan")}, "z = nan; allowed"),
         ({"layers": 9}, "layers = 9; allowed: 1 to 4"),

@@ -234,18 +234,14 @@ def _row(name: str, accounts: list[Account], bounds: np.ndarray) -> PolicyRow:
         policy=name,
         episodes=len(accounts),
         return_mean=float(returns.mean()),
-        return_ci95=_ci(returns),
+        return_ci95=half_width(returns),
         optimum_share=None if share is None else float(share.mean()),
-        optimum_share_ci95=None if share is None else _ci(share),
+        optimum_share_ci95=None if share is None else half_width(share),
         quality=float(quality.mean()),
-        quality_ci95=_ci(quality),
+        quality_ci95=half_width(quality),
         energy_j=float(energy.mean()),
-        energy_ci95_j=_ci(energy),
+        energy_ci95_j=half_width(energy),
         lost=float(values("lost").mean()),
         local=float(values("local").mean()),
         served=float(values("served").mean()),
     )
-
-
-def _ci(values: np.ndarray) -> float | None:
-    return half_width(values) if len(values) > 1 else None

@@ -35,7 +35,7 @@ def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         axes.plot(energy_uj(mine), [100 * p.worth for p in mine], marker, color=colour, ms=4, alpha=0.35, ls="none")
         axes.errorbar(
-            energy_uj(best), [100 * p.worth for p in best], xerr=[1e6 * p.energy_ci95_j for p in best],
+            energy_uj(best), [100 * p.worth for p in best], xerr=[1e6 * (p.energy_ci95_j or 0.0) for p in best],
             yerr=[100 * (p.accuracy_ci95 or 0.0) for p in best],
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip

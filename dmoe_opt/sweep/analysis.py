@@ -290,7 +290,7 @@ class Saving:
     method: str
     instances: int
     saved: float
-    saved_ci95: float
+    saved_ci95: float | None
 
 
 def savings(judged: Sequence[Judged]) -> list[Saving]:

@@ -197,7 +197,7 @@ def of_savings(rows: Sequence[Saving]) -> dict[str, bytes]:
             several = [r for r in mine if r.method == method]
             y = [presets.index(r.preset) + 0.76 * ((k + 0.5) / len(styles) - 0.5) for r in several]
             style = styles[method] | {"ls": "none"}
-            width = [100 * r.saved_ci95 for r in several]
+            width = [100 * (r.saved_ci95 or 0.0) for r in several]
             axes.errorbar(
                 [100 * r.saved for r in several], y, xerr=width, ms=5, capsize=2, lw=1.2, label=plain(method), **style
             )
@@ -218,7 +218,7 @@ def _range(rows: Sequence[Saving]) -> tuple[float, float]:
     """Limits in % that hold all means and the intervals of three instances or more; those of two would hide the others."""
     ends = [0.0]
     for r in rows:
-        width = r.saved_ci95 if r.instances > 2 else 0.0
+        width = r.saved_ci95 if r.saved_ci95 is not None and r.instances > 2 else 0.0
         ends += [100 * (r.saved - width), 100 * (r.saved + width)]
     margin = 0.04 * (max(ends) - min(ends)) + 0.1
     return min(ends) - margin, max(ends) + margin

@@ -1,0 +1,38 @@
+"""Compiling on a machine that never did: what takes seconds once must not fall into the time of a method."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import json, pathlib, sys
+import dmoe_opt
+from dmoe_opt import solving
+
+def compiled():
+    return sorted(path.name for path in pathlib.Path(sys.argv[1]).rglob("*.nbc"))
+
+for problem in ("selection", "jesa"):
+    solving.prepare(problem)
+before = compiled()
+for name in ("tiny-s1", "scarce-8x36-s0", "scarce-8x36-s1", "edge-8x64-s1"):
+    for method in ("bcd", "lagrangian", "exact", "activation", "topk", "homogeneous"):
+        dmoe_opt.solve(dmoe_opt.load(name), "jesa", method, time_limit=20)
+dmoe_opt.solve(dmoe_opt.load("weakly-correlated-s1"))
+print(json.dumps([before, compiled()]))
+"""
+
+
+def test_nothing_is_compiled_after_preparing(tmp_path: Path) -> None:
+    """`prepare` reaches every kernel, in the types in which methods call it."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    before, after = json.loads(done.stdout)
+    assert before
+    assert after == before
