@@ -124,6 +124,9 @@ def comparison(of: Comparison) -> None:
     """Print a comparison: one row a method and instance, failures among them."""
     numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
     table = new_table("instance", "method", "status", *numbers, right=numbers)
+    table.padding = (0, 1, 0, 0)  # 80 columns hold it
+    for column in table.columns[1:]:
+        column.no_wrap = True
     previous = None
     words = {f"{row.instance or 'unnamed'}, {row.method}: {row.message}": None for row in of.rows if row.message}
     for row in of.rows:
