@@ -234,7 +234,8 @@ def test_interrupt_is_one_line(tmp_path: Path) -> None:
     time.sleep(6)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err.strip()) == (130, "", "dmoe-opt: interrupted")
+    assert (out, err.strip()) == ("", "dmoe-opt: interrupted")
+    assert process.returncode in (130, -signal.SIGINT)  # a shell shows both as 130; Python chooses the second amid some imports
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
