@@ -177,14 +177,14 @@ def _scaling(rows: Sequence[ScalingFit]) -> None:
 
 def _savings(rows: Sequence[Saving]) -> None:
     from dmoe_opt.rows import grouped
+    from dmoe_opt.tables import with_interval
 
     columns = ["problem", "method", "presets", "least saved %", "most saved %"]
     by_line = grouped(((row.problem, row.method), row) for row in rows)
     lines = []
     for (problem, method), mine in sorted(by_line.items()):
         ends = min(mine, key=lambda row: row.saved), max(mine, key=lambda row: row.saved)
-        widths = ["" if row.saved_ci95 is None else f" ± {100 * row.saved_ci95:.1f}" for row in ends]
-        cells = [f"{100 * row.saved:.1f}{width} in {row.preset}" for row, width in zip(ends, widths, strict=True)]
+        cells = [f"{with_interval(row.saved, row.saved_ci95, '.1f', 100)} in {row.preset}" for row in ends]
         lines.append([problem, method, str(len(mine)), *cells])
     _table("savings: energy saved against topk, means by preset with 95 % intervals", columns, lines)
 

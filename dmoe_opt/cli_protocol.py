@@ -45,6 +45,10 @@ def protocol(
     from dmoe_opt.protocol import run, token_bills
     from dmoe_opt.rows import as_csv
 
+    given = click.get_current_context().get_parameter_source("gamma0")
+    if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --gamma0 or --importance, one of the two")
+    factors = None if importance is None else _numbers("importance", importance)
     written: list[Path] = []
 
     def keep(layer: int, *decision: Any) -> None:
@@ -54,10 +58,6 @@ def protocol(
     if output is not None:
         files.make_folder(output)
     tables.prepare("jesa")
-    given = click.get_current_context().get_parameter_source("gamma0")
-    if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("give --gamma0 or --importance, one of the two")
-    factors = None if importance is None else _numbers("importance", importance)
     done = run(preset, scheduler, importance=factors, watch=None if output is None else keep, **options)
     if output is not None:
         contents = {"protocol.json": msgspec.json.encode(done.document()) + b"\n", "layers.csv": as_csv(done.layers).encode()}

@@ -132,11 +132,12 @@ def compare(
             except InputError as error:
                 results.append(str(error))
             done += 1
-        rows += _rows(data, names, results)
+        rows += rows_of(data, names, results)
     return Comparison(problem, rows)
 
 
-def _rows(data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]) -> list[Row]:
+def rows_of(data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]) -> list[Row]:
+    """A row for each result, or for the words of one who refused; gaps are to the best bound among the results."""
     answers = [r for r in results if isinstance(r, Result)]
     best = max((r.bound_j for r in answers if r.bound_j is not None), default=None)
     rows = []

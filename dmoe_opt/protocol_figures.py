@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dmoe_opt.figures import COLOURS, MARKERS, png, tidy
 from dmoe_opt.frontier import Point
 from dmoe_opt.plot import fronts
-from dmoe_opt.plot.fronts import energy_uj, worth_label
+from dmoe_opt.plot.fronts import energy_uj, half_widths, worth_label
 from dmoe_opt.protocol import Run
 
 
@@ -38,9 +38,9 @@ def of_frontier(points: Sequence[Point], preset: str) -> dict[str, bytes]:
             curve = sorted((p for p in tuned if (p.z, p.max_experts) == (z, most)), key=lambda p: p.gamma0)
             style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "capsize": 2, "ms": 5, "lw": 1.2}
             gamma = [p.gamma0 for p in curve]
-            left.errorbar(gamma, energy_uj(curve), yerr=[1e6 * (p.energy_ci95_j or 0.0) for p in curve], **style)
-            ci = [100 * (p.accuracy_ci95 or 0.0) for p in curve]
-            right.errorbar(gamma, [100 * p.worth for p in curve], yerr=ci, label=f"z = {z:g}, D = {most}", **style)
+            energy_ci, worth_ci = half_widths(curve)
+            left.errorbar(gamma, energy_uj(curve), yerr=energy_ci, **style)
+            right.errorbar(gamma, [100 * p.worth for p in curve], yerr=worth_ci, label=f"z = {z:g}, D = {most}", **style)
         left.set(xlabel="importance base γ₀", ylabel="energy per token, µJ")
         right.set(xlabel="importance base γ₀", ylabel=worth_label(points))
         for axes in (left, right):

@@ -128,7 +128,6 @@ def comparison(of: Comparison) -> None:
     for column in table.columns[1:]:
         column.no_wrap = True
     previous = None
-    words = {f"{row.instance or 'unnamed'}, {row.method}: {row.message}": None for row in of.rows if row.message}
     for row in of.rows:
         if previous not in (None, row.instance):
             table.add_section()
@@ -144,7 +143,7 @@ def comparison(of: Comparison) -> None:
         )
         previous = row.instance
     show(table)
-    for line in words:
+    for line in dict.fromkeys(f"{row.instance or 'unnamed'}, {row.method}: {row.message}" for row in of.rows if row.message):
         print(line)
 
 
@@ -187,17 +186,18 @@ def frontier(points: Sequence[Point]) -> None:
         if previous not in (None, p.scheduler):
             table.add_section()
         previous = p.scheduler
-        accuracy = "" if p.accuracy is None else _with_interval(100, p.accuracy, p.accuracy_ci95, ".2f", ".2f")
+        accuracy = "" if p.accuracy is None else with_interval(p.accuracy, p.accuracy_ci95, ".2f", 100)
         table.add_row(
             p.scheduler, "*" if p.front else "", f"{p.gamma0:g}", f"{p.z:g}", str(p.max_experts),
-            _with_interval(1e6, p.energy_per_token_j, p.energy_ci95_j, ".4g", ".2g"), accuracy, f"{p.relevance:.3f}",
+            with_interval(p.energy_per_token_j, p.energy_ci95_j, ".4g", 1e6, ".2g"), accuracy, f"{p.relevance:.3f}",
             f"{1e3 * p.latency_s:.3g}",
         )  # fmt: skip
     show(table)
 
 
-def _with_interval(factor: float, value: float, half_width: float | None, digits: str, less: str) -> str:
-    return f"{factor * value:{digits}}" + ("" if half_width is None else f" ± {factor * half_width:{less}}")
+def with_interval(mean: float, ci95: float | None, digits: str, factor: float = 1.0, less: str = "") -> str:
+    """A mean with half the width of its interval, if that is known, times a factor; `less` is the format of the latter."""
+    return f"{factor * mean:{digits}}" + ("" if ci95 is None else f" ± {factor * ci95:{less or digits}}")
 
 
 def prepare(problem: str) -> None:

@@ -35,8 +35,9 @@ def canvas() -> Axes:
 
 
 def test_import_is_light() -> None:
-    """Who draws selections need not have gymnasium or torch, nor wait for them."""
-    code = "import sys, dmoe_opt.plot; print(sorted({'gymnasium', 'torch', 'pyomo', 'cvxpy'} & set(sys.modules)))"
+    """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
+    heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
+    code = f"import sys, dmoe_opt.plot, dmoe_opt.sweep.figures; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

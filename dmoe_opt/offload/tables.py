@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dmoe_opt.offload.comparing import OffloadComparison
 from dmoe_opt.offload.presets import PRESETS, preset
-from dmoe_opt.tables import new_table, show
+from dmoe_opt.tables import new_table, show, with_interval
 
 
 def presets() -> None:
@@ -25,10 +25,11 @@ def comparison(of: OffloadComparison) -> None:
     for row in [*of.rows, *([of.optimum] if of.optimum else [])]:
         if row is of.optimum:
             table.add_section()
-        share = "" if row.optimum_share is None else _mean(100 * row.optimum_share, row.optimum_share_ci95, 2, 100)
+        share = "" if row.optimum_share is None else with_interval(row.optimum_share, row.optimum_share_ci95, ".2f", 100)
         table.add_row(
-            row.policy, _mean(row.return_mean, row.return_ci95, 3), share, _mean(row.quality, row.quality_ci95, 4),
-            _mean(row.energy_j, row.energy_ci95_j, 1), f"{row.lost:.1f}", f"{row.local:.1f}", f"{row.served:.1f}",
+            row.policy, with_interval(row.return_mean, row.return_ci95, ".3f"), share,
+            with_interval(row.quality, row.quality_ci95, ".4f"),
+            with_interval(row.energy_j, row.energy_ci95_j, ".1f"), f"{row.lost:.1f}", f"{row.local:.1f}", f"{row.served:.1f}",
         )  # fmt: skip
     show(table)
     name = " ".join(of.scenario.split()) or "scenario"
@@ -37,7 +38,3 @@ def comparison(of: OffloadComparison) -> None:
         f"{name}: {many} of {of.subtasks:.0f} subtasks on average; "
         f"the optimum is proven in {of.proven} of {of.episodes}, at most {of.bound_mean:.3f} on average"
     )
-
-
-def _mean(mean: float, ci95: float | None, digits: int, unit: float = 1.0) -> str:
-    return f"{mean:.{digits}f}" + ("" if ci95 is None else f" ± {unit * ci95:.{digits}f}")

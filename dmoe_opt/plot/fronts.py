@@ -34,9 +34,9 @@ def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
         best = [p for p in mine if p.front]
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         axes.plot(energy_uj(mine), [100 * p.worth for p in mine], marker, color=colour, ms=4, alpha=0.35, ls="none")
+        xerr, yerr = half_widths(best)
         axes.errorbar(
-            energy_uj(best), [100 * p.worth for p in best], xerr=[1e6 * (p.energy_ci95_j or 0.0) for p in best],
-            yerr=[100 * (p.accuracy_ci95 or 0.0) for p in best],
+            energy_uj(best), [100 * p.worth for p in best], xerr=xerr, yerr=yerr,
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
     if not all(p.front for p in points):
@@ -97,6 +97,11 @@ def accuracy_energy(axes: Axes, points: Sequence[Point]) -> None:
 def energy_uj(points: Sequence[Point]) -> list[float]:
     """Energy per token, µJ."""
     return [1e6 * p.energy_per_token_j for p in points]
+
+
+def half_widths(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    """Of the intervals of energy, µJ, and of accuracy, %; 0 where they are not known."""
+    return [1e6 * (p.energy_ci95_j or 0.0) for p in points], [100 * (p.accuracy_ci95 or 0.0) for p in points]
 
 
 def worth_label(points: Sequence[Point]) -> str:

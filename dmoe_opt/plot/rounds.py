@@ -12,7 +12,6 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from dmoe_opt import bounds
 from dmoe_opt.evaluate import Allocation, Selection, loads, tokens_per_joule
 from dmoe_opt.figures import COLOURS
 from dmoe_opt.instance import Instance
@@ -99,12 +98,14 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
 
 def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
     """What a result chooses; without an allocation, every link on its best subcarrier."""
+    from dmoe_opt.bounds import best_subcarriers  # brings DES along, for which nobody else here waits
+
     if result.selection is None:
         raise InputError(f"result has no answer ({result.status}); allowed: one with a selection")
     if result.instance_sha256 not in (round_.sha256, round_.selection_problem().sha256):
         raise InputError(f"result is of {result.instance or 'another instance'}; allowed: one of this round")
     chosen = result.allocation
-    return result.selection, bounds.best_subcarriers(round_, result.selection) if chosen is None else chosen
+    return result.selection, best_subcarriers(round_, result.selection) if chosen is None else chosen
 
 
 def _nodes(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None) -> None:

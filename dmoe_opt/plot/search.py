@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from dmoe_opt.des import TreeNode
 from dmoe_opt.figures import COLOURS, tidy
 from dmoe_opt.result import relative_gap
 from dmoe_opt.validate import InputError
+
+if TYPE_CHECKING:
+    from dmoe_opt.des import TreeNode
 
 MOST_NODES = 300
 WHITE = "#FFFFFF"
@@ -52,9 +55,7 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
     """
     if not 0 < len(tree) <= MOST_NODES:
         raise InputError(f"tree has {len(tree)} nodes; allowed: 1 to {MOST_NODES}, more cannot be read")
-    others = {n.reason for n in tree} - set(SIGNS)
-    if len(others) > len(OTHER_SIGNS):
-        raise InputError(f"tree has {len(others)} reasons of its own; allowed: up to {len(OTHER_SIGNS)}, more look alike")
+    signs = _signs(tree)
     at = _places(tree)
     rows, columns = (max(place[k] for place in at) + 1 for k in (0, 1))
     if axes is None:
@@ -62,7 +63,6 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
     factor, unit = _unit(n.bound_j for n in tree)
     finite = np.array([factor * n.bound_j for n in tree if np.isfinite(n.bound_j)])
     digits = ".4g" if np.allclose(finite, finite.round(2), rtol=0, atol=1e-9) else "#.4g"
-    signs = _signs(tree)
     best = _first_best(tree, optimum_j)
     for n in tree:
         row, column = at[n.node]
@@ -131,8 +131,11 @@ def _branch(axes: Axes, node: TreeNode, parent: tuple[int, int], child: tuple[in
 def _signs(tree: Sequence[TreeNode]) -> dict[str, tuple[str, str]]:
     """Sign and colour of the reasons in a tree, in order of appearance."""
     reasons = dict.fromkeys(n.reason for n in tree)
-    others = zip(OTHER_SIGNS, OTHER_COLOURS, strict=True)
-    return {reason: SIGNS.get(reason) or next(others) for reason in reasons}
+    others = [reason for reason in reasons if reason not in SIGNS]
+    if len(others) > len(OTHER_SIGNS):
+        raise InputError(f"tree has {len(others)} reasons of its own; allowed: up to {len(OTHER_SIGNS)}, more look alike")
+    known = SIGNS | dict(zip(others, zip(OTHER_SIGNS, OTHER_COLOURS, strict=True), strict=False))
+    return {reason: known[reason] for reason in reasons}
 
 
 def _first_best(tree: Sequence[TreeNode], optimum_j: float | None) -> TreeNode | None:

@@ -6,7 +6,7 @@ Every function returns PNG files by name, a file a problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import perfprof
@@ -15,11 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmoe_opt.figures import COLOURS, MARKERS, plain, png, tidy
-from dmoe_opt.frontier import Point
-from dmoe_opt.plot.fronts import accuracy_energy
+from dmoe_opt.plot.fronts import accuracy_energy, energy_uj
 from dmoe_opt.result import OPTIMAL_GAP
 from dmoe_opt.rows import grouped
 from dmoe_opt.sweep.analysis import CLOCK_S, GapRow, ProfileRow, Saving, ScalingFit, ScalingPoint, profile_shares
+
+if TYPE_CHECKING:
+    from dmoe_opt.frontier import Point
 
 DASHES = ("-", "--", "-.", ":")
 WIDTH_IN = 8.4
@@ -218,7 +220,7 @@ def _range(rows: Sequence[Saving]) -> tuple[float, float]:
     """Limits in % that hold all means and the intervals of three instances or more; those of two would hide the others."""
     ends = [0.0]
     for r in rows:
-        width = r.saved_ci95 if r.saved_ci95 is not None and r.instances > 2 else 0.0
+        width = (r.saved_ci95 or 0.0) if r.instances > 2 else 0.0
         ends += [100 * (r.saved - width), 100 * (r.saved + width)]
     margin = 0.04 * (max(ends) - min(ends)) + 0.1
     return min(ends) - margin, max(ends) + margin
@@ -237,8 +239,8 @@ def of_fronts(points: Sequence[Point], reference: tuple[float, float]) -> dict[s
         front = [p for p in mine if p.front]
         rest = [p for p in mine if not p.front]
         dots = {"color": style["color"], "marker": style["marker"], "ls": "none", "ms": 4, "alpha": 0.3}
-        axes.plot([1e6 * p.energy_per_token_j for p in rest], [100 * p.worth for p in rest], **dots)
-        x, y = [1e6 * p.energy_per_token_j for p in front], [100 * p.worth for p in front]
+        axes.plot(energy_uj(rest), [100 * p.worth for p in rest], **dots)
+        x, y = energy_uj(front), [100 * p.worth for p in front]
         axes.step(x, y, where="post", ms=max(10 - k, 4), lw=max(2.6 - 0.3 * k, 1), mfc="none", label=plain(scheduler), **style)
     axes.plot(1e6 * reference[0], 100 * reference[1], "k+", ms=10, mew=1.6, label="reference point")
     accuracy_energy(axes, points)

@@ -18,7 +18,7 @@ from typing import Any
 from dmoe_opt.generator import generate
 from dmoe_opt.instance import Instance, SelectionProblem
 from dmoe_opt.result import mean_relevance
-from dmoe_opt.solving import prepare, solve
+from dmoe_opt.solving import solve
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job
 
@@ -42,7 +42,6 @@ def _drawn(preset: str, seed: int, changes: str) -> tuple[Instance | SelectionPr
 def _warm(problem: str, method: str) -> None:
     """Import and compile what a method needs, once a process, so that no job's time holds it."""
     with contextlib.suppress(Exception):  # a method that fails will say so in its rows
-        prepare(problem)
         solve(generate("tiny", 0), problem, method)
 
 

@@ -25,9 +25,10 @@ import outside
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, Result, SelectionProblem, Status
+from dmoe_opt.comparing import rows_of
 from dmoe_opt.files import write_all
 from dmoe_opt.models.export import export
-from dmoe_opt.result import as_problem, build, infeasible, relative_gap
+from dmoe_opt.result import as_problem, build, infeasible
 from dmoe_opt.rows import Row, as_csv
 from dmoe_opt.solving import method_options
 
@@ -127,41 +128,27 @@ def table(problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[s
         results = dict(measured(columns(data)))
         if not k:
             print(f"\n| instance | {' | '.join(results)} |\n|{'---|' * (len(results) + 1)}")
-        known = [r for r in results.values() if isinstance(r, Result)]
-        best = max((r.bound_j for r in known if r.bound_j is not None), default=None)
-        cells = []
-        for method, result in results.items():
-            cells.append(cell(result, best))
-            rows.append(row(data, problem, method, result, best))
+        told = [r if isinstance(r, Result) else str(r) for r in results.values()]
+        made = rows_of(data, [f"{problem}/{method}" for method in results], told)
+        crashed = [isinstance(r, Crashed) for r in results.values()]
+        made = [replace(row, status="crashed") if bad else row for row, bad in zip(made, crashed, strict=True)]
+        rows += made
+        cells = [cell(row) for row in made]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return rows
 
 
-def cell(result: Result | Exception, best: float | None) -> str:
+def cell(row: Row) -> str:
     """Gap and milliseconds, or that there are none."""
-    if isinstance(result, Exception):
-        return "crashed" if isinstance(result, Crashed) else "refused"
-    ms = 1e3 * result.wall_s
+    if row.wall_s is None:
+        return row.status
+    ms = 1e3 * row.wall_s
     time = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
-    if result.status == Status.INFEASIBLE:
+    if row.status == Status.INFEASIBLE:
         return f"refuted / {time}"
-    if result.objective_j is None:
-        return f"{'wrong' if 'refused' in result.message else 'bound only' if result.bound_j else 'nothing'} / {time}"
-    gap = relative_gap(result.objective_j, best)
-    return f"{'no bound' if gap is None else '0 %' if gap < 1e-9 else f'{100 * gap:.2g} %'} / {time}"
-
-
-def row(data: Data, problem: str, method: str, result: Result | Exception, best: float | None) -> Row:
-    """The same as a row of a comparison."""
-    known = result if isinstance(result, Result) else None
-    objective = known.objective_j if known else None
-    return Row(
-        instance=data.name, tokens=data.num_tokens, experts=data.num_experts, max_experts=data.max_experts,
-        method=f"{problem}/{method}", status=str(known.status) if known else cell(result, best), energy_j=objective,
-        bound_j=known.bound_j if known else None, gap=None if objective is None else relative_gap(objective, best),
-        relevance=None, shortfall=len(known.shortfall) if known else 0, wall_s=known.wall_s if known else None,
-        nodes=known.stats.get("nodes") if known else None, message=known.message if known else str(result),
-    )  # fmt: skip
+    if row.energy_j is None:
+        return f"{'wrong' if 'refused' in row.message else 'bound only' if row.bound_j else 'nothing'} / {time}"
+    return f"{'no bound' if row.gap is None else '0 %' if row.gap < 1e-9 else f'{100 * row.gap:.2g} %'} / {time}"
 
 
 def machine() -> str:
