@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing import compare
-    from dmoe_opt.files import load, save
-    from dmoe_opt.generator import generate
-    from dmoe_opt.instance import Instance, SelectionProblem
-    from dmoe_opt.radio import Radio
-    from dmoe_opt.result import Result, Status, check
+    from dmoe_opt.answer.result import Result, Status, check
+    from dmoe_opt.comparing.methods import compare
+    from dmoe_opt.data.files import load, save
+    from dmoe_opt.data.instance import Instance, SelectionProblem
+    from dmoe_opt.data.radio import Radio
+    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.generating.presets import generate
     from dmoe_opt.solving import methods, solve
-    from dmoe_opt.validate import InputError
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,14 +37,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "comparing": ("compare",),
-    "files": ("load", "save"),
-    "generator": ("generate",),
-    "instance": ("Instance", "SelectionProblem"),
-    "radio": ("Radio",),
-    "result": ("Result", "Status", "check"),
+    "answer.result": ("Result", "Status", "check"),
+    "comparing.methods": ("compare",),
+    "data.files": ("load", "save"),
+    "data.instance": ("Instance", "SelectionProblem"),
+    "data.radio": ("Radio",),
+    "data.validate": ("InputError",),
+    "generating.presets": ("generate",),
     "solving": ("methods", "solve"),
-    "validate": ("InputError",),
 }
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dmoe_opt import formats
-from dmoe_opt.instance import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
+from dmoe_opt.answer.result import Status
+from dmoe_opt.data import formats
+from dmoe_opt.data.instance import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.offload import episode, scenario, store
 from dmoe_opt.offload.presets import preset
-from dmoe_opt.result import Status
 from dmoe_opt.solving import PROBLEMS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

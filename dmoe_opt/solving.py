@@ -10,10 +10,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from dmoe_opt import validate
-from dmoe_opt.instance import Instance, SelectionProblem
-from dmoe_opt.result import Result, as_problem, infeasible
-from dmoe_opt.validate import InputError
+from dmoe_opt.answer.result import Result, as_problem, infeasible
+from dmoe_opt.data import validate
+from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.validate import InputError
 
 
 class Method(NamedTuple):
@@ -26,10 +26,10 @@ class Method(NamedTuple):
 
 METHODS: dict[tuple[str, str], Method] = {
     ("selection", "des"): Method(
-        "dmoe_opt.des:solve_selection", True, "branch and bound on the relaxation with both rows, compiled"
+        "dmoe_opt.selection.des:solve_selection", True, "branch and bound on the relaxation with both rows, compiled"
     ),
     ("selection", "exhaustive"): Method(
-        "dmoe_opt.exhaustive:solve_selection", True, "every set of at most D experts, for tiny instances"
+        "dmoe_opt.selection.exhaustive:solve_selection", True, "every set of at most D experts, for tiny instances"
     ),
     ("selection", "pyomo"): Method(
         "dmoe_opt.models.selection_pyomo:solve_selection", True, "integer program in Pyomo, HiGHS or --solver"
@@ -37,10 +37,12 @@ METHODS: dict[tuple[str, str], Method] = {
     ("selection", "cvxpy"): Method(
         "dmoe_opt.models.selection_cvxpy:solve_selection", True, "integer program in CVXPY, HiGHS or --solver"
     ),
-    ("selection", "topk"): Method("dmoe_opt.baselines:solve_topk", False, "the D best scores, as mixtures are served"),
-    ("selection", "greedy"): Method("dmoe_opt.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
+    ("selection", "topk"): Method(
+        "dmoe_opt.selection.baselines:solve_topk", False, "the D best scores, as mixtures are served"
+    ),
+    ("selection", "greedy"): Method("dmoe_opt.selection.baselines:solve_greedy", False, "cheapest per unit of relevance first"),
     ("allocation", "assignment"): Method(
-        "dmoe_opt.allocation:solve_assignment", True, "minimum-cost assignment of links to subcarriers in scipy"
+        "dmoe_opt.allocation.links:solve_assignment", True, "minimum-cost assignment of links to subcarriers in scipy"
     ),
     ("allocation", "pyomo"): Method(
         "dmoe_opt.models.allocation_pyomo:solve", True, "the assignment as an integer program in Pyomo, HiGHS or --solver"
@@ -52,13 +54,15 @@ METHODS: dict[tuple[str, str], Method] = {
         "dmoe_opt.models.allocation_networkx:solve", True, "the assignment as a minimum-cost flow in networkx"
     ),
     ("jesa", "bcd"): Method(
-        "dmoe_opt.jesa:solve_bcd", False, "block coordinate descent of DES and assignment; proven where its bound is met"
+        "dmoe_opt.joint.descent:solve_bcd",
+        False,
+        "block coordinate descent of DES and assignment; proven where its bound is met",
     ),
     ("jesa", "lagrangian"): Method(
-        "dmoe_opt.lagrangian:solve_lagrangian", False, "prices on links: a bound close to the optimum, answers on the way"
+        "dmoe_opt.joint.lagrangian:solve_lagrangian", False, "prices on links: a bound close to the optimum, answers on the way"
     ),
     ("jesa", "exact"): Method(
-        "dmoe_opt.exact:solve_exact", True, "prices on links, then an integer program on what they leave open"
+        "dmoe_opt.joint.exact:solve_exact", True, "prices on links, then an integer program on what they leave open"
     ),
     ("jesa", "pyomo"): Method(
         "dmoe_opt.models.joint_pyomo:solve", True, "both at once as an integer program in Pyomo, HiGHS or --solver"
@@ -67,14 +71,16 @@ METHODS: dict[tuple[str, str], Method] = {
         "dmoe_opt.models.joint_cvxpy:solve", True, "both at once as an integer program in CVXPY, HiGHS or --solver"
     ),
     ("jesa", "relaxed"): Method(
-        "dmoe_opt.bounds:solve_relaxed", False, "every link on its best subcarrier; an optimum where these differ"
+        "dmoe_opt.selection.relaxed:solve_relaxed", False, "every link on its best subcarrier; an optimum where these differ"
     ),
     ("jesa", "activation"): Method(
-        "dmoe_opt.activation:solve_activation", False, "which links may be active, at best-subcarrier prices"
+        "dmoe_opt.joint.activation:solve_activation", False, "which links may be active, at best-subcarrier prices"
     ),
-    ("jesa", "topk"): Method("dmoe_opt.jesa:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
+    ("jesa", "topk"): Method("dmoe_opt.joint.descent:solve_topk", False, "the D best scores, subcarriers allocated optimally"),
     ("jesa", "homogeneous"): Method(
-        "dmoe_opt.jesa:solve_homogeneous", False, "one threshold for all tokens by DES, subcarriers allocated optimally"
+        "dmoe_opt.joint.descent:solve_homogeneous",
+        False,
+        "one threshold for all tokens by DES, subcarriers allocated optimally",
     ),
 }
 DEFAULTS = {"selection": "des", "allocation": "assignment", "jesa": "bcd"}
@@ -125,9 +131,9 @@ def method_options(problem: str, method: str) -> tuple[str, ...]:
 
 def prepare(problem: str) -> None:
     """Compile the kernels of a problem's methods, or load them from numba's cache: that is no method's time."""
-    import_module("dmoe_opt.des").prepare()  # every method takes a bound from DES
+    import_module("dmoe_opt.selection.des").prepare()  # every method takes a bound from DES
     if problem == "jesa":
-        import_module("dmoe_opt.lagrangian").prepare()
+        import_module("dmoe_opt.joint.lagrangian").prepare()
 
 
 def _check_options(time_limit: object, seed: object, given: dict[str, Any]) -> None:

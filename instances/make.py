@@ -16,8 +16,8 @@ import numpy as np
 
 import dmoe_opt
 from dmoe_opt import Instance, SelectionProblem, generate, save, solve
-from dmoe_opt.generator import FAMILIES, round_of_scores
-from dmoe_opt.network import dense_gates, held_out, load_network
+from dmoe_opt.generating.presets import FAMILIES, round_of_scores
+from dmoe_opt.layers.network import dense_gates, held_out, load_network
 
 HERE = Path(__file__).resolve().parent
 

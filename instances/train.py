@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.gates import softmax
-from dmoe_opt.network import HeldOut, Network, dense_gates, mean_gates, normalise
+from dmoe_opt.generating.gates import softmax
+from dmoe_opt.layers.network import HeldOut, Network, dense_gates, mean_gates, normalise
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -6,11 +6,11 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation import Answer, solve_with
-from dmoe_opt.evaluate import Selection
-from dmoe_opt.instance import Instance
-from dmoe_opt.models import cvxpy_solver
-from dmoe_opt.result import Result
+from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.models.solvers import cvxpy_solver
 
 
 def build(cost: NDArray[np.float64], *, relax: bool = False) -> tuple[cp.Problem, cp.Variable]:

@@ -14,10 +14,10 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation import Answer, solve_with
-from dmoe_opt.evaluate import Selection
-from dmoe_opt.instance import Instance
-from dmoe_opt.result import Result
+from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import Instance
 
 SCALE = 2**40
 

@@ -6,11 +6,11 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation import Answer, solve_with
-from dmoe_opt.evaluate import Selection
-from dmoe_opt.instance import Instance
-from dmoe_opt.models import pyomo_solver
-from dmoe_opt.result import Result
+from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.models.solvers import pyomo_solver
 
 
 def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteModel:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dmoe_opt import files
-from dmoe_opt.allocation import Links, active_links, chosen_experts
-from dmoe_opt.instance import Instance, SelectionProblem
+from dmoe_opt.allocation.links import Links, active_links, chosen_experts
+from dmoe_opt.answer.result import as_problem
+from dmoe_opt.data import files
+from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.validate import InputError
 from dmoe_opt.models import allocation_pyomo, joint_pyomo, selection_pyomo
-from dmoe_opt.models.tokenwise import scale
-from dmoe_opt.result import as_problem
-from dmoe_opt.validate import InputError
+from dmoe_opt.models.solvers.tokenwise import scale
 
 SUFFIXES = (".mps", ".lp", ".nl")
 

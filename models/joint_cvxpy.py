@@ -5,12 +5,12 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from dmoe_opt.bounds import relaxed
-from dmoe_opt.instance import Instance
-from dmoe_opt.models import cvxpy_solver
-from dmoe_opt.models.tokenwise import NO_ALLOCATION, factor_of
-from dmoe_opt.result import Result, infeasible
-from dmoe_opt.result import build as build_result
+from dmoe_opt.answer.result import Result, infeasible
+from dmoe_opt.answer.result import build as build_result
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.models.solvers import cvxpy_solver
+from dmoe_opt.models.solvers.tokenwise import NO_ALLOCATION, factor_of
+from dmoe_opt.selection.relaxed import relaxed_bound
 
 
 class Model:
@@ -64,7 +64,7 @@ def solve(instance: Instance, *, time_limit: float | None = None, solver: str | 
     factor = factor_of(instance)
     model = Model(instance, factor=factor)
     outcome = cvxpy_solver.run(model.program, solver, time_limit)
-    bound = relaxed(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    bound = relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
     if outcome.infeasible:
         return infeasible(instance, "cvxpy", NO_ALLOCATION.format(instance.num_subcarriers))
     if not outcome.solved:

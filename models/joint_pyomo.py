@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pyomo.environ as pyo
 
-from dmoe_opt.bounds import relaxed
-from dmoe_opt.instance import Instance
-from dmoe_opt.models import pyomo_solver
-from dmoe_opt.models.tokenwise import NO_ALLOCATION, factor_of
-from dmoe_opt.result import Result, infeasible
-from dmoe_opt.result import build as build_result
+from dmoe_opt.answer.result import Result, infeasible
+from dmoe_opt.answer.result import build as build_result
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.models.solvers import pyomo_solver
+from dmoe_opt.models.solvers.tokenwise import NO_ALLOCATION, factor_of
+from dmoe_opt.selection.relaxed import relaxed_bound
 
 
 def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
@@ -112,7 +112,7 @@ def solve(
         return build_result(instance, "pyomo", selection=empty, bound_j=0.0, stats=stats)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
     outcome = pyomo_solver.run(model, solver, left)
-    bound = relaxed(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    bound = relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
     if not outcome.solved:
         if outcome.infeasible:
             return infeasible(instance, "pyomo", NO_ALLOCATION.format(instance.num_subcarriers))

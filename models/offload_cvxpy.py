@@ -6,7 +6,7 @@ import cvxpy as cp
 import numpy as np
 from scipy.sparse import csr_array
 
-from dmoe_opt.models import cvxpy_solver
+from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum, conclude, crowds, options, regret
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyomo.environ as pyo
 
-from dmoe_opt.models import pyomo_solver
+from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum, conclude, crowds, options, regret
 

@@ -8,11 +8,11 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.des import Progress
-from dmoe_opt.instance import SelectionProblem
-from dmoe_opt.models import cvxpy_solver
-from dmoe_opt.models.tokenwise import Answer, scale, solve_each
-from dmoe_opt.result import Result
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.models.solvers import cvxpy_solver
+from dmoe_opt.models.solvers.tokenwise import Answer, scale, solve_each
+from dmoe_opt.selection.des import Progress
 
 
 class Model:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 import pyomo.environ as pyo
 
-from dmoe_opt.des import Progress
-from dmoe_opt.instance import SelectionProblem
-from dmoe_opt.models import pyomo_solver
-from dmoe_opt.models.tokenwise import Answer, scale, solve_each
-from dmoe_opt.result import Result
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.models.solvers import pyomo_solver
+from dmoe_opt.models.solvers.tokenwise import Answer, scale, solve_each
+from dmoe_opt.selection.des import Progress
 
 
 def build(

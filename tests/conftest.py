@@ -14,7 +14,7 @@ from drawn import Ended
 from hypothesis import settings
 
 from dmoe_opt import Instance, Radio, SelectionProblem
-from dmoe_opt.cli import main
+from dmoe_opt.cli.main import main
 
 settings.register_profile("dmoe", deadline=None, max_examples=60)
 settings.load_profile("dmoe")

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, SelectionProblem
-from dmoe_opt.evaluate import Selection, loads, round_energy_j
+from dmoe_opt.answer.objective import Selection, loads, round_energy_j
 
 
 class Ended(NamedTuple):

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, Radio, Status, check, generate, load, solve
-from dmoe_opt.allocation import Links, active_links, chosen_experts
-from dmoe_opt.assignment import assign
-from dmoe_opt.baselines import topk_selection
-from dmoe_opt.evaluate import loads
-from dmoe_opt.models import allocation_cvxpy, allocation_networkx, allocation_pyomo, cvxpy_solver, pyomo_solver
-from dmoe_opt.result import as_problem
+from dmoe_opt.allocation.assignment import assign
+from dmoe_opt.allocation.links import Links, active_links, chosen_experts
+from dmoe_opt.answer.objective import loads
+from dmoe_opt.answer.result import as_problem
+from dmoe_opt.models import allocation_cvxpy, allocation_networkx, allocation_pyomo
+from dmoe_opt.models.solvers import cvxpy_solver, pyomo_solver
+from dmoe_opt.selection.baselines import topk_selection
 from dmoe_opt.solving import METHODS
 
 ALL = [name for problem, name in METHODS if problem == "allocation"]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dmoe_opt import Instance, load, solve
-from dmoe_opt.files import instance_files, instances_folder
+from dmoe_opt.data.files import instance_files, instances_folder
 
 KNOWN = json.loads((instances_folder() / "best_known.json").read_text())
 CASES = [(name, problem) for name, problems in KNOWN.items() for problem in problems]

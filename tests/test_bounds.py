@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, Status, check, generate, solve
-from dmoe_opt.activation import activate, fewest_links
-from dmoe_opt.evaluate import round_energy_j
-from dmoe_opt.exact import dual, reduce
-from dmoe_opt.instance import SelectionProblem
-from dmoe_opt.lagrangian import as_descent, ascend, evaluate_at
-from dmoe_opt.result import as_problem
+from dmoe_opt.answer.objective import round_energy_j
+from dmoe_opt.answer.result import as_problem
+from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.joint.activation import activate, fewest_links
+from dmoe_opt.joint.exact import dual, reduce
+from dmoe_opt.joint.lagrangian import as_descent, ascend, evaluate_at
 
 
 def served(problem: SelectionProblem, usable: np.ndarray) -> bool:

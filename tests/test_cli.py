@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from drawn import Ended
 
-from dmoe_opt import SelectionProblem, des, generate, load, save
-from dmoe_opt.files import instance_files
+from dmoe_opt import SelectionProblem, generate, load, save
+from dmoe_opt.data.files import instance_files
+from dmoe_opt.selection import des
 
 TINY = str(instance_files()["tiny-s1"])
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dmoe_opt import InputError, Instance, generate
-from dmoe_opt.fading import LEAST_DISTANCE, log_distance_gains, rayleigh_gains, tapped_gains, with_interference
-from dmoe_opt.generator import PRESETS, options
+from dmoe_opt.generating.fading import LEAST_DISTANCE, log_distance_gains, rayleigh_gains, tapped_gains, with_interference
+from dmoe_opt.generating.presets import PRESETS, options
 
 LARGE = ("wide-32x1024", "nr-273", "olmoe-64", "qwen3-128", "deepseek-256")
 

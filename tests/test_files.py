@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, generate, load, save, solve
-from dmoe_opt import files as files_module
+from dmoe_opt.data import files as files_module
 
 ROUND = {
     "format": "dmoe-opt/round",

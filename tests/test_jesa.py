@@ -10,8 +10,8 @@ from drawn import cheapest_allocation, rounds
 from hypothesis import given, settings
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, Status, check, generate, solve
-from dmoe_opt.evaluate import loads, round_energy_j, round_violations
-from dmoe_opt.result import as_problem
+from dmoe_opt.answer.objective import loads, round_energy_j, round_violations
+from dmoe_opt.answer.result import as_problem
 from dmoe_opt.solving import METHODS
 
 ALL = [name for problem, name in METHODS if problem == "jesa"]

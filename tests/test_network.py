@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from dmoe_opt import InputError, Instance, load
-from dmoe_opt.files import instance_files, instances_folder
-from dmoe_opt.gates import GRID
-from dmoe_opt.network import TASKS, Array, Network, dense_gates, forward, held_out, load_network, mean_gates
+from dmoe_opt.data.files import instance_files, instances_folder
+from dmoe_opt.generating.gates import GRID
+from dmoe_opt.layers.network import TASKS, Array, Network, dense_gates, forward, held_out, load_network, mean_gates
 
 
 def script(*parts: str) -> ModuleType:

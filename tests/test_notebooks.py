@@ -150,8 +150,8 @@ def sound() -> Any:
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         cells=[
             new.new_markdown_cell("# Title\n\nAfter this notebook you can read it."),
-            new.new_code_cell("import dmoe_opt\nfrom dmoe_opt import bounds", execution_count=1),
-            new.new_code_cell("print(bounds.relaxed.__name__)", execution_count=2, outputs=outputs),
+            new.new_code_cell("import dmoe_opt\nfrom dmoe_opt.selection import relaxed", execution_count=1),
+            new.new_code_cell("print(relaxed.relaxed_bound.__name__)", execution_count=2, outputs=outputs),
             new.new_markdown_cell("## 2. Exercises\n\n" + "".join(exercise(n) for n in (1, 2, 3))),
         ],
     )
@@ -184,10 +184,10 @@ BREAKS: list[tuple[Callable[[Any], None], str]] = [
     (_tasks(exercise(1), exercise(2), exercise(4)), "exercises are numbered 1, 2, 4"),
     (_tasks(exercise(1), exercise(2), "**3.** Why?\n\nBecause."), "exercise 3 has no folded solution"),
     (_set(1, source="%time x = 1"), "cell 1 is not Python"),
-    (_set(1, source="from dmoe_opt.des import _search"), "cell 1: private name dmoe_opt.des._search"),
-    (_set(2, source="bounds._pass(3)"), "cell 2: private name _pass"),
-    (_set(1, source="from dmoe_opt.bounds import gone"), "cell 1: dmoe_opt.bounds has no gone"),
-    (_set(2, source="bounds.gone()"), "cell 2: dmoe_opt.bounds has no gone"),
+    (_set(1, source="from dmoe_opt.selection.des import _search"), "cell 1: private name dmoe_opt.selection.des._search"),
+    (_set(2, source="relaxed._pass(3)"), "cell 2: private name _pass"),
+    (_set(1, source="from dmoe_opt.selection.relaxed import gone"), "cell 1: dmoe_opt.selection.relaxed has no gone"),
+    (_set(2, source="relaxed.gone()"), "cell 2: dmoe_opt.selection.relaxed has no gone"),
     (_tasks(*(exercise(n, "```python\nif:\n```\n") for n in (1, 2, 3))), "solution block 1 is not Python"),
     (_tasks(*(exercise(n, "```python\ndmoe_opt.gone()\n```\n") for n in (1, 2, 3))), "solution block 1: dmoe_opt has no gone"),
 ]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from offloads import by_hand, episodes
 
 from dmoe_opt import InputError
+from dmoe_opt.comparing.policies import baselines, compare, fates, optimum, play, policy
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
 from dmoe_opt.offload.agent import committed
-from dmoe_opt.offload.comparing import baselines, compare, fates, optimum, play, policy
 from dmoe_opt.offload.episode import Episode, draw
 from dmoe_opt.offload.observe import observe, own
 from dmoe_opt.offload.optimum import Optimum, conclude, crowds, options, regret, twins, unit

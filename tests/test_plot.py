@@ -15,10 +15,12 @@ from drawn import Ended
 from matplotlib.figure import Figure
 
 from dmoe_opt import InputError
-from dmoe_opt.frontier import Point
-from dmoe_opt.intervals import half_width
-from dmoe_opt.rows import as_csv
-from dmoe_opt.sweep import analysis, figures, fronts
+from dmoe_opt.comparing import fronts
+from dmoe_opt.comparing.intervals import half_width
+from dmoe_opt.comparing.rows import as_csv
+from dmoe_opt.comparing.schedulers import Point
+from dmoe_opt.plot import sweep
+from dmoe_opt.sweep import analysis
 from dmoe_opt.sweep.judging import Judged, contradictions, judge, read_jobs
 
 Typed = Callable[..., Ended]
@@ -79,9 +81,9 @@ def test_profiles_by_hand(tmp_path: Path) -> None:
 def test_the_drawn_profile_is_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps that perfprof draws have the heights of the ratios in the CSV."""
     seen: list[Figure] = []
-    monkeypatch.setattr(figures, "png", lambda figure: seen.append(figure) or b"")
+    monkeypatch.setattr(sweep, "png", lambda figure: seen.append(figure) or b"")
     rows = analysis.profile_rows(judged(tmp_path, *THREE_BY_TWO))
-    figures.of_profiles(rows)
+    sweep.of_profiles(rows)
     for axes, within in zip(seen[0].axes, analysis.WITHIN, strict=True):
         for drawn, method in zip(axes.lines, ("a", "b"), strict=False):
             x, y = drawn.get_data()

@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from offloads import by_hand, episodes
 
 from dmoe_opt import plot
-from dmoe_opt.frontier import frontier
-from dmoe_opt.offload.comparing import compare
+from dmoe_opt.comparing.policies import compare
+from dmoe_opt.comparing.schedulers import frontier
+from dmoe_opt.layers.protocol import run as protocol_run
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.simulate import LOST, run
-from dmoe_opt.protocol import run as protocol_run
 
 matplotlib.use("Agg")
 
@@ -37,7 +37,7 @@ def canvas() -> Axes:
 def test_import_is_light() -> None:
     """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
     heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
-    code = f"import sys, dmoe_opt.plot, dmoe_opt.sweep.figures; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

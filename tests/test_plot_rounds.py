@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, plot
-from dmoe_opt.evaluate import loads
+from dmoe_opt.answer.objective import loads
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 
 from dmoe_opt import InputError, SelectionProblem, generate, plot, solve
-from dmoe_opt.des import TreeNode, search_tree
+from dmoe_opt.selection.des import TreeNode, search_tree
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from dmoe_opt import InputError, Instance
-from dmoe_opt.evaluate import Allocation, Selection, round_energy_j, round_violations
-from dmoe_opt.fading import estimate
-from dmoe_opt.frontier import frontier
-from dmoe_opt.network import dense_gates, held_out, load_network
-from dmoe_opt.protocol import SCHEDULERS, Run, run, token_bills
+from dmoe_opt.answer.objective import Allocation, Selection, round_energy_j, round_violations
+from dmoe_opt.comparing.schedulers import frontier
+from dmoe_opt.generating.fading import estimate
+from dmoe_opt.layers.network import dense_gates, held_out, load_network
+from dmoe_opt.layers.protocol import SCHEDULERS, Run, run, token_bills
 
 SMALL = {"num_tokens": 64}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dmoe_opt import InputError, Instance, Radio, generate, solve
-from dmoe_opt.gates import GRID, importance
-from dmoe_opt.generator import PRESETS
+from dmoe_opt.generating.gates import GRID, importance
+from dmoe_opt.generating.presets import PRESETS
 
 
 def test_energy_by_hand() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dmoe_opt import Instance, SelectionProblem, Status, check, solve
-from dmoe_opt.evaluate import energy_j, relevance, violations
-from dmoe_opt.result import build
+from dmoe_opt.answer.objective import energy_j, relevance, violations
+from dmoe_opt.answer.result import build
 
 
 def chosen(*rows: str) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from dmoe_opt import InputError, Instance, files, load, save, solve
+from dmoe_opt import InputError, Instance, load, save, solve
+from dmoe_opt.data import files
 from dmoe_opt.offload import episode, presets, store
 from dmoe_opt.schema import documents, schemas
 

@@ -11,7 +11,7 @@ from drawn import problems
 from hypothesis import HealthCheck, given, settings
 
 from dmoe_opt import SelectionProblem, Status, check, generate, load, solve
-from dmoe_opt.files import instance_files
+from dmoe_opt.data.files import instance_files
 from dmoe_opt.solving import METHODS
 
 ALL = [name for problem, name in METHODS if problem == "selection"]

@@ -13,9 +13,10 @@ from drawn import Ended
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmoe_opt import InputError, Instance, gates, load, solve
-from dmoe_opt.trace_files import load_trace
-from dmoe_opt.traces import Trace, to_rounds
+from dmoe_opt import InputError, Instance, load, solve
+from dmoe_opt.generating import gates
+from dmoe_opt.generating.trace_files import load_trace
+from dmoe_opt.generating.traces import Trace, to_rounds
 
 LOGITS = np.random.default_rng(5).normal(0.0, 2.0, (3, 6, 4))
 LINES = [

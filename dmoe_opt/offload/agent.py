@@ -17,12 +17,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt import files, formats, validate
+from dmoe_opt.data import files, formats, validate
+from dmoe_opt.data.validate import InputError
 from dmoe_opt.offload.observe import OWN, observe, own, size
 from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import State
-from dmoe_opt.validate import InputError
 
 Weights = NDArray[np.float32]
 

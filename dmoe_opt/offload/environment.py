@@ -7,12 +7,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from dmoe_opt.data.validate import fail
 from dmoe_opt.offload.episode import Episode, draw
 from dmoe_opt.offload.observe import Entries, bounds, observe
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import State
-from dmoe_opt.validate import fail
 
 Observation = Entries
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from dmoe_opt import validate
+from dmoe_opt.data import validate
+from dmoe_opt.data.validate import InputError, fail
 from dmoe_opt.offload.scenario import LEAST, MOST, Array, Scenario, Whole
-from dmoe_opt.validate import InputError, fail
 
 MOST_GAINS = 50_000_000
 MARGIN = 1000.0

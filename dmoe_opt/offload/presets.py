@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dmoe_opt.files import instances_folder
+from dmoe_opt.data.files import instances_folder
+from dmoe_opt.data.validate import fail
 from dmoe_opt.offload import store
 from dmoe_opt.offload.scenario import Scenario
-from dmoe_opt.validate import fail
 
 PRESETS = ("light", "busy", "fading", "mixed")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt import validate
-from dmoe_opt.validate import InputError, fail
+from dmoe_opt.data import validate
+from dmoe_opt.data.validate import InputError, fail
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]

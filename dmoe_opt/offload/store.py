@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dmoe_opt import files, formats
+from dmoe_opt.data import files, formats
+from dmoe_opt.data.validate import InputError, fail
 from dmoe_opt.offload import episode as episodes
 from dmoe_opt.offload import scenario as scenarios
 from dmoe_opt.offload.episode import Episode, scenario_of
 from dmoe_opt.offload.scenario import PARTS, Scenario
-from dmoe_opt.validate import InputError, fail
 
 OFFLOAD = "dmoe-opt/offload"
 

@@ -23,13 +23,13 @@ from tianshou.env import DummyVectorEnv
 from tianshou.trainer import OffPolicyTrainerParams
 from torch import nn
 
+from dmoe_opt.data.validate import whole
 from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.environment import EdgeOffload, Observation
 from dmoe_opt.offload.episode import Episode, draw
 from dmoe_opt.offload.observe import OWN, size
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import mean_return
-from dmoe_opt.validate import whole
 
 HIDDEN = 64
 COPIES = 8

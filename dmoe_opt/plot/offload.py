@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from dmoe_opt.figures import COLOURS, plain, tidy
+from dmoe_opt.plot.comparison import COLOURS, plain, tidy
 
 if TYPE_CHECKING:
-    from dmoe_opt.offload.comparing import OffloadComparison, PolicyRow
+    from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
     from dmoe_opt.offload.episode import Episode
     from dmoe_opt.offload.scenario import Array, Whole
 
@@ -86,7 +86,7 @@ def _bands(episode: Episode, choice: Whole) -> tuple[list[int], Array]:
 
 def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
     """What share of the clairvoyant optimum each policy earns, %, with 95 % confidence intervals."""
-    from dmoe_opt.offload.comparing import SAC
+    from dmoe_opt.comparing.policies import SAC
 
     rows = _with_share(comparison)
     if axes is None:

@@ -12,11 +12,11 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from dmoe_opt.evaluate import Allocation, Selection, loads, tokens_per_joule
-from dmoe_opt.figures import COLOURS
-from dmoe_opt.instance import Instance
-from dmoe_opt.result import Result
-from dmoe_opt.validate import InputError
+from dmoe_opt.answer.objective import Allocation, Selection, loads, tokens_per_joule
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.validate import InputError
+from dmoe_opt.plot.comparison import COLOURS
 
 BEND = 0.22  # of an arrow, so that both directions of a pair can be seen
 NEAR = 0.36  # place of a label on its arrow, nearer to the source, so that those of both directions are apart
@@ -98,7 +98,7 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
 
 def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
     """What a result chooses; without an allocation, every link on its best subcarrier."""
-    from dmoe_opt.bounds import best_subcarriers  # brings DES along, for which nobody else here waits
+    from dmoe_opt.selection.relaxed import best_subcarriers  # brings DES along, for which nobody else here waits
 
     if result.selection is None:
         raise InputError(f"result has no answer ({result.status}); allowed: one with a selection")

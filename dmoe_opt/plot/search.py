@@ -10,12 +10,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from dmoe_opt.figures import COLOURS, tidy
-from dmoe_opt.result import relative_gap
-from dmoe_opt.validate import InputError
+from dmoe_opt.answer.result import relative_gap
+from dmoe_opt.data.validate import InputError
+from dmoe_opt.plot.comparison import COLOURS, tidy
 
 if TYPE_CHECKING:
-    from dmoe_opt.des import TreeNode
+    from dmoe_opt.selection.des import TreeNode
 
 MOST_NODES = 300
 WHITE = "#FFFFFF"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from dmoe_opt.intervals import half_width
-from dmoe_opt.result import OPTIMAL_GAP
-from dmoe_opt.rows import grouped
+from dmoe_opt.answer.result import OPTIMAL_GAP
+from dmoe_opt.comparing.intervals import half_width
+from dmoe_opt.comparing.rows import grouped
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.judging import Judged
 

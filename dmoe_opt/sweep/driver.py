@@ -18,9 +18,9 @@ from itertools import islice
 from pathlib import Path
 
 from dmoe_opt.sweep import journal, pools
+from dmoe_opt.sweep.job import Row, row, run, run_batch
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job, Limits, Plan
-from dmoe_opt.sweep.work import Row, row, run, run_batch
 
 BATCH_S = 0.5
 MOST_REASONS = 20

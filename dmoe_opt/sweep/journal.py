@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from dmoe_opt import files
-from dmoe_opt.validate import InputError
+from dmoe_opt.data import files
+from dmoe_opt.data.validate import InputError
 
 RESULTS, RUNNING = "results.jsonl", "running.json"
 FAILED = "failed"

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from dmoe_opt import files, formats, validate
-from dmoe_opt.generator import PRESETS, options
-from dmoe_opt.result import BOUND_NOISE, Status, relative_gap
-from dmoe_opt.rows import grouped
+from dmoe_opt.answer.result import BOUND_NOISE, Status, relative_gap
+from dmoe_opt.comparing.rows import grouped
+from dmoe_opt.data import files, formats, validate
+from dmoe_opt.data.validate import InputError
+from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.solving import PROBLEMS
 from dmoe_opt.sweep.journal import FAILED, RESULTS
-from dmoe_opt.validate import InputError
 
 FRONTIER = "frontier.csv"
 STATUSES = (*Status, FAILED)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from dmoe_opt import files, generator, solving, validate
-from dmoe_opt.validate import InputError, fail
+from dmoe_opt import solving
+from dmoe_opt.data import files, validate
+from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.generating.presets import options
 
 AXES = ("preset", "seed", "problem", "method")
 LIMITS = ("tries", "job_s", "memory_gb")
@@ -49,7 +51,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         presets, problems, methods = self.grid["preset"], self.grid["problem"], self.grid["method"]
-        known = set().union(*(generator.options(preset) for preset in presets))
+        known = set().union(*(options(preset) for preset in presets))
         for seed in self.grid["seed"]:
             validate.whole("grid.seed", seed, 0)
         for method in methods:
@@ -70,19 +72,19 @@ class Plan:
         """
         pairs = itertools.product(dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"]))
         tasks = [(p, m, list(self._settings(self._options(p, m)))) for p, m in pairs if m in solving.methods(p)]
-        known = {preset: generator.options(preset) for preset in self.grid["preset"]}
+        known = {preset: options(preset) for preset in self.grid["preset"]}
         for preset, seed in itertools.product(known, dict.fromkeys(self.grid["seed"])):
             for changes in self._settings(known[preset]):
                 instance = f"{preset}-s{seed}{_spelt(changes)}"
                 for problem, method, settings in tasks:
                     if problem == "selection" or "family" not in known[preset]:
-                        for options in settings:
-                            key = f"{instance}/{problem}/{method}{_spelt(options)}"
-                            yield Job(key, preset, seed, changes, problem, method, options)
+                        for given in settings:
+                            key = f"{instance}/{problem}/{method}{_spelt(given)}"
+                            yield Job(key, preset, seed, changes, problem, method, given)
 
     def _options(self, problem: str, method: str) -> frozenset[str]:
         """What the grid can set of a method; asking the method imports it, seconds that a grid without options is spared."""
-        mine = {*AXES, *LIMIT}.union(*(generator.options(preset) for preset in self.grid["preset"]))
+        mine = {*AXES, *LIMIT}.union(*(options(preset) for preset in self.grid["preset"]))
         return LIMIT if mine.issuperset(self.grid) else _method_options(problem, method)
 
     def _settings(self, known: Collection[str]) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from dmoe_opt import Instance, generate
-from dmoe_opt.bounds import relaxed
-from dmoe_opt.evaluate import loads
+from dmoe_opt.answer.objective import loads
+from dmoe_opt.selection.relaxed import relaxed_bound
 
 SIZES = (64, 256, 1024, 4096, 16384)
 FADING: dict[str, dict[str, object]] = {
@@ -35,7 +35,7 @@ def look(data: Instance) -> tuple[bool, bool, int]:
     """Whether the best subcarriers of all links differ, whether those of the active ones do, and how many are active."""
     best = data.link_energy.argmin(axis=2)
     everywhere = best[~np.eye(data.num_experts, dtype=bool)]
-    active = best[loads(data, relaxed(data)[0]) > 0]
+    active = best[loads(data, relaxed_bound(data)[0]) > 0]
     return len(set(everywhere.tolist())) == len(everywhere), len(set(active.tolist())) == len(active), len(active)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dmoe_opt.comparing.policies import compare
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
 from dmoe_opt.offload import agent as agents
-from dmoe_opt.offload.comparing import compare
 from dmoe_opt.offload.environment import EdgeOffload
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.policies import RULES

@@ -25,11 +25,11 @@ import outside
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, Result, SelectionProblem, Status
-from dmoe_opt.comparing import rows_of
-from dmoe_opt.files import write_all
+from dmoe_opt.answer.result import as_problem, build, infeasible
+from dmoe_opt.comparing.methods import rows_of
+from dmoe_opt.comparing.rows import Row, as_csv
+from dmoe_opt.data.files import write_all
 from dmoe_opt.models.export import export
-from dmoe_opt.result import as_problem, build, infeasible
-from dmoe_opt.rows import Row, as_csv
 from dmoe_opt.solving import method_options
 
 SELECTION = (

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dmoe_opt import check, des, generate, load, save, solve
-from dmoe_opt.generator import FAMILIES
-from dmoe_opt.instance import SelectionProblem
-from dmoe_opt.result import as_problem
+from dmoe_opt import check, generate, load, save, solve
+from dmoe_opt.answer.result import as_problem
+from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.generating.presets import FAMILIES
+from dmoe_opt.selection import des
 
 
 def best_us(work: Callable[[], object], tokens: int, runs: int) -> float:

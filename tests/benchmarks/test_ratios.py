@@ -15,11 +15,13 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import dmoe_opt
-from dmoe_opt import des, jesa, protocol
+from dmoe_opt.answer.result import as_problem
+from dmoe_opt.joint.descent import solve_bcd
+from dmoe_opt.layers import protocol
 from dmoe_opt.offload import policies, presets
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.simulate import run
-from dmoe_opt.result import as_problem
+from dmoe_opt.selection import des
 
 Work = Callable[[], Any]
 
@@ -35,7 +37,7 @@ def descent() -> tuple[Work, Work]:
     """Block coordinate descent against the one assignment of all its links."""
     round_ = dmoe_opt.load("edge-8x64-s1")
     cost = round_.link_energy[~np.eye(8, dtype=bool)]
-    return lambda: jesa.solve_bcd(round_), lambda: linear_sum_assignment(cost)
+    return lambda: solve_bcd(round_), lambda: linear_sum_assignment(cost)
 
 
 def joint(name: str, method: str) -> tuple[Work, Work]:
@@ -61,7 +63,7 @@ def reading(folder: Path) -> tuple[Work, Work]:
 def layers() -> tuple[Work, Work]:
     """Four layers of the protocol against DES and assignment alone on as many rounds."""
     round_ = dmoe_opt.load("digits-l4")
-    return lambda: protocol.run("digits", scheduler="jesa"), lambda: [jesa.solve_bcd(round_) for _ in range(4)]
+    return lambda: protocol.run("digits", scheduler="jesa"), lambda: [solve_bcd(round_) for _ in range(4)]
 
 
 def episode() -> tuple[Work, Work]:

@@ -21,7 +21,7 @@ from dmoe_opt.sweep.driver import run_pool, sweep
 GRID = {"preset": "tiny", "seeds": 5, "problem": ["selection", "jesa"], "method": ["des", "topk", "bcd"]}
 POISON = """
 import os, time
-import dmoe_opt.sweep.work as work
+import dmoe_opt.sweep.job as work
 solve = work.solve
 def poisoned(data, problem, method, **rest):
     if (data.name, method) == ("tiny-s2", "bcd"):

@@ -1,0 +1,1 @@
+"""Subcarrier allocation (P3): links and the assignment problem."""

@@ -1,0 +1,52 @@
+"""Subcarrier allocation (P3): links to subcarriers at least energy, a minimum-cost assignment.
+
+One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs s0 q P0 / mean(r over S), never less
+than its best member alone (docs/problems/allocation.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from dmoe_opt.answer.objective import Allocation
+from dmoe_opt.data.instance import Instance
+
+DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs scaled to at most 1
+
+
+def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Column of every row, each column used once, at least total cost; -1 where a row gets none that works.
+
+    `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. With more rows than columns the
+    cheapest ones are served.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dmoe_opt.allocation.assignment import assign
+    >>> assign(np.array([[1.0, 2.0], [1.0, 9.0]])).tolist()
+    [1, 0]
+    """
+    columns = np.full(cost.shape[0], -1)
+    finite = np.isfinite(cost)
+    if not finite.any():
+        return columns
+    scale = float(cost[finite].max()) or 1.0
+    rows, chosen = linear_sum_assignment(np.where(finite, cost / scale, DEAD))
+    columns[rows] = np.where(finite[rows, chosen], chosen, -1)
+    return columns
+
+
+def allocate(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:
+    """Optimal allocation for the loads q (K, K) of the links; None if not all of them can be served."""
+    links = np.argwhere(load)
+    if len(links) > instance.num_subcarriers:
+        return None
+    columns = assign(load[links[:, 0], links[:, 1], None] * instance.link_energy[links[:, 0], links[:, 1]])
+    if (columns < 0).any():
+        return None
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    allocation[links[:, 0], links[:, 1], columns] = True
+    return allocation

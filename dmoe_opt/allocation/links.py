@@ -1,0 +1,161 @@
+"""Subcarrier allocation (P3) as a problem of its own: what its methods share, and the one that is an assignment.
+
+The experts are chosen, so the load q of every link is known and one subcarrier per link is optimal: a minimum-cost
+assignment of n active links to M subcarriers at cost q c (docs/problems/allocation.md).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from dmoe_opt.allocation.assignment import assign
+from dmoe_opt.answer.objective import Selection, loads, violations
+from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.data import validate
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.validate import InputError
+from dmoe_opt.selection.relaxed import relaxed_bound
+
+MOST_NAMED = 10
+
+
+class Links(NamedTuple):
+    """The active links of a selection.
+
+    `ends` (n, 2) holds their nodes i and j, `cost_j` (n, M) the energy q c of their whole load on each subcarrier, J,
+    inf where no optimum uses it; `unit_j` is an energy with unit_j <= optimum <= n unit_j (1 if the optimum is 0).
+    """
+
+    ends: NDArray[np.int64]
+    cost_j: NDArray[np.float64]
+    unit_j: float
+
+
+class Answer(NamedTuple):
+    """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound; None if it has none."""
+
+    chosen: NDArray[np.bool_] | None
+    bound: float | None
+
+
+def chosen_experts(instance: Instance, selection: Selection | None) -> Selection:
+    """The selection (T, K) whose links are served; default: that of DES with every link on its best subcarrier.
+
+    Raises
+    ------
+    InputError
+        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead link.
+    """
+    if selection is None:
+        return relaxed_bound(instance)[0]
+    given = validate.flags("selection", selection, instance.scores.shape)
+    if broken := violations(instance.selection_problem(), given):
+        raise InputError(f"selection: {broken[0]}; allowed: a selection that keeps the rules")
+    return given
+
+
+def active_links(instance: Instance, selection: Selection) -> Links | str:
+    """The links that a selection makes active; or why they cannot all have a subcarrier, in words.
+
+    The unit is the bottleneck: the least energy such that all links can be served at no more than that each. It brings
+    costs and optimum to the size that the absolute tolerances of solvers are made for; and as serving all of them costs
+    n units at most, a subcarrier that alone costs more is in no optimum.
+    """
+    load = loads(instance, selection)
+    ends = np.argwhere(load)
+    cost = load[ends[:, 0], ends[:, 1], None] * instance.link_energy[ends[:, 0], ends[:, 1]]
+    if len(ends) > instance.num_subcarriers:
+        exist = "1 subcarrier exists" if instance.num_subcarriers == 1 else f"{instance.num_subcarriers} subcarriers exist"
+        return f"{len(ends)} links are active and {exist}"
+    works = np.isfinite(cost)
+    partner = _matching(works)
+    if (partner < 0).any():
+        return _crowd(ends, works, partner)
+    values = np.unique(cost[works])
+    unit = values[bisect_left(values, True, key=lambda most: bool((_matching(cost <= most) >= 0).all()))] if len(ends) else 0.0
+    cost = np.where(cost <= len(ends) * unit * (1 + 1e-9), cost, np.inf)
+    return Links(ends, cost, float(unit) or 1.0)
+
+
+def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Subcarrier of every link in a largest matching (Hopcroft-Karp), -1 for a link without one, shape (n,)."""
+    return np.asarray(maximum_bipartite_matching(csr_array(works), perm_type="column"), dtype=np.int64)
+
+
+def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
+    """Links that have fewer working subcarriers than they are (Hall's theorem), found from one left unmatched."""
+    crowd = np.zeros(len(ends), dtype=bool)
+    crowd[np.argmin(partner)] = True
+    while True:
+        shared = np.asarray(works[crowd].any(axis=0))
+        grown = crowd | ((partner >= 0) & shared[partner])
+        if (grown == crowd).all():
+            break
+        crowd = grown
+    names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
+    listed = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    share = "1 working subcarrier" if shared.sum() == 1 else f"{shared.sum()} working subcarriers"
+    return f"{len(names)} links share only {share}: {listed}"
+
+
+def solve_with(
+    method: str,
+    assign_links: Callable[[NDArray[np.float64]], Answer],
+    instance: Instance,
+    selection: Selection | None,
+    stats: Mapping[str, Any] | None = None,
+) -> Result:
+    """Allocate by a function from costs (n, M), in units of at most the optimum, to the subcarriers of n >= 1 links.
+
+    Returns
+    -------
+    Result
+        The energy of the whole round; the bound is the computing energy of the selection and what is proven of the
+        links. `infeasible` if the links cannot all be served, proven by a matching; `stats` has the active `links`.
+    """
+    experts = chosen_experts(instance, selection)
+    links = active_links(instance, experts)
+    if isinstance(links, str):
+        return infeasible(instance, method, links, problem="allocation")
+    answer = assign_links(links.cost_j / links.unit_j) if len(links.ends) else Answer(links.cost_j > 0, 0.0)
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    if answer.chosen is not None:
+        allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
+    computing = float(experts.sum(axis=0) @ instance.compute_energy)
+    return build(
+        instance,
+        method,
+        problem="allocation",
+        selection=None if answer.chosen is None else experts,
+        allocation=allocation,
+        bound_j=None if answer.bound is None else computing + links.unit_j * answer.bound,
+        stats={"links": len(links.ends), **(stats or {})},
+        message="no answer within the limit" if answer.chosen is None else "",
+    )
+
+
+def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
+    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.allocation.links import solve_assignment
+    >>> result = solve_assignment(dmoe_opt.load("tiny-s1"))
+    >>> result.problem, str(result.status), result.stats["links"]
+    ('allocation', 'optimal', 4)
+    """
+
+    def assign_links(cost: NDArray[np.float64]) -> Answer:
+        chosen = np.zeros(cost.shape, dtype=bool)
+        chosen[np.arange(len(cost)), assign(cost)] = True
+        return Answer(chosen, float(cost[chosen].sum()))
+
+    return solve_with("assignment", assign_links, instance, selection)

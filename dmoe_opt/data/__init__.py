@@ -1,0 +1,1 @@
+"""What a problem is: in memory, in files, and what is refused."""

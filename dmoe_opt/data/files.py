@@ -1,0 +1,228 @@
+"""Read and write instances and solutions (docs/files.md), and find the committed instances by name.
+
+JSON and .npz hold the same fields; what a file holds is told by its content, what is written by the suffix.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dmoe_opt.data.formats import ROUND, SELECTION, SOLUTION, VERSION, RadioFields, Solution, read_fields
+from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.radio import DEAD_LINK_J, Radio
+from dmoe_opt.data.validate import InputError, fail
+
+
+def instances_folder() -> Path:
+    """The folder of the committed instances: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "instances"
+    return inside if inside.is_dir() else package.parent / "instances"
+
+
+def instance_files() -> dict[str, Path]:
+    """Committed instances by name."""
+    folder = instances_folder()
+    return {p.stem: p for p in sorted([*folder.glob("*/*.json"), *folder.glob("*/*.npz")])}
+
+
+def resolve(path_or_name: str | os.PathLike[str]) -> Path:
+    """A path as it is if something is there, else the committed instance of that name."""
+    try:
+        path = Path(path_or_name)
+        there = path.exists()
+    except TypeError:
+        raise fail("path", path_or_name, "the path of a file, or the name of a committed instance") from None
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    known = instance_files()
+    return path if there or str(path_or_name) not in known else known[str(path_or_name)]
+
+
+def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
+    """Read an instance from a file, or a committed one by its name.
+
+    Raises
+    ------
+    InputError
+        One line naming file, field, index, value and what is allowed.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> dmoe_opt.load("tiny-s1")
+    <Instance tiny-s1: 6 tokens, 3 experts, 6 subcarriers>
+    """
+    data = _read(resolve(path_or_name))
+    if isinstance(data, Solution):
+        raise InputError(f'{path_or_name}: format = "{SOLUTION}"; allowed: "{ROUND}" or "{SELECTION}"')
+    return data
+
+
+def load_solution(path: str | os.PathLike[str]) -> Solution:
+    """Read a solution file; raises `InputError` as `load` does."""
+    data = _read(Path(path))
+    if not isinstance(data, Solution):
+        raise InputError(f'{path}: holds an instance; allowed: format "{SOLUTION}"')
+    return data
+
+
+def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
+    """Write an instance (.npz, or JSON for any other suffix) or a result (JSON), bit-exact and atomically.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; a file that was there before is then left as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.generate("tiny", seed=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "round.npz")
+    ...     dmoe_opt.save(round_, path)
+    ...     dmoe_opt.load(path).sha256 == round_.sha256
+    True
+    """
+    if isinstance(data, Instance | SelectionProblem):
+        fields = _fields_of(data)
+        write(path, _npz(fields) if Path(path).suffix == ".npz" else msgspec.json.encode(fields, enc_hook=_listed) + b"\n")
+    elif isinstance(data, Solution) or hasattr(data, "solution"):
+        solution = data if isinstance(data, Solution) else data.solution()
+        write(path, msgspec.json.encode(solution) + b"\n")
+    else:
+        raise fail("data", data, "an Instance, a SelectionProblem or a Result")
+
+
+def require_place(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` if a file cannot be put there, before the work whose result it shall hold."""
+    try:
+        target = Path(os.path.realpath(path))
+        reason = "it is a folder" if target.is_dir() else "" if target.parent.is_dir() else "No such file or directory"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    if reason or not str(path):
+        raise InputError(f"{path}: cannot be written: {reason or 'the name is empty'}")
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, with those above it, unless it is there; raises `InputError` if that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
+    return Path(path)
+
+
+def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> list[Path]:
+    """Write files by name into a folder, which is made if need be, each whole or not at all; returns their paths."""
+    path = make_folder(folder)
+    for name, content in contents.items():
+        write(path / name, content)
+    return [path / name for name in contents]
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = None
+    try:
+        if not str(path):
+            raise ValueError("the name is empty")
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():  # a pipe or device cannot be replaced
+            target.write_bytes(content)
+            return
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be written: {reason}") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(type(value))
+
+
+def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
+    common = {"name": data.name, "meta": data.meta, "max_experts": data.max_experts, "on_shortfall": data.on_shortfall}
+    if isinstance(data, SelectionProblem):
+        arrays = {"scores": data.scores, "cost": data.cost, "threshold": data.threshold}
+        if not data.usable.all():
+            arrays["usable"] = data.usable  # type: ignore[assignment]
+        return {"format": SELECTION, "version": VERSION, **common, **arrays}
+    tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
+    fields = {"format": ROUND, "version": VERSION, **common, "tokens": tokens, "compute_energy": data.compute_energy}
+    if data.radio is None:
+        return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}  # a dead link is inf inside
+    return fields | {"radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}}
+
+
+def _npz(fields: dict[str, Any]) -> bytes:
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name == "meta":
+            flat[name] = json.dumps(value)
+        elif isinstance(value, dict):
+            flat.update({f"{name}.{part}": inner for part, inner in value.items()})
+        else:
+            flat[name] = value
+    buffer = io.BytesIO()
+    np.savez(buffer, **flat)
+    return buffer.getvalue()
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """What a file holds; raises `InputError` if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
+def _read(path: Path) -> Instance | SelectionProblem | Solution:
+    try:
+        content = read(path)
+    except InputError as error:
+        near = difflib.get_close_matches(str(path), instance_files(), n=1)
+        hint = f'; did you mean the committed instance "{near[0]}"?' if near else ""
+        raise InputError(f"{error}{hint}") from None
+    try:
+        return _build(read_fields(content))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _build(fields: dict[str, Any] | Solution) -> Instance | SelectionProblem | Solution:
+    if isinstance(fields, Solution):
+        return fields
+    kind = fields.pop("format")
+    fields.pop("version")
+    if kind == SELECTION:
+        return SelectionProblem(**fields)
+    radio = fields.pop("radio", None)
+    if (radio is None) == (fields.get("link_energy") is None):
+        raise InputError("has radio and link_energy both or neither; allowed: exactly one of them")
+    return Instance(radio=None if radio is None else Radio(**radio), **fields.pop("tokens"), **fields)

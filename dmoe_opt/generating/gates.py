@@ -1,0 +1,62 @@
+"""Gate scores: how a mixture of experts rates its experts, and the importance factor over layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+GRID = 2.0**-20
+"""Scores and thresholds of generated instances are multiples of this, so that every sum of them is exact."""
+
+
+def to_grid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round to the grid on which sums of scores are exact in float64."""
+    return np.asarray(np.rint(values / GRID) * GRID)
+
+
+def floor_to_grid(values: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round down to that grid: thresholds, which must not rise above what a sum of scores can reach."""
+    return np.asarray(np.floor(values / GRID) * GRID)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax over the last axis, as in Mixtral, OLMoE and Qwen3."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def normalised_sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sigmoid of every logit, divided by their sum, as in DeepSeek-V3."""
+    return softmax(-np.logaddexp(0.0, -logits))  # the softmax of log-sigmoids; a sum of tiny sigmoids cannot vanish
+
+
+GATES = {"softmax": softmax, "sigmoid": normalised_sigmoid}
+
+
+def random_logits(rng: np.random.Generator, num_tokens: int, num_experts: int, spread: float) -> NDArray[np.float64]:
+    """Normal logits with standard deviation `spread` and a bias per expert (gates have favourites), shape (T, K)."""
+    bias = rng.normal(0.0, spread / 4.0, num_experts)
+    return np.asarray(rng.normal(0.0, spread, (num_tokens, num_experts)) + bias)
+
+
+def best_sum(scores: NDArray[np.float64], max_experts: int) -> NDArray[np.float64]:
+    """Sum of the `max_experts` largest scores of every token, shape (T,)."""
+    keep = min(max_experts, scores.shape[1])
+    return np.asarray(np.partition(scores, scores.shape[1] - keep, axis=1)[:, scores.shape[1] - keep :].sum(axis=1))
+
+
+def share_threshold(scores: NDArray[np.float64], max_experts: int, share: float) -> NDArray[np.float64]:
+    """Thresholds at a share of what the best `max_experts` experts reach, rounded down to the grid, shape (T,)."""
+    return floor_to_grid(best_sum(scores, max_experts) * share)
+
+
+def importance(layers: int, gamma0: float) -> NDArray[np.float64]:
+    """Importance factor gamma^(l) = gamma0^l of layers l = 1..L (docs/problems/layers.md), shape (L,).
+
+    Examples
+    --------
+    >>> from dmoe_opt.generating.gates import importance
+    >>> importance(3, 0.5).tolist()
+    [0.5, 0.25, 0.125]
+    """
+    return np.asarray(gamma0 ** np.arange(1, layers + 1))

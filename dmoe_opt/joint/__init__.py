@@ -1,0 +1,1 @@
+"""Experts and subcarriers together (P2): descent, bounds, and the exact method."""

@@ -1,0 +1,1 @@
+"""Rounds layer after layer: a network, the protocol, and its bills."""

@@ -1,0 +1,1 @@
+"""Expert selection (P1): DES and what it is compared with."""

@@ -1,0 +1,154 @@
+"""Compiled entry of DES: every token of an instance, easy ones and hard ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from dmoe_opt.selection.des_bound import (
+    BEST,
+    CLOSE,
+    COARSE,
+    INDEX,
+    MEMBERS,
+    NONE,
+    REALS,
+    SIZE_BOUND,
+    SIZE_LAM,
+    TABLES,
+    TIE,
+    WHOLES,
+    E,
+    G,
+    Work,
+    best_dual,
+    copy_members,
+    repair,
+    rounding,
+    shrink,
+    sums,
+    trade,
+)
+from dmoe_opt.selection.des_search import reduce_and_search, trusted
+
+EASY_NODES = 300  # nodes spent before the search is split by the number of experts
+SOURCES = "283fafa78a304994"
+"""Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _next_multiple(g, m, need):
+    """Raise `need` to the next multiple of the greatest common divisor of all scores: no sum lies between."""
+    divisor = np.int64(0)
+    for j in range(m):
+        other = np.int64(g[j])
+        while other:
+            divisor, other = other, divisor % other
+    return np.ceil(need / divisor) * divisor
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
+    """One token: (best, size, nodes, bound), the chosen items in w.whole[BEST]; best is inf if `need` is out of reach."""
+    if need <= 0.0:
+        return 0.0, 0, 0, 0.0
+    if m == 0:
+        return np.inf, 0, 0, np.inf
+    hi = min(cap, m)
+    bound, lam, best, size = best_dual(g, e, m, need, NONE, hi, np.inf, NONE, w)
+    if bound == np.inf:
+        return np.inf, 0, 0, np.inf
+    low = np.inf
+    total, _ = sums(g, e, m)
+    bound, lam, err = trusted(bound, lam, best, need + total, hi)
+    if reduce:
+        m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
+        low = min(low, bound + least - err)
+        hi = min(hi, m)
+        if best > bound * CLOSE:
+            best, size = repair(g, e, m, need, hi, best, size, w)
+        best, size = trade(g, e, m, need, lam, bound * CLOSE, best, size, w)
+    else:
+        best = np.inf
+    dropped = low
+    dual = (bound, lam)
+    first = min(limit, EASY_NODES) if pairs else limit
+    best, found, nodes, low, finished = reduce_and_search(
+        g, e, m, need, NONE, hi, dual, best, low, first, w, reduce, pairs, stop, tree, rows
+    )
+    if found >= 0:
+        size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
+    if finished:
+        return best, size, nodes, min(best, low)
+    if nodes >= limit or stop[0]:
+        return best, size, nodes, min(best, bound - err, dropped)
+    # Hard token. By the number of experts: the relaxation cannot mix sizes, so correlated costs close.
+    need = _next_multiple(g, m, need)
+    low = dropped
+    for n in range(1, hi + 1):
+        bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
+        err = rounding(best, lam, need + total, n)
+        coarse = err > COARSE * best and bound < np.inf
+        w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
+        w.real[SIZE_LAM, n] = 0.0 if coarse else lam
+    w.real[SIZE_BOUND, 0] = np.inf
+    while True:
+        n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
+        bound = w.real[SIZE_BOUND, n]
+        if bound == np.inf:
+            return best, size, nodes, min(best, low)
+        dual = (bound, w.real[SIZE_LAM, n])
+        best, found, spent, low, finished = reduce_and_search(
+            g, e, m, need, n, n, dual, best, low, limit - nodes, w, reduce, pairs, stop, tree, rows
+        )
+        nodes += spent
+        if found >= 0:
+            size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
+        if not finished:
+            return best, size, nodes, min(best, low, bound)
+        w.real[SIZE_BOUND, n] = np.inf
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def solve_tokens(scores, cost, usable, need, unit, cap, limit, reduce, pairs, stop, chosen, bound, nodes, w, tree, rows):
+    """Solve tokens one after the other.
+
+    scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; limit is in nodes per token.
+    Writes chosen (T, K) bool, bound (T,) in J and nodes (T,). A token that cannot reach its need is left unchosen with
+    bound inf. Setting stop[0] ends the search early with valid bounds.
+    """
+    tokens, experts = scores.shape
+    g = w.real[G]
+    e = w.real[E]
+    for t in range(tokens):
+        m = NONE
+        dearest = 0.0
+        for j in range(experts):
+            g[m] = np.rint(scores[t, j] * unit)
+            e[m] = cost[t, j]
+            w.whole[INDEX, m] = j
+            if usable[t, j] and g[m] > 0.0:
+                dearest = max(dearest, e[m])
+                m += 1
+        scale = 1.0  # a power of two brings the costs of the token near 1, exactly
+        if dearest > 0.0:
+            scale = 2.0 ** min(-math.frexp(dearest)[1], 1000)
+            for j in range(m):
+                e[j] *= scale
+        most = NONE if stop[0] else limit
+        _, size, visited, low = _solve_token(g, e, m, need[t], cap, most, w, reduce, pairs, stop, tree, rows)
+        for k in range(size):
+            chosen[t, w.whole[INDEX, w.whole[BEST, k]]] = True
+        nodes[t] = visited
+        bound[t] = low / scale
+        for row in range(min(rows[0], tree.shape[0])):
+            tree[row, 3] /= scale
+
+
+def workspace(experts: int, cap: int) -> Work:
+    """Scratch for `solve_tokens` with up to this many experts and this cap; each running call needs its own."""
+    k = experts + 2
+    c = min(experts, cap) + 2
+    return Work(np.empty((REALS, k)), np.empty((WHOLES, k), np.int32), np.empty((TABLES, k, c)), np.empty((k, k), np.int32))

@@ -1,0 +1,104 @@
+"""One job of a sweep, run where a worker is: draw the instance, solve it, tell what came out as one row."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import faulthandler
+import json
+import os
+import platform
+import socket
+import time
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from dmoe_opt.answer.result import mean_relevance
+from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.generating.presets import generate
+from dmoe_opt.solving import solve
+from dmoe_opt.sweep.journal import FAILED
+from dmoe_opt.sweep.plan import Job
+
+Row = dict[str, Any]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    names = ("dmoe-opt", "numpy", "scipy", "numba", "highspy", "pyomo", "cvxpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+@lru_cache(maxsize=1)
+def _drawn(preset: str, seed: int, changes: str) -> tuple[Instance | SelectionProblem, float]:
+    """The instance and the seconds it took: methods on one instance follow each other, so one is kept."""
+    started = time.perf_counter()
+    return generate(preset, seed, **json.loads(changes)), time.perf_counter() - started
+
+
+@cache
+def _warm(problem: str, method: str) -> None:
+    """Import and compile what a method needs, once a process, so that no job's time holds it."""
+    with contextlib.suppress(Exception):  # a method that fails will say so in its rows
+        solve(generate("tiny", 0), problem, method)
+
+
+def row(job: Job, tries: int, **found: Any) -> Row:
+    """A row of results; what is not known is None."""
+    return {
+        "key": job.key, "preset": job.preset, "seed": job.seed, "problem": job.problem, "method": job.method,
+        "options": job.changes | job.options, "instance": f"{job.preset}-s{job.seed}", "instance_sha256": None,
+        "tokens": None, "experts": None, "max_experts": None, "subcarriers": None, "status": FAILED,
+        "objective_j": None, "bound_j": None, "gap": None, "relevance": None, "nodes": None, "wall_s": None,
+        "generate_s": None, "tries": tries, "message": "", "host": socket.gethostname(), "versions": _versions(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    } | found  # fmt: skip
+
+
+def run(job: Job, tries: int = 1) -> Row:
+    """Run a job; whatever it raises is told in its row."""
+    known: Row = {}
+    try:
+        data, seconds = _drawn(job.preset, job.seed, json.dumps(job.changes))
+        known = {
+            "instance_sha256": data.sha256, "tokens": data.num_tokens, "experts": data.num_experts,
+            "max_experts": data.max_experts, "subcarriers": getattr(data, "num_subcarriers", None), "generate_s": seconds,
+        }  # fmt: skip
+        _warm(job.problem, job.method)
+        result = solve(data, job.problem, job.method, seed=job.seed, **job.options)
+        return row(
+            job, tries, **known, status=str(result.status), objective_j=result.objective_j, bound_j=result.bound_j,
+            gap=result.gap, relevance=mean_relevance(data, result), nodes=result.stats.get("nodes"), wall_s=result.wall_s,
+            message=result.message,
+        )  # fmt: skip
+    except Exception as error:  # a sweep goes on whatever a method raises
+        return row(job, tries, **known, message=f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+
+
+def run_batch(jobs: Sequence[Job], tries: int, job_s: float, memory_gb: float | None) -> list[Row]:
+    """Run jobs in a worker process, which dies if one takes longer than `job_s`, give or take a tenth: the driver then acts."""
+    if memory_gb is not None:
+        _limit_memory(memory_gb)
+    for problem, method in {(job.problem, job.method) for job in jobs}:
+        _warm(problem, method)  # starting up must not count
+    rows: list[Row] = []
+    armed = -float("inf")
+    with open(os.devnull, "w") as nowhere:
+        try:
+            for job in jobs:
+                if time.monotonic() - armed > 0.1 * job_s:  # arming costs more than some jobs do
+                    faulthandler.dump_traceback_later(1.1 * job_s, exit=True, file=nowhere)  # compiled loops hear nothing else
+                    armed = time.monotonic()
+                rows.append(run(job, tries))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    return rows
+
+
+def _limit_memory(memory_gb: float) -> None:
+    with contextlib.suppress(ImportError, ValueError):  # no such limit on Windows; a lower one stays
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (int(memory_gb * 2**30), resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -1,0 +1,1 @@
+"""The machinery behind the models: solvers by name, and what they report."""
