@@ -9,7 +9,7 @@ import click
 
 from dmoe_opt.cli.layers import frontier, protocol
 from dmoe_opt.cli.offload import offload
-from dmoe_opt.cli.options import JSON, emit
+from dmoe_opt.cli.options import JSON, emit, pictures
 from dmoe_opt.cli.plot import plot
 from dmoe_opt.cli.sweep import sweep
 
@@ -234,7 +234,10 @@ def compare(
     tables.prepare(problem)
     with tables.progress("compare") as report:
         comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
-    written = comparison.save(output) if output is not None else []
+    written = []
+    if output is not None:
+        figures = pictures("plot.comparison", "comparison", comparison.rows)
+        written = [*comparison.save(output), *files.write_all(output, figures)]
     if as_json:
         emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
         return

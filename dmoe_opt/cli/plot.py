@@ -29,10 +29,10 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     from pathlib import Path
 
     from dmoe_opt.cli import tables
+    from dmoe_opt.comparing.fronts import FRONTIER
     from dmoe_opt.data import files
     from dmoe_opt.data.validate import InputError
     from dmoe_opt.sweep.journal import RESULTS
-    from dmoe_opt.sweep.judging import FRONTIER
 
     if not Path(folder).is_dir():
         raise InputError(

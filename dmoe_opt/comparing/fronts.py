@@ -16,8 +16,8 @@ from dmoe_opt.comparing.rows import grouped
 from dmoe_opt.comparing.schedulers import Point
 from dmoe_opt.data import files
 from dmoe_opt.data.validate import InputError
-from dmoe_opt.sweep.judging import FRONTIER
 
+FRONTIER = "frontier.csv"
 LESS_ENERGY_MORE_WORTH = (False, True)
 MARGIN = 0.1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,13 +34,8 @@ class Comparison:
         return as_csv(self.rows)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write `comparison.csv` and, where matplotlib is installed, the figures; returns what was written."""
-        contents = {"comparison.csv": self.csv().encode()}
-        with contextlib.suppress(ImportError):
-            from dmoe_opt.plot import comparison
-
-            contents |= comparison.comparison(self.rows)
-        return files.write_all(folder, contents)
+        """Write `comparison.csv` into a folder, which is made if need be; returns the paths of what was written."""
+        return files.write_all(folder, {"comparison.csv": self.csv().encode()})
 
 
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

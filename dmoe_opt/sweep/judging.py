@@ -19,7 +19,6 @@ from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.solving import PROBLEMS
 from dmoe_opt.sweep.journal import FAILED, RESULTS
 
-FRONTIER = "frontier.csv"
 STATUSES = (*Status, FAILED)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
