@@ -10,19 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmoe_opt.answer.result import Result, Status, check
+    from dmoe_opt.answer.check import check
+    from dmoe_opt.answer.decision import Decision
+    from dmoe_opt.answer.result import Result, Status
     from dmoe_opt.comparing.methods import compare
     from dmoe_opt.data.files import load, save
-    from dmoe_opt.data.instance import Instance, SelectionProblem
+    from dmoe_opt.data.instance import Instance
+    from dmoe_opt.data.problem import SelectionProblem
     from dmoe_opt.data.radio import Radio
-    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.errors import DmoeError, InputError, MissingExtraError, NoAnswerError
     from dmoe_opt.generating.presets import generate
-    from dmoe_opt.solving import methods, solve
+    from dmoe_opt.method_table import methods
+    from dmoe_opt.solving import solve
 
 __version__ = "0.1.0"
 __all__ = [
+    "Decision",
+    "DmoeError",
     "InputError",
     "Instance",
+    "MissingExtraError",
+    "NoAnswerError",
     "Radio",
     "Result",
     "SelectionProblem",
@@ -37,14 +45,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answer.result": ("Result", "Status", "check"),
+    "answer.check": ("check",),
+    "answer.decision": ("Decision",),
+    "answer.result": ("Result", "Status"),
     "comparing.methods": ("compare",),
     "data.files": ("load", "save"),
-    "data.instance": ("Instance", "SelectionProblem"),
+    "data.instance": ("Instance",),
+    "data.problem": ("SelectionProblem",),
     "data.radio": ("Radio",),
-    "data.validate": ("InputError",),
+    "errors": ("DmoeError", "InputError", "MissingExtraError", "NoAnswerError"),
     "generating.presets": ("generate",),
-    "solving": ("methods", "solve"),
+    "method_table": ("methods",),
+    "solving": ("solve",),
 }
 
 

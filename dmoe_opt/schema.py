@@ -16,10 +16,10 @@ import numpy as np
 
 from dmoe_opt.answer.result import Status
 from dmoe_opt.data import formats
-from dmoe_opt.data.instance import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
+from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
+from dmoe_opt.method_table import PROBLEMS
 from dmoe_opt.offload import episode, scenario, store
 from dmoe_opt.offload.presets import preset
-from dmoe_opt.solving import PROBLEMS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -59,18 +59,24 @@ def schemas() -> dict[str, Schema]:
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
-    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {store.OFFLOAD: _of_offload()}
+    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {
+        store.OFFLOAD: _of_offload()
+    }
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}
     made[formats.ROUND]["oneOf"] = [
-        {"required": [links], "properties": {links: {"not": {"type": "null"}}}} for links in ("radio", "link_energy")
+        {"required": [links], "properties": {links: {"not": {"type": "null"}}}}
+        for links in ("radio", "link_energy")
     ]
     return {name: {"$schema": DRAFT, "title": name, **schema} for name, schema in made.items()}
 
 
 def documents() -> dict[str, bytes]:
     """The schemas as files by name, such as `round.json`."""
-    return {f"{name.split('/')[1]}.json": (json.dumps(s, indent=1) + "\n").encode() for name, s in schemas().items()}
+    return {
+        f"{name.split('/')[1]}.json": (json.dumps(s, indent=1) + "\n").encode()
+        for name, s in schemas().items()
+    }
 
 
 def _of_struct(kind: type[msgspec.Struct]) -> Schema:
@@ -109,7 +115,12 @@ def _of_offload() -> Schema:
     parts = {name: _of_part(kind, getattr(known, name)) for name, kind in scenario.PARTS.items()}
     schema = _of_struct(store.Document)
     schema["properties"] |= parts | {
-        "episode": {"anyOf": [_of_part(episode.Episode, episode.draw(known, 0), episode.MARGIN), {"type": "null"}]}
+        "episode": {
+            "anyOf": [
+                _of_part(episode.Episode, episode.draw(known, 0), episode.MARGIN),
+                {"type": "null"},
+            ]
+        }
     }
     return schema
 
@@ -125,7 +136,12 @@ def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
                 number["minimum"] = scenario.LEAST / margin
             number.setdefault("maximum", scenario.MOST * margin)
     required = [f.name for f in wanted if f.default is MISSING]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _of_value(value: Any) -> Schema:

@@ -28,16 +28,28 @@ class NDArray(Generic[Kind]):
 numpy.typing.NDArray = NDArray
 
 import dmoe_opt  # noqa: E402  # after its arrays have their name
+from dmoe_opt.method_table import METHODS  # noqa: E402
 from dmoe_opt.offload.policies import RULES  # noqa: E402
-from dmoe_opt.solving import METHODS  # noqa: E402
 
 project = "dmoe-opt"
 author = copyright = "The dmoe-opt authors"
 version = release = dmoe_opt.__version__
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "notebooks/*.ipynb", "instances/README.md", "tests/benchmarks/README.md"]
+include_patterns = [
+    "*.md",
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "instances/README.md",
+    "tests/benchmarks/README.md",
+]
 exclude_patterns = [".*", "**/.*"]
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_click"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_click",
+]
 
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
@@ -83,7 +95,10 @@ def _formula(node: nodes.Element, block: bool) -> str:
     for pattern, plainer in SPELLED.items():
         text = re.sub(pattern, plainer, text)
     try:
-        return BRACE.sub(lambda m: m[0] if m[1] else f'<mo stretchy="false">{m[2]}</mo>', tex2mathml(text, as_block=block))
+        return BRACE.sub(
+            lambda m: m[0] if m[1] else f'<mo stretchy="false">{m[2]}</mo>',
+            tex2mathml(text, as_block=block),
+        )
     except (MathError, AttributeError, IndexError) as error:
         logging.getLogger(__name__).warning("no MathML for %r: %s", text, error, location=node)
         return f"<code>{html.escape(text)}</code>"
@@ -107,10 +122,10 @@ class Methods(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """A table of name, proof and words."""
-        rows = [(n, m.proves, m.says) for (p, n), m in METHODS.items() if p == self.arguments[0]]
+        rows = [(n, m.proves, m.says) for n, m in METHODS[self.arguments[0]].items()]
         lines = ["| method | proves the optimum | what it does |", "|---|---|---|"]
         lines += [
-            f"| `{name}` | {'yes' if proves else 'no'} | {says.replace('--solver', '`--solver`')} |"
+            f"| `{name}` | {proves} | {says.replace('--solver', '`--solver`')} |"
             for name, proves, says in rows
         ]
         return self.parse_text_to_nodes("\n".join(lines))
@@ -121,7 +136,9 @@ class Rules(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """A list of name and words."""
-        return self.parse_text_to_nodes("\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in RULES.items()))
+        return self.parse_text_to_nodes(
+            "\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in RULES.items())
+        )
 
 
 class Public(SphinxDirective):
@@ -132,24 +149,39 @@ class Public(SphinxDirective):
         lines = []
         for name in dmoe_opt.__all__:
             value = getattr(dmoe_opt, name)
-            kind = "function" if not isinstance(value, type) else "exception" if issubclass(value, Exception) else "class"
-            lines += [f".. auto{kind}:: {value.__module__}.{name}", *(["   :members:", ""] if kind == "class" else [""])]
+            kind = (
+                "function"
+                if not isinstance(value, type)
+                else "exception"
+                if issubclass(value, Exception)
+                else "class"
+            )
+            lines += [
+                f".. auto{kind}:: {value.__module__}.{name}",
+                *(["   :members:", ""] if kind == "class" else [""]),
+            ]
         return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
 
 
-def _is_field(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+def _is_field(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
     """Leave out the fields of named tuples, whose docstrings would say "Alias for field number 0"."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
-def _factory(app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str) -> tuple[Any, Any]:
+def _factory(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[Any, Any]:
     """A default that Python can read, where a dataclass has a factory."""
     return signature and signature.replace("<factory>", "{}"), returns
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Make all this known to Sphinx."""
-    app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
+    app.add_html_math_renderer(
+        "mathml", inline_renderers=(_inline, None), block_renderers=(_block, None)
+    )
     app.add_directive("methods", Methods)
     app.add_directive("rules", Rules)
     app.add_directive("public", Public)

@@ -32,7 +32,10 @@ def digits() -> Iterator[Instance]:
             compute_j=(5e-7, 5e-6),
         )  # fmt: skip
         source = "gate scores of digits/network/weights.npz on scikit-learn's handwritten digits; drawn Rayleigh radio"
-        yield data.replace(name=f"digits-l{layer}", meta={"source": source, "layer": layer, "radio_seed": 100 + layer})
+        yield data.replace(
+            name=f"digits-l{layer}",
+            meta={"source": source, "layer": layer, "radio_seed": 100 + layer},
+        )
 
 
 def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:

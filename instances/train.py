@@ -44,8 +44,15 @@ def digits() -> tuple[Array, Labels, HeldOut]:
 
 def rule(rng: np.random.Generator) -> tuple[Array, Array, Labels]:
     """Signatures (8, 32) and symbols (20, 32), and what every symbol means in every domain: codes (8, 20)."""
-    signatures, symbols = rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS)), rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS))
-    return signatures, symbols, rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1)
+    signatures, symbols = (
+        rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS)),
+        rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS)),
+    )
+    return (
+        signatures,
+        symbols,
+        rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1),
+    )
 
 
 def domains() -> tuple[Array, Labels, HeldOut]:
@@ -142,7 +149,9 @@ def train(inputs: Array, labels: Labels, seed: int, epochs: int) -> Network:
             for name, value in w.items():
                 first[name] = 0.9 * first[name] + 0.1 * g[name]
                 second[name] = 0.999 * second[name] + 0.001 * g[name] ** 2
-                move = (first[name] / (1 - 0.9**step)) / (np.sqrt(second[name] / (1 - 0.999**step)) + 1e-8)
+                move = (first[name] / (1 - 0.9**step)) / (
+                    np.sqrt(second[name] / (1 - 0.999**step)) + 1e-8
+                )
                 w[name] = value - rate * (move + DECAY * value)
     return Network(**w)
 
@@ -153,14 +162,18 @@ def report(network: Network, held_out: HeldOut) -> None:
     print(f"accuracy on {len(classes)} held-out tokens: {(classes == held_out.labels).mean():.4f}")
     for layer, gate in enumerate(scores, 1):
         best = np.sort(gate, axis=1)[:, ::-1]
-        print(f"layer {layer}: best expert {best[:, 0].mean():.2f}, best two {best[:, :2].sum(1).mean():.2f} of the gate")
+        print(
+            f"layer {layer}: best expert {best[:, 0].mean():.2f}, best two {best[:, :2].sum(1).mean():.2f} of the gate"
+        )
     groups = held_out.labels if held_out.domains is None else held_out.domains
     means = mean_gates(network, held_out.inputs, groups)
     elsewhere = (means.sum(axis=2, keepdims=True) - means) / (means.shape[2] - 1)
     for group, ahead in enumerate(np.moveaxis(means - elsewhere, 2, 0)):
         layer, expert = np.unravel_index(ahead.argmax(), ahead.shape)
         mean, other = means[layer, expert, group], elsewhere[layer, expert, group]
-        print(f"group {group}: layer {layer + 1}, expert {expert}: mean score {mean:.2f}, in the other groups {other:.2f}")
+        print(
+            f"group {group}: layer {layer + 1}, expert {expert}: mean score {mean:.2f}, in the other groups {other:.2f}"
+        )
 
 
 def main() -> None:
@@ -176,8 +189,13 @@ def main() -> None:
     inputs, labels, held_out = TASKS[arguments.task]()
     network = train(inputs, labels, arguments.seed, arguments.epochs or EPOCHS[arguments.task])
     report(network, held_out)
-    np.savez_compressed(folder / "weights.npz", **{name: w.astype(np.float32) for name, w in vars(network).items()})
-    kept = {"inputs": held_out.inputs.astype(np.float16), "labels": held_out.labels.astype(np.uint8)}
+    np.savez_compressed(
+        folder / "weights.npz", **{name: w.astype(np.float32) for name, w in vars(network).items()}
+    )
+    kept = {
+        "inputs": held_out.inputs.astype(np.float16),
+        "labels": held_out.labels.astype(np.uint8),
+    }
     if held_out.domains is not None:
         kept["domains"] = held_out.domains.astype(np.uint8)
     np.savez_compressed(folder / "held_out.npz", **kept)

@@ -6,7 +6,7 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.allocation.links import LinkAnswer, solve_with
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
@@ -41,9 +41,11 @@ def solve(
     `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
     """
 
-    def assign_links(cost: NDArray[np.float64]) -> Answer:
+    def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         program, y = build(cost, relax=relax)
         outcome = cvxpy_solver.run(program, solver, time_limit)
-        return Answer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
+        return LinkAnswer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
 
-    return solve_with("cvxpy", assign_links, instance, selection, {"solver": solver or cvxpy_solver.DEFAULT})
+    return solve_with(
+        "cvxpy", assign_links, instance, selection, {"solver": solver or cvxpy_solver.DEFAULT}
+    )

@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.allocation.links import LinkAnswer, solve_with
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
@@ -31,21 +31,25 @@ def build(cost: NDArray[np.float64]) -> nx.DiGraph:
     graph.add_node("band", demand=len(cost))
     for link in range(len(cost)):  # (C4) an active link has a subcarrier
         graph.add_node(("link", link), demand=-1)
-    for m in np.flatnonzero(np.isfinite(cost).any(axis=0)).tolist():  # (C3) a subcarrier serves at most one link
+    for m in np.flatnonzero(
+        np.isfinite(cost).any(axis=0)
+    ).tolist():  # (C3) a subcarrier serves at most one link
         graph.add_edge(("subcarrier", m), "band", capacity=1, weight=0)
     for link, m in np.argwhere(np.isfinite(cost)).tolist():
-        graph.add_edge(("link", link), ("subcarrier", m), capacity=1, weight=int(cost[link, m] * SCALE))
+        graph.add_edge(
+            ("link", link), ("subcarrier", m), capacity=1, weight=int(cost[link, m] * SCALE)
+        )
     return graph
 
 
 def solve(instance: Instance, *, selection: Selection | None = None) -> Result:
     """Solve by network simplex; `selection` as in `allocation.chosen_experts`."""
 
-    def assign_links(cost: NDArray[np.float64]) -> Answer:
+    def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         least, flow = nx.network_simplex(build(cost))
         chosen = np.zeros(cost.shape, dtype=bool)
         for link, m in np.argwhere(np.isfinite(cost)).tolist():
             chosen[link, m] = flow["link", link]["subcarrier", m] == 1
-        return Answer(chosen, least / SCALE)
+        return LinkAnswer(chosen, least / SCALE)
 
     return solve_with("networkx", assign_links, instance, selection)

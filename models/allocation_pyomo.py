@@ -6,7 +6,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import Answer, solve_with
+from dmoe_opt.allocation.links import LinkAnswer, solve_with
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
@@ -61,14 +61,16 @@ def solve(
     `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
     """
 
-    def assign_links(cost: NDArray[np.float64]) -> Answer:
+    def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         model = build(cost, relax=relax)
         outcome = pyomo_solver.run(model, solver, time_limit)
         if not outcome.solved:
-            return Answer(None, outcome.bound)
+            return LinkAnswer(None, outcome.bound)
         chosen = np.zeros(cost.shape, dtype=bool)
         for link, m in model.uses:
             chosen[link, m] = pyo.value(model.y[link, m]) > 0.5
-        return Answer(chosen, outcome.bound)
+        return LinkAnswer(chosen, outcome.bound)
 
-    return solve_with("pyomo", assign_links, instance, selection, {"solver": solver or pyomo_solver.DEFAULT})
+    return solve_with(
+        "pyomo", assign_links, instance, selection, {"solver": solver or pyomo_solver.DEFAULT}
+    )

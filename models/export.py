@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dmoe_opt.allocation.links import Links, active_links, chosen_experts
-from dmoe_opt.answer.result import as_problem
 from dmoe_opt.data import files
-from dmoe_opt.data.instance import Instance, SelectionProblem
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.errors import InputError
 from dmoe_opt.models import allocation_pyomo, joint_pyomo, selection_pyomo
 from dmoe_opt.models.solvers.tokenwise import scale
 
@@ -44,8 +44,12 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
     suffix = Path(path).suffix
     if suffix not in SUFFIXES:
         raise InputError(f'output = "{path}"; allowed: a name that ends in {", ".join(SUFFIXES)}')
-    if problem not in ("selection", "allocation", "jesa") or (problem != "selection" and not isinstance(data, Instance)):
-        raise InputError(f'problem = "{problem}"; allowed: selection, or allocation or jesa for a round')
+    if problem not in ("selection", "allocation", "jesa") or (
+        problem != "selection" and not isinstance(data, Instance)
+    ):
+        raise InputError(
+            f'problem = "{problem}"; allowed: selection, or allocation or jesa for a round'
+        )
     p1 = as_problem(data)
     if not p1.num_tokens:
         raise InputError("the instance has no tokens; allowed: at least one for an export")
@@ -68,5 +72,7 @@ def _links(instance: Instance) -> Links:
     links = active_links(instance, chosen_experts(instance, None))
     if isinstance(links, str) or not len(links.ends):
         reason = links if isinstance(links, str) else "no link is active"
-        raise InputError(f"{reason}; allowed for an export: at least one active link, and a subcarrier for each")
+        raise InputError(
+            f"{reason}; allowed for an export: at least one active link, and a subcarrier for each"
+        )
     return links

@@ -7,11 +7,12 @@ import time
 import numpy as np
 import pyomo.environ as pyo
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, infeasible
 from dmoe_opt.answer.result import build as build_result
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 from dmoe_opt.models.solvers import pyomo_solver
-from dmoe_opt.models.solvers.tokenwise import NO_ALLOCATION, factor_of
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 
@@ -22,7 +23,12 @@ def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
     the number of tokens that the link sends on it. One subcarrier per link is enough, so f is all of its load.
     """
     problem = instance.selection_problem()
-    g, theta, source, c = problem.scores, problem.effective_threshold, instance.source, instance.link_energy
+    g, theta, source, c = (
+        problem.scores,
+        problem.effective_threshold,
+        instance.source,
+        instance.link_energy,
+    )
     pairs = [(t, j) for t, j in np.argwhere(problem.usable).tolist()]
     links = sorted({(int(source[t]), j) for t, j in pairs if source[t] != j})
     uses = [(i, j, m) for i, j in links for m in np.flatnonzero(np.isfinite(c[i, j])).tolist()]
@@ -49,7 +55,9 @@ def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
     @model.Objective(sense=pyo.minimize)
     def energy(model):
         """Computing, and what the links send."""
-        computing = sum(factor * float(instance.compute_energy[j]) * model.alpha[t, j] for t, j in pairs)
+        computing = sum(
+            factor * float(instance.compute_energy[j]) * model.alpha[t, j] for t, j in pairs
+        )
         return computing + sum(factor * float(c[i, j, m]) * model.f[i, j, m] for i, j, m in uses)
 
     @model.Constraint(model.tokens)
@@ -79,7 +87,9 @@ def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
     @model.Constraint(model.links)
     def flow(model, i, j):
         """A link sends the tokens that chose its end."""
-        return sum(model.f[i, j, m] for m in carriers_of[i, j]) == sum(model.alpha[t, j] for t in senders_of[i, j])
+        return sum(model.f[i, j, m] for m in carriers_of[i, j]) == sum(
+            model.alpha[t, j] for t in senders_of[i, j]
+        )
 
     @model.Constraint(model.uses)
     def open_link(model, i, j, m):
@@ -109,18 +119,24 @@ def solve(
     model = build(instance, factor=factor)
     if not len(model.pairs):
         empty = np.zeros(problem.scores.shape, dtype=bool)
-        return build_result(instance, "pyomo", selection=empty, bound_j=0.0, stats=stats)
+        return build_result(instance, "pyomo", Decision(instance, empty), bound_j=0.0, stats=stats)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
     outcome = pyomo_solver.run(model, solver, left)
-    bound = relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    bound = (
+        relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
+    )
     if not outcome.solved:
         if outcome.infeasible:
             return infeasible(instance, "pyomo", NO_ALLOCATION.format(instance.num_subcarriers))
-        return build_result(instance, "pyomo", bound_j=bound, stats=stats, message="no answer within the limit")
+        return build_result(
+            instance, "pyomo", bound_j=bound, stats=stats, message="no answer within the limit"
+        )
     selection = np.zeros(problem.scores.shape, dtype=bool)
     for t, j in model.pairs:
         selection[t, j] = pyo.value(model.alpha[t, j]) > 0.5
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     for i, j, m in model.uses:
         allocation[i, j, m] = pyo.value(model.y[i, j, m]) > 0.5
-    return build_result(instance, "pyomo", selection=selection, allocation=allocation, bound_j=bound, stats=stats)
+    return build_result(
+        instance, "pyomo", Decision(instance, selection, allocation), bound_j=bound, stats=stats
+    )

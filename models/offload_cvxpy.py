@@ -27,19 +27,33 @@ def build(episode: Episode, *, relax: bool = False) -> tuple[cp.Problem, cp.Vari
     ones = csr_array((np.ones(len(pairs)), (subtask, np.arange(len(pairs)))))
     placed_once = ones @ x == 1  # a subtask is served, local or lost exactly once
     constraints = [placed_once, x >= 0]
-    if together:  # of the subtasks that would be at an expert together, it holds no more than its capacity
+    if (
+        together
+    ):  # of the subtasks that would be at an expert together, it holds no more than its capacity
         rows = np.repeat(np.arange(len(together)), [len(crowd) for _, crowd, _ in together])
         columns = [column[n, expert] for expert, crowd, _ in together for n in crowd]
         inside = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(together), len(pairs)))
-        constraints.append(inside @ x <= np.array([capacity for _, _, capacity in together], dtype=float))
+        constraints.append(
+            inside @ x <= np.array([capacity for _, _, capacity in together], dtype=float)
+        )
     return cp.Problem(cp.Minimize(given_up), constraints), x
 
 
-def solve(episode: Episode, *, relax: bool = False, solver: str | None = None, time_limit: float | None = None) -> Optimum:
+def solve(
+    episode: Episode,
+    *,
+    relax: bool = False,
+    solver: str | None = None,
+    time_limit: float | None = None,
+) -> Optimum:
     """Solve with HiGHS, or with another solver by its CVXPY name; `relax` gives the bound of the linear relaxation."""
     program, x = build(episode, relax=relax)
     outcome = cvxpy_solver.run(program, solver, time_limit)
     chosen = None
     if outcome.solved and not relax:
-        chosen = [pair for pair, value in zip(options(episode), np.asarray(x.value), strict=True) if value > 0.5]
+        chosen = [
+            pair
+            for pair, value in zip(options(episode), np.asarray(x.value), strict=True)
+            if value > 0.5
+        ]
     return conclude(episode, "cvxpy", chosen, outcome.bound)

@@ -44,9 +44,19 @@ def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
     return model
 
 
-def solve(episode: Episode, *, relax: bool = False, solver: str | None = None, time_limit: float | None = None) -> Optimum:
+def solve(
+    episode: Episode,
+    *,
+    relax: bool = False,
+    solver: str | None = None,
+    time_limit: float | None = None,
+) -> Optimum:
     """Solve with HiGHS, or with another solver by its Pyomo name; `relax` gives the bound of the linear relaxation."""
     model = build(episode, relax=relax)
     outcome = pyomo_solver.run(model, solver, time_limit)
-    chosen = [key for key in model.options if pyo.value(model.x[key]) > 0.5] if outcome.solved and not relax else None
+    chosen = (
+        [key for key in model.options if pyo.value(model.x[key]) > 0.5]
+        if outcome.solved and not relax
+        else None
+    )
     return conclude(episode, "pyomo", chosen, outcome.bound)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.result import Result
-from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
-from dmoe_opt.models.solvers.tokenwise import Answer, scale, solve_each
+from dmoe_opt.models.solvers.tokenwise import TokenAnswer, scale, solve_each
 from dmoe_opt.selection.des import Progress
 
 
@@ -31,7 +31,9 @@ class Model:
         self.x = cp.Variable(experts, boolean=not relax)
 
         energy = self.e @ self.x
-        self.relevance = self.g @ self.x >= self.theta  # (C1) the chosen experts reach the threshold
+        self.relevance = (
+            self.g @ self.x >= self.theta
+        )  # (C1) the chosen experts reach the threshold
         self.cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
         bounds = [self.x >= 0, self.x <= self.usable]
         self.program = cp.Problem(cp.Minimize(energy), [self.relevance, self.cap, *bounds])
@@ -44,7 +46,7 @@ class Model:
         self.usable.value = self.problem.usable[t].astype(np.float64)
 
 
-def solve_selection(
+def solve(
     problem: SelectionProblem,
     *,
     time_limit: float | None = None,
@@ -55,13 +57,20 @@ def solve_selection(
     factors = scale(problem)
     model = Model(problem)
 
-    def solve_one(t: int, left: float | None) -> Answer:
+    def solve_one(t: int, left: float | None) -> TokenAnswer:
         model.set_token(t, float(factors[t]))
         outcome = cvxpy_solver.run(model.program, solver, left)
         bound = None if outcome.bound is None else outcome.bound / factors[t]
-        return Answer(np.asarray(model.x.value) if outcome.solved else None, bound)
+        return TokenAnswer(np.asarray(model.x.value) if outcome.solved else None, bound)
 
-    return solve_each(problem, "cvxpy", solve_one, time_limit, progress, {"solver": solver or cvxpy_solver.DEFAULT})
+    return solve_each(
+        problem,
+        "cvxpy",
+        solve_one,
+        time_limit,
+        progress,
+        {"solver": solver or cvxpy_solver.DEFAULT},
+    )
 
 
 class Duals(NamedTuple):

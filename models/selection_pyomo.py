@@ -8,14 +8,18 @@ import numpy as np
 import pyomo.environ as pyo
 
 from dmoe_opt.answer.result import Result
-from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
-from dmoe_opt.models.solvers.tokenwise import Answer, scale, solve_each
+from dmoe_opt.models.solvers.tokenwise import TokenAnswer, scale, solve_each
 from dmoe_opt.selection.des import Progress
 
 
 def build(
-    problem: SelectionProblem, tokens: Iterable[int] | None = None, *, relax: bool = False, factor: float = 1.0
+    problem: SelectionProblem,
+    tokens: Iterable[int] | None = None,
+    *,
+    relax: bool = False,
+    factor: float = 1.0,
 ) -> pyo.ConcreteModel:
     """The integer program of some tokens (default: all) in one model; `relax` drops integrality.
 
@@ -48,7 +52,7 @@ def build(
     return model
 
 
-def solve_selection(
+def solve(
     problem: SelectionProblem,
     *,
     time_limit: float | None = None,
@@ -58,15 +62,22 @@ def solve_selection(
     """Solve token after token with HiGHS, or with another solver by its Pyomo name."""
     factors = scale(problem)
 
-    def solve_one(t: int, left: float | None) -> Answer:
+    def solve_one(t: int, left: float | None) -> TokenAnswer:
         model = build(problem, [t], factor=float(factors[t]))
         outcome = pyomo_solver.run(model, solver, left)
         bound = None if outcome.bound is None else outcome.bound / factors[t]
         if not outcome.solved:
-            return Answer(None, bound)
-        return Answer(np.array([pyo.value(model.x[t, j]) for j in model.experts]), bound)
+            return TokenAnswer(None, bound)
+        return TokenAnswer(np.array([pyo.value(model.x[t, j]) for j in model.experts]), bound)
 
-    return solve_each(problem, "pyomo", solve_one, time_limit, progress, {"solver": solver or pyomo_solver.DEFAULT})
+    return solve_each(
+        problem,
+        "pyomo",
+        solve_one,
+        time_limit,
+        progress,
+        {"solver": solver or pyomo_solver.DEFAULT},
+    )
 
 
 def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:

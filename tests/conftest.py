@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import Ended
+from helpers.drawn import Ended
 from hypothesis import settings
 
 from dmoe_opt import Instance, Radio, SelectionProblem
@@ -41,7 +41,9 @@ def hand() -> SelectionProblem:
 @pytest.fixture
 def round_of_two() -> Instance:
     """Two nodes, one subcarrier, and a link on which one token costs exactly 1 J (SNR 1, so the rate is 1 bit/s)."""
-    radio = Radio(gains=np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    radio = Radio(
+        gains=np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0
+    )
     return Instance(
         source=[0, 1], scores=[[0.25, 0.75], [0.25, 0.75]], threshold=0.5, max_experts=1, compute_energy=[0.5, 0.25],
         radio=radio, name="two",
@@ -60,14 +62,21 @@ def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
                 for size in range(problem.max_experts + 1)
                 for chosen in itertools.combinations(np.flatnonzero(problem.usable[t]), size)
             ]
-            reached = {s: sum((Fraction(float(problem.scores[t, j])) for j in s), Fraction(0)) for s in sets}
+            reached = {
+                s: sum((Fraction(float(problem.scores[t, j])) for j in s), Fraction(0))
+                for s in sets
+            }
             wanted = Fraction(float(problem.threshold[t]))
             best = max(reached.values())
             if best < wanted:
                 if problem.on_shortfall == "infeasible":
                     return None
                 wanted = best
-            prices = [sum((Fraction(float(problem.cost[t, j])) for j in s), Fraction(0)) for s in sets if reached[s] >= wanted]
+            prices = [
+                sum((Fraction(float(problem.cost[t, j])) for j in s), Fraction(0))
+                for s in sets
+                if reached[s] >= wanted
+            ]
             total += min(prices)
         return total
 
@@ -75,7 +84,9 @@ def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
 
 
 @pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
     """A command in this process, without the seconds that a new process takes to import numba, Pyomo and CVXPY."""
 
     def type_(*arguments: str) -> Ended:

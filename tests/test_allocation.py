@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
-from drawn import cheapest_allocation, rounds
+from helpers.drawn import cheapest_allocation, rounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,13 +16,13 @@ from dmoe_opt import InputError, Instance, Radio, Status, check, generate, load,
 from dmoe_opt.allocation.assignment import assign
 from dmoe_opt.allocation.links import Links, active_links, chosen_experts
 from dmoe_opt.answer.objective import loads
-from dmoe_opt.answer.result import as_problem
+from dmoe_opt.data.instance import as_problem
+from dmoe_opt.method_table import METHODS
 from dmoe_opt.models import allocation_cvxpy, allocation_networkx, allocation_pyomo
 from dmoe_opt.models.solvers import cvxpy_solver, pyomo_solver
 from dmoe_opt.selection.baselines import topk_selection
-from dmoe_opt.solving import METHODS
 
-ALL = [name for problem, name in METHODS if problem == "allocation"]
+ALL = list(METHODS["allocation"])
 
 
 @settings(max_examples=40)
@@ -42,7 +42,9 @@ def test_against_enumeration(instance: Instance, most_relevant: bool) -> None:
         selection = chosen_experts(instance, given)
         optimum = cheapest_allocation(instance, selection)
         assert result.status == (Status.INFEASIBLE if optimum is None else Status.OPTIMAL), method
-        assert result.objective_j == (None if optimum is None else pytest.approx(optimum, rel=1e-9, abs=1e-12))
+        assert result.objective_j == (
+            None if optimum is None else pytest.approx(optimum, rel=1e-9, abs=1e-12)
+        )
         if result.selection is not None:
             assert (result.selection == selection).all()
     assert len(messages) == 1
@@ -70,7 +72,10 @@ def test_vertices_are_assignments() -> None:
         assert all(variable.is_binary() != relax for variable in model.y.values())
         assert program.is_mixed_integer() != relax
         values += [model.energy(), program.value]
-        found = [np.array([variable.value for variable in model.y.values()]), np.asarray(y.value).ravel()]
+        found = [
+            np.array([variable.value for variable in model.y.values()]),
+            np.asarray(y.value).ravel(),
+        ]
         for shares in found:
             assert np.abs(shares - np.rint(shares)).max() <= 1e-9
             assert np.rint(shares).sum() == len(links.ends)
@@ -107,7 +112,9 @@ def test_unit_bounds_the_optimum() -> None:
     assert result.selection is not None
     energy = result.objective_j - float(result.selection.sum(axis=0) @ data.compute_energy)  # type: ignore[union-attr]
     assert links.unit_j <= energy <= len(links.ends) * links.unit_j
-    assert links.cost_j[np.isfinite(links.cost_j)].max() <= len(links.ends) * links.unit_j * (1 + 1e-9)
+    assert links.cost_j[np.isfinite(links.cost_j)].max() <= len(links.ends) * links.unit_j * (
+        1 + 1e-9
+    )
 
 
 def star(gains: list[list[float]]) -> Instance:
@@ -136,19 +143,27 @@ def test_says_why_not(method: str, gains: list[list[float]], reason: str) -> Non
     """The reason counts links and subcarriers, or names links that have fewer subcarriers than they are."""
     data = star(gains)
     result = solve(data, "allocation", method)
-    assert (result.status, result.message, result.problem) == (Status.INFEASIBLE, reason, "allocation")
+    assert (result.status, result.message, result.problem) == (
+        Status.INFEASIBLE,
+        reason,
+        "allocation",
+    )
     assert check(data, result) == []
 
 
 @pytest.mark.parametrize("method", ALL)
 @pytest.mark.parametrize("gain", [0.0, 1e-300, 1.0, 1e300])
-@pytest.mark.parametrize(("experts", "tokens", "carriers"), [(1, 2, 1), (3, 0, 2), (3, 1, 1), (3, 6, 6)])
+@pytest.mark.parametrize(
+    ("experts", "tokens", "carriers"), [(1, 2, 1), (3, 0, 2), (3, 1, 1), (3, 6, 6)]
+)
 def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carriers: int) -> None:
     """Equal gains, dead and perfect links, one node, no token, one subcarrier: a proven answer, no warning, no NaN."""
     scores = np.random.default_rng(1).random((tokens, experts))
     radio = Radio(np.full((experts, experts, carriers), gain), 1e6, 1e-2, 1e-3, 1e4)
     for threshold in (0.0, 0.9):
-        data = Instance(np.zeros(tokens, dtype=int), scores, threshold, 2, np.full(experts, 1e-3), radio)
+        data = Instance(
+            np.zeros(tokens, dtype=int), scores, threshold, 2, np.full(experts, 1e-3), radio
+        )
         result = solve(data, "allocation", method)
         assert check(data, result) == []
         assert result.status in (Status.OPTIMAL, Status.INFEASIBLE)

@@ -16,7 +16,11 @@ CASES = [(name, problem) for name, problems in KNOWN.items() for problem in prob
 def test_every_instance_is_listed() -> None:
     """Each committed instance has an entry for each problem it can pose."""
     for name in instance_files():
-        problems = {"selection", "allocation", "jesa"} if isinstance(load(name), Instance) else {"selection"}
+        problems = (
+            {"selection", "allocation", "jesa"}
+            if isinstance(load(name), Instance)
+            else {"selection"}
+        )
         assert set(KNOWN[name]) == problems
     assert set(KNOWN) == set(instance_files())
 

@@ -6,14 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
-from drawn import rounds
+from helpers.drawn import rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, Status, check, generate, solve
 from dmoe_opt.answer.objective import round_energy_j
-from dmoe_opt.answer.result import as_problem
-from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.data.instance import as_problem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.activation import activate, fewest_links
 from dmoe_opt.joint.exact import dual, reduce
 from dmoe_opt.joint.lagrangian import as_descent, ascend, evaluate_at
@@ -57,7 +57,11 @@ def test_activation_against_enumeration(instance: Instance) -> None:
         assert f"at least {least} links must be active" in result.message
         return
     energies = [
-        solve(problem.replace(usable=usable, on_shortfall="infeasible", threshold=problem.effective_threshold)).objective_j
+        solve(
+            problem.replace(
+                usable=usable, on_shortfall="infeasible", threshold=problem.effective_threshold
+            )
+        ).objective_j
         for size, usable in sets
         if size <= instance.num_subcarriers
     ]
@@ -75,12 +79,14 @@ def test_any_prices_bound_the_round(seed: int, carriers: int, scale: float) -> N
         return
     prices = np.random.default_rng(seed).random(data.scores.shape) * scale * optimum
     prices[np.arange(data.num_tokens), data.source] = 0.0
-    value = evaluate_at(data, prices).value
+    value = evaluate_at(data, prices).value_j
     assert value <= optimum * (1 + 1e-9)
-    assert dual(data, prices).value == pytest.approx(value, rel=1e-9, abs=1e-9 * optimum)
+    assert dual(data, prices).value_j == pytest.approx(value, rel=1e-9, abs=1e-9 * optimum)
 
 
-@pytest.mark.parametrize("preset", ["edge-8x64", "scarce-8x36", "scarce-8x48", "nr-51", "interference-8x64"])
+@pytest.mark.parametrize(
+    "preset", ["edge-8x64", "scarce-8x36", "scarce-8x48", "nr-51", "interference-8x64"]
+)
 @pytest.mark.parametrize("slack", [0.0, 0.01])
 def test_reduction_keeps_the_optimum(preset: str, slack: float) -> None:
     """What is thrown away is in no answer within the given energy: the optimum stays, whole."""
@@ -98,7 +104,10 @@ def test_reduction_keeps_the_optimum(preset: str, slack: float) -> None:
         assert (best.allocation <= left.subcarriers).all()
 
 
-@pytest.mark.parametrize("preset", ["edge-8x64", "correlated-8x64", "scarce-8x36", "scarce-8x48", "nr-51", "interference-8x64"])
+@pytest.mark.parametrize(
+    "preset",
+    ["edge-8x64", "correlated-8x64", "scarce-8x36", "scarce-8x48", "nr-51", "interference-8x64"],
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_exact_and_its_log(preset: str, seed: int) -> None:
     """Proven or refuted on every family; the rows of the log close in, and heuristics keep their bounds."""
@@ -130,7 +139,10 @@ def test_scarce_and_large() -> None:
     data = generate("scarce-16x150", 0)
     refuted = solve(data, "jesa", "exact")
     assert refuted.status == Status.INFEASIBLE
-    assert refuted.message == "at least 178 links must be active (9 to 12 from each node) and 150 subcarriers exist"
+    assert (
+        refuted.message
+        == "at least 178 links must be active (9 to 12 from each node) and 150 subcarriers exist"
+    )
     answered = solve(generate("scarce-16x150", 0, spread=1.0), "jesa", "activation")
     assert answered.gap is not None
     assert answered.gap < 0.01
@@ -165,8 +177,12 @@ def test_homogeneous_reaches_the_largest_threshold() -> None:
     result = solve(data, "jesa", "homogeneous")
     assert result.selection is not None
     assert result.allocation is not None
-    assert result.objective_j == pytest.approx(round_energy_j(data, result.selection, result.allocation), rel=1e-12)
-    wanted = data.replace(threshold=float(data.threshold.max()), on_shortfall="top_d").selection_problem()
+    assert result.objective_j == pytest.approx(
+        round_energy_j(data, result.selection, result.allocation), rel=1e-12
+    )
+    wanted = data.replace(
+        threshold=float(data.threshold.max()), on_shortfall="top_d"
+    ).selection_problem()
     reached = (data.scores * result.selection).sum(axis=1)
     assert (reached >= wanted.effective_threshold - 1e-9).all()
     bcd = solve(data, "jesa", "bcd")
@@ -178,7 +194,9 @@ def one_subcarrier_that_works() -> Instance:
     """Two nodes that must swap tokens over the only subcarrier that works for either link."""
     gains = np.zeros((2, 2, 2))
     gains[:, :, 0] = 1.0
-    return Instance([0, 1], [[0.0, 1.0], [1.0, 0.0]], 0.5, 1, [0.0, 0.0], Radio(gains, 1.0, 1.0, 1.0, 1.0))  # type: ignore[arg-type]
+    return Instance(
+        [0, 1], [[0.0, 1.0], [1.0, 0.0]], 0.5, 1, [0.0, 0.0], Radio(gains, 1.0, 1.0, 1.0, 1.0)
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn import Ended
+from helpers.drawn import Ended
 
 from dmoe_opt import SelectionProblem, generate, load, save
 from dmoe_opt.data.files import instance_files
@@ -27,7 +27,9 @@ Typed = Callable[..., Ended]
 def run(*arguments: str, cwd: Path) -> Ended:
     """In a process of its own."""
     command = [sys.executable, "-m", "dmoe_opt", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False
+    )
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -48,7 +50,9 @@ def test_generate_solve_check(tmp_path: Path) -> None:
 
 def test_log_is_on_stderr(typed: Typed) -> None:
     """Rows of a search close at what the answer says; --json stays one document."""
-    result = typed("solve", "scarce-8x48-s0", "--problem", "jesa", "--method", "exact", "--log", "--json")
+    result = typed(
+        "solve", "scarce-8x48-s0", "--problem", "jesa", "--method", "exact", "--log", "--json"
+    )
     document = json.loads(result.stdout)
     rows = [line.split() for line in result.stderr.splitlines()]
     assert rows[0] == ["time", "s", "energy", "J", "bound", "J", "gap", "%"]
@@ -59,7 +63,9 @@ def test_log_is_on_stderr(typed: Typed) -> None:
 
 def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     """3 is proven infeasible with a reason, 4 is a limit without an answer."""
-    strict = SelectionProblem(scores=[[0.5]], cost=[[1.0]], threshold=0.75, max_experts=1, on_shortfall="infeasible")  # type: ignore[arg-type]
+    strict = SelectionProblem(
+        scores=[[0.5]], cost=[[1.0]], threshold=0.75, max_experts=1, on_shortfall="infeasible"
+    )  # type: ignore[arg-type]
     save(strict, tmp_path / "strict.json")
     result = typed("solve", "strict.json")
     assert result.returncode == 3
@@ -70,7 +76,13 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     assert "links are active and 6 subcarriers exist" in scarce.stdout
     for method in ("bcd", "lagrangian", "exact"):
         refuted = typed(
-            "solve", "scarce-8x36-s1", "--problem", "jesa", "--method", method, *(["--log"] if method == "exact" else [])
+            "solve",
+            "scarce-8x36-s1",
+            "--problem",
+            "jesa",
+            "--method",
+            method,
+            *(["--log"] if method == "exact" else []),
         )
         assert refuted.returncode == 3
         assert "at least 40 links must be active (4 from node 0, " in refuted.stdout
@@ -78,7 +90,11 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     limited = typed("solve", "hard.json", "--method", "cvxpy", "--time-limit", "1e-9", "--json")
     assert limited.returncode == 4
     document = json.loads(limited.stdout)
-    assert (document["status"], document["objective_j"], document["selection"]) == ("no_solution", None, None)
+    assert (document["status"], document["objective_j"], document["selection"]) == (
+        "no_solution",
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,24 +103,48 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
         (["solve", "missing.json"], "missing.json: cannot be read: No such file or directory"),
         (["solve", TINY, "--method", "magic"], 'method = "magic"; allowed for selection: des, '),
         (["solve", TINY, "--problem", "peace"], 'problem = "peace"; allowed: selection'),
-        (["solve", TINY, "--method", "topk", "--node-limit", "3"], "option node_limit is unknown to method topk"),
-        (["solve", TINY, "--method", "pyomo", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
-        (["solve", TINY, "--method", "cvxpy", "--solver", "nosuch"], 'solver = "nosuch"; allowed: '),
-        (["solve", TINY, "--problem", "allocation", "--selection", "no.json"], "no.json: cannot be read: No such file"),
+        (
+            ["solve", TINY, "--method", "topk", "--node-limit", "3"],
+            "option node_limit is unknown to method topk",
+        ),
+        (
+            ["solve", TINY, "--method", "pyomo", "--solver", "nosuch"],
+            'solver = "nosuch"; allowed: ',
+        ),
+        (
+            ["solve", TINY, "--method", "cvxpy", "--solver", "nosuch"],
+            'solver = "nosuch"; allowed: ',
+        ),
+        (
+            ["solve", TINY, "--problem", "allocation", "--selection", "no.json"],
+            "no.json: cannot be read: No such file",
+        ),
         (
             ["solve", TINY, "--problem", "allocation", "--selection", TINY],
             'holds an instance; allowed: format "dmoe-opt/solution"',
         ),
-        (["solve", TINY, "--problem", "allocation", "--node-limit", "3"], "option node_limit is unknown to method assignment"),
-        (["solve", "subset-sum-s1", "--problem", "allocation"], "problem = 'allocation'; allowed: selection"),
+        (
+            ["solve", TINY, "--problem", "allocation", "--node-limit", "3"],
+            "option node_limit is unknown to method assignment",
+        ),
+        (
+            ["solve", "subset-sum-s1", "--problem", "allocation"],
+            "problem = 'allocation'; allowed: selection",
+        ),
         (["solve", TINY, "--time-limit", "-1"], "time_limit = -1.0; allowed: a finite number > 0"),
-        (["solve", TINY, "-o", "no/such/folder/s.json"], "cannot be written: No such file or directory"),
+        (
+            ["solve", TINY, "-o", "no/such/folder/s.json"],
+            "cannot be written: No such file or directory",
+        ),
         (["check", TINY, TINY], 'holds an instance; allowed: format "dmoe-opt/solution"'),
         (["compare", TINY, "--methods", "des,magic"], 'method = "magic"'),
         (["compare", "."], "holds no .json or .npz file"),
         (["generate", "moon"], 'preset = "moon"; allowed: tiny, '),
         (["generate"], "PRESET is missing"),
-        (["export", "subset-sum-s1", "--problem", "allocation", "-o", "x.mps"], "allowed: selection, or allocation or jesa"),
+        (
+            ["export", "subset-sum-s1", "--problem", "allocation", "-o", "x.mps"],
+            "allowed: selection, or allocation or jesa",
+        ),
         (["export", TINY, "-o", "x.txt"], "allowed: a name that ends in .mps, .lp, .nl"),
         (["frobnicate"], "No such command"),
         (["solve", TINY, "--seed", "x"], "'x' is not a valid integer"),
@@ -125,8 +165,19 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
     for word in ("digits-l4", "exhaustive", "cvxpy", "gap %", "optimal"):
         assert word in result.stdout
     rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").read_text().splitlines()))
-    assert {row["method"] for row in rows} == {"des", "exhaustive", "pyomo", "cvxpy", "topk", "greedy"}
-    assert all(float(row["gap"]) <= 1e-9 for row in rows if row["method"] in ("des", "exhaustive", "pyomo", "cvxpy"))
+    assert {row["method"] for row in rows} == {
+        "des",
+        "exhaustive",
+        "pyomo",
+        "cvxpy",
+        "topk",
+        "greedy",
+    }
+    assert all(
+        float(row["gap"]) <= 1e-9
+        for row in rows
+        if row["method"] in ("des", "exhaustive", "pyomo", "cvxpy")
+    )
     for name in ("energy_gap.png", "time.png"):
         assert (tmp_path / "out" / name).read_bytes()[:4] == b"\x89PNG"
     document = typed("compare", "tiny-s1", "--methods", "des,topk", "--json")
@@ -140,7 +191,11 @@ def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
     solved = typed(*allocate, "s.json", "-o", "a.json", "--json")
     assert (solved.returncode, solved.stderr) == (0, "")
     document = json.loads(solved.stdout)
-    assert (document["problem"], document["method"], document["status"]) == ("allocation", "assignment", "optimal")
+    assert (document["problem"], document["method"], document["status"]) == (
+        "allocation",
+        "assignment",
+        "optimal",
+    )
     assert document["selection"] == json.loads((tmp_path / "s.json").read_text())["selection"]
     assert typed("check", TINY, "a.json").returncode == 0
     forged = json.loads((tmp_path / "a.json").read_text())
@@ -151,15 +206,24 @@ def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
     assert "(C3)" in judged.stdout
     for change, message in (
         ({"selection": None}, "selection = None; allowed: a solution that has one"),
-        ({"selection": [[99]] * len(forged["selection"])}, "selection: token 0: there is no expert 99"),
+        (
+            {"selection": [[99]] * len(forged["selection"])},
+            "selection: token 0: there is no expert 99",
+        ),
         ({"selection": [[]] * len(forged["selection"])}, "selection: token 0 (C1)"),
-        ({"instance_sha256": "0"}, "instance_sha256 = '0'; allowed: a solution of this instance (tiny-s1)"),
+        (
+            {"instance_sha256": "0"},
+            "instance_sha256 = '0'; allowed: a solution of this instance (tiny-s1)",
+        ),
     ):
         (tmp_path / "other.json").write_text(json.dumps(forged | change))
         refused = typed(*allocate, "other.json")
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
         assert message in refused.stderr
-    assert "option selection is unknown to method des" in typed("solve", TINY, "--selection", "s.json").stderr
+    assert (
+        "option selection is unknown to method des"
+        in typed("solve", TINY, "--selection", "s.json").stderr
+    )
 
 
 def test_compare_allocation(typed: Typed) -> None:
@@ -198,7 +262,9 @@ def test_lists(typed: Typed, tmp_path: Path) -> None:
     """What there is can be listed, as text and as JSON."""
     assert "deepseek-256" in typed("generate", "--list").stdout
     assert "exhaustive" in typed("methods").stdout
-    assert {"problem", "method", "proves", "says"} == set(json.loads(typed("methods", "--json").stdout)[0])
+    assert {"problem", "method", "proves", "says"} == set(
+        json.loads(typed("methods", "--json").stdout)[0]
+    )
     facts = json.loads(typed("info", "edge-8x64-s1", "--json").stdout)
     assert (facts["experts"], facts["subcarriers"], facts["tokens"]) == (8, 64, 128)
     assert "tokens_short" in typed("info", "tiny-s1").stdout
@@ -214,7 +280,9 @@ try:
 except SystemExit:
     print(sorted({m.partition(".")[0] for m in sys.modules}))
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     loaded = result.stdout.splitlines()[-1]
     for module in ("numpy", "numba", "pyomo", "cvxpy", "rich", "msgspec", "matplotlib", "scipy"):
         assert f"'{module}'" not in loaded
@@ -223,7 +291,14 @@ except SystemExit:
 def test_interrupt_is_one_line(tmp_path: Path) -> None:
     """Ctrl-C ends a search that would run for minutes, at once and without a traceback."""
     des.prepare()  # so that the process finds the kernels compiled
-    hard = generate("inverse-strongly-correlated", 1, num_experts=100, max_experts=12, share=0.2, num_tokens=20_000)
+    hard = generate(
+        "inverse-strongly-correlated",
+        1,
+        num_experts=100,
+        max_experts=12,
+        share=0.2,
+        num_tokens=20_000,
+    )
     save(hard, tmp_path / "hard.npz")
     process = subprocess.Popen(
         [sys.executable, "-m", "dmoe_opt", "solve", "hard.npz"],
@@ -236,7 +311,10 @@ def test_interrupt_is_one_line(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (out, err.strip()) == ("", "dmoe-opt: interrupted")
-    assert process.returncode in (130, -signal.SIGINT)  # a shell shows both as 130; Python chooses the second amid some imports
+    assert process.returncode in (
+        130,
+        -signal.SIGINT,
+    )  # a shell shows both as 130; Python chooses the second amid some imports
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")

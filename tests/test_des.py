@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from drawn import problems
+from helpers.drawn import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,13 +32,18 @@ def test_hard_families_are_proven(family: str, experts: int, cap: int) -> None:
     result = solve(problem)
     assert result.status == Status.OPTIMAL
     if experts == 12:
-        assert result.objective_j == pytest.approx(solve(problem, method="exhaustive").objective_j, rel=1e-12)
+        assert result.objective_j == pytest.approx(
+            solve(problem, method="exhaustive").objective_j, rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.9])
 def test_every_threshold_is_proven(share: float) -> None:
     """Low thresholds need the bound that knows the smallest costs; high ones the largest scores."""
-    assert solve(problem_of("inverse-strongly-correlated", share=share, num_tokens=4)).status == Status.OPTIMAL
+    assert (
+        solve(problem_of("inverse-strongly-correlated", share=share, num_tokens=4)).status
+        == Status.OPTIMAL
+    )
 
 
 def test_gcd_closes_parity() -> None:
@@ -46,10 +51,14 @@ def test_gcd_closes_parity() -> None:
     rng = np.random.default_rng(0)
     score = 2 * rng.integers(1000, 2000, (2, 40))
     scores = score / 2**20
-    problem = SelectionProblem(scores=scores, cost=scores, threshold=(score[:, :8].sum(axis=1) + 1) / 2**20, max_experts=10)
+    problem = SelectionProblem(
+        scores=scores, cost=scores, threshold=(score[:, :8].sum(axis=1) + 1) / 2**20, max_experts=10
+    )
     result = solve(problem, node_limit=2_000_000)
     assert result.status == Status.OPTIMAL
-    assert result.objective_j == pytest.approx(float(((score[:, :8].sum(axis=1) + 2) / 2**20).sum()), rel=1e-12)
+    assert result.objective_j == pytest.approx(
+        float(((score[:, :8].sum(axis=1) + 2) / 2**20).sum()), rel=1e-12
+    )
 
 
 @given(problem=problems(), limit=st.integers(0, 5))
@@ -74,7 +83,9 @@ def test_relaxation_is_that_of_the_models(problem: SelectionProblem) -> None:
         return
     bound = des_module.relaxation(problem)
     assert bound <= solve(problem).objective_j * (1 + 1e-12)  # type: ignore[operator]
-    uncapped = problem.replace(max_experts=problem.num_experts, threshold=problem.effective_threshold)
+    uncapped = problem.replace(
+        max_experts=problem.num_experts, threshold=problem.effective_threshold
+    )
     assert des_module.relaxation(uncapped) <= bound * (1 + 1e-9) + 1e-12
 
 
@@ -82,12 +93,16 @@ def test_relaxation_is_that_of_the_models(problem: SelectionProblem) -> None:
 def test_linear_relaxation_matches(back_end: object, hand: SelectionProblem) -> None:
     """The dual bound equals the linear relaxation that Pyomo and CVXPY solve."""
     for problem in (hand, problem_of("weakly-correlated", num_tokens=3)):
-        assert back_end.relaxation(problem) == pytest.approx(des_module.relaxation(problem), rel=1e-7)  # type: ignore[attr-defined]
+        assert back_end.relaxation(problem) == pytest.approx(
+            des_module.relaxation(problem), rel=1e-7
+        )  # type: ignore[attr-defined]
 
 
 def test_duals_by_hand() -> None:
     """With the cap, less of expert 2 and more of expert 1 saves 2 J for 0.25 of score: 8 J a unit; without, 6 J as expert 2."""
-    token = SelectionProblem([[0.25, 0.25, 0.5, 0.75]], [[0.5, 1.0, 3.0, 6.0]], threshold=0.65, max_experts=2)
+    token = SelectionProblem(
+        [[0.25, 0.25, 0.5, 0.75]], [[0.5, 1.0, 3.0, 6.0]], threshold=0.65, max_experts=2
+    )
     capped = selection_cvxpy.duals(token)
     assert [v.item() for v in capped] == pytest.approx([2.7, 8.0, 1.0])
     free = selection_cvxpy.duals(token.replace(max_experts=4))
@@ -107,13 +122,19 @@ def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
     assert certified[served] == pytest.approx(found.bound_j[served], abs=1e-6)
     assert np.isnan(certified[~served]).all()
     if served.all():
-        slack = 1e-9 * found.relevance.sum()  # for DES a threshold counts as reached so much earlier
-        assert found.bound_j.sum() == pytest.approx(des_module.relaxation(problem), abs=1e-6 + slack)
+        slack = (
+            1e-9 * found.relevance.sum()
+        )  # for DES a threshold counts as reached so much earlier
+        assert found.bound_j.sum() == pytest.approx(
+            des_module.relaxation(problem), abs=1e-6 + slack
+        )
 
 
 def test_time_limit_returns_incumbent_and_bound() -> None:
     """A limit that strikes during the search leaves a checked answer with an honest gap."""
-    problem = problem_of("inverse-strongly-correlated", num_experts=100, max_experts=12, share=0.2, num_tokens=400)
+    problem = problem_of(
+        "inverse-strongly-correlated", num_experts=100, max_experts=12, share=0.2, num_tokens=400
+    )
     result = solve(problem, time_limit=0.05)
     assert result.status == Status.FEASIBLE
     assert result.gap is not None
@@ -134,7 +155,9 @@ def test_threads_do_not_change_the_answer() -> None:
 
 def test_stop_flag_is_seen_inside_the_search() -> None:
     """The flag set from another thread ends a search that would run for minutes."""
-    problem = problem_of("inverse-strongly-correlated", num_experts=128, max_experts=16, share=0.15, num_tokens=64)
+    problem = problem_of(
+        "inverse-strongly-correlated", num_experts=128, max_experts=16, share=0.15, num_tokens=64
+    )
     search = des_module._Search(problem)
     timer = threading.Timer(0.05, search.stop.fill, [True])
     timer.start()
@@ -203,7 +226,9 @@ def test_token_without_experts() -> None:
 def test_bad_options() -> None:
     """Options are checked before anything runs."""
     problem = problem_of("uncorrelated", num_tokens=1)
-    with pytest.raises(InputError, match=r"option colour is unknown to method des; allowed: .*node_limit"):
+    with pytest.raises(
+        InputError, match=r"option colour is unknown to method des; allowed: .*node_limit"
+    ):
         solve(problem, colour="red")
     with pytest.raises(InputError, match="threads = 0"):
         solve(problem, threads=0)

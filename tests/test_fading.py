@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dmoe_opt import InputError, Instance, generate
-from dmoe_opt.generating.fading import LEAST_DISTANCE, log_distance_gains, rayleigh_gains, tapped_gains, with_interference
+from dmoe_opt.generating.fading import (
+    LEAST_DISTANCE,
+    log_distance_gains,
+    rayleigh_gains,
+    tapped_gains,
+    with_interference,
+)
 from dmoe_opt.generating.presets import PRESETS, options
 
 LARGE = ("wide-32x1024", "nr-273", "olmoe-64", "qwen3-128", "deepseek-256")
@@ -26,7 +32,9 @@ def correlation(gains: NDArray[np.float64], spacing: int) -> float:
     return float(np.corrcoef(flat[:, :-spacing].ravel(), flat[:, spacing:].ravel())[0, 1])
 
 
-@pytest.mark.parametrize("mean_gain", [0.25, np.linspace(0.1, 2.0, 60 * 60).reshape(60, 60)], ids=["scalar", "array"])
+@pytest.mark.parametrize(
+    "mean_gain", [0.25, np.linspace(0.1, 2.0, 60 * 60).reshape(60, 60)], ids=["scalar", "array"]
+)
 def test_mean_power(mean_gain: float | NDArray[np.float64]) -> None:
     """Within five standard errors of 1, relative to the mean gain.
 
@@ -93,7 +101,9 @@ def test_path_loss_falls_with_distance() -> None:
 
 def test_shadowing() -> None:
     """Reciprocal, and of the standard deviation asked for: 1770 pairs give it to 1.7 %, five times that is allowed."""
-    gains = log_distance_gains(np.random.default_rng(6), np.random.default_rng(7).random((60, 2)), 1.0, 0.0, 8.0)
+    gains = log_distance_gains(
+        np.random.default_rng(6), np.random.default_rng(7).random((60, 2)), 1.0, 0.0, 8.0
+    )
     assert (gains == gains.T).all()
     shadow = 10 * np.log10(gains[np.triu_indices(60, 1)])
     assert shadow.std() == pytest.approx(8.0, rel=0.085)
@@ -122,7 +132,9 @@ def test_options_reach_the_radio() -> None:
     for change in changes:
         data = generate("edge-8x64", 1, **change)
         assert isinstance(data, Instance) and data.radio is not None
-        assert (data.scores == plain.scores).all() and (data.compute_energy == plain.compute_energy).all()
+        assert (data.scores == plain.scores).all() and (
+            data.compute_energy == plain.compute_energy
+        ).all()
         assert data.meta["options"] == options("edge-8x64") | change | {"compute_j": [5e-5, 5e-4]}
         digests.add(data.sha256)
     assert len(digests) == len(changes) + 1
@@ -154,10 +166,16 @@ def test_presets_are_reproducible(preset: str) -> None:
     if preset not in LARGE:
         assert data.sha256 == generate(preset, 3).sha256
     o = options(preset) | changes
-    assert (data.num_experts, data.num_tokens, data.max_experts) == (o["num_experts"], o["num_tokens"], o["max_experts"])
+    assert (data.num_experts, data.num_tokens, data.max_experts) == (
+        o["num_experts"],
+        o["num_tokens"],
+        o["max_experts"],
+    )
     if isinstance(data, Instance):
         assert data.num_subcarriers == o["num_subcarriers"]
-        assert data.source.tolist() == [t % (o["num_sources"] or o["num_experts"]) for t in range(o["num_tokens"])]
+        assert data.source.tolist() == [
+            t % (o["num_sources"] or o["num_experts"]) for t in range(o["num_tokens"])
+        ]
 
 
 def fewest_links(data: Instance) -> int:
@@ -228,7 +246,13 @@ def test_extreme_options_are_finite() -> None:
     """The ends of the ranges overflow nowhere."""
     ends: list[dict[str, Any]] = [
         {"shadowing_db": 100, "path_loss_exponent": 10, "mean_snr_db": 200},
-        {"fading": "tapped", "tap_decay_db": 200, "taps": 6, "interference_db": 200, "mean_snr_db": -200},
+        {
+            "fading": "tapped",
+            "tap_decay_db": 200,
+            "taps": 6,
+            "interference_db": 200,
+            "mean_snr_db": -200,
+        },
         {"num_experts": 1, "max_experts": 1, "path_loss_exponent": 3.0, "shadowing_db": 6.0},
     ]
     for end in ends:

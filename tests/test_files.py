@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import problems
+from helpers.drawn import problems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +49,9 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
 @given(problem=problems())
-def test_selection_round_trip(tmp_path_factory: pytest.TempPathFactory, suffix: str, problem: SelectionProblem) -> None:
+def test_selection_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, problem: SelectionProblem
+) -> None:
     """What is written is read back bit by bit, in both formats."""
     path = tmp_path_factory.mktemp("files") / f"x{suffix}"
     save(problem, path)
@@ -64,7 +66,9 @@ def test_round_trip(tmp_path: Path, suffix: str) -> None:
     """A round keeps radio, name and notes; odd floats survive."""
     data = generate("tiny", 3)
     assert isinstance(data, Instance)
-    data = data.replace(meta={"text": "é", "list": [1, 2.5, None, True]}, compute_energy=[5e-324, 0.1 + 0.2, 1e199])
+    data = data.replace(
+        meta={"text": "é", "list": [1, 2.5, None, True]}, compute_energy=[5e-324, 0.1 + 0.2, 1e199]
+    )
     save(data, tmp_path / f"x{suffix}")
     again = load(tmp_path / f"x{suffix}")
     assert isinstance(again, Instance)
@@ -77,7 +81,9 @@ def test_round_trip(tmp_path: Path, suffix: str) -> None:
 def test_dead_links_without_a_radio(tmp_path: Path, suffix: str) -> None:
     """An energy above a billion joules is a link that cannot be used; it survives a file and a change elsewhere."""
     energy = np.full((2, 2, 1), 2e9)
-    data = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=energy).replace(name="dead")
+    data = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=energy).replace(
+        name="dead"
+    )
     save(data, tmp_path / f"x{suffix}")
     again = load(tmp_path / f"x{suffix}")
     assert again.sha256 == data.sha256
@@ -87,7 +93,9 @@ def test_dead_links_without_a_radio(tmp_path: Path, suffix: str) -> None:
 
 def test_link_energy_in_place_of_radio(tmp_path: Path) -> None:
     """Given joules are used as they are, and the diagonal is ignored."""
-    document = {k: v for k, v in ROUND.items() if k != "radio"} | {"link_energy": [[[9.0], [0.25]], [[0.5], [9.0]]]}
+    document = {k: v for k, v in ROUND.items() if k != "radio"} | {
+        "link_energy": [[[9.0], [0.25]], [[0.5], [9.0]]]
+    }
     data = load(written(tmp_path, document))
     assert isinstance(data, Instance)
     assert data.link_energy[:, :, 0].tolist() == [[0.0, 0.25], [0.5, 0.0]]
@@ -124,7 +132,9 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "value", "message"), BAD, ids=[f"{p}={v!r:.20}" for p, v, _ in BAD])
+@pytest.mark.parametrize(
+    ("path", "value", "message"), BAD, ids=[f"{p}={v!r:.20}" for p, v, _ in BAD]
+)
 def test_bad_field(tmp_path: Path, path: str, value: object, message: str) -> None:
     """One line that names file, field, index, value and what is allowed."""
     file = written(tmp_path, changed(path, value))
@@ -135,7 +145,16 @@ def test_bad_field(tmp_path: Path, path: str, value: object, message: str) -> No
 
 
 @pytest.mark.parametrize(
-    "field", ["tokens", "tokens.scores", "radio.gains", "max_experts", "format", "version", "compute_energy"]
+    "field",
+    [
+        "tokens",
+        "tokens.scores",
+        "radio.gains",
+        "max_experts",
+        "format",
+        "version",
+        "compute_energy",
+    ],
 )
 def test_missing_field(tmp_path: Path, field: str) -> None:
     """A missing field is named with its path."""
@@ -156,7 +175,10 @@ def test_missing_field(tmp_path: Path, field: str) -> None:
         ('{"a":' * 100_000, "nested too deeply"),
         ("[]", "the document = []; allowed: object"),
         ("\x00\xff", "is not valid JSON"),
-        (json.dumps(ROUND).replace("0.75", "1e999"), "tokens.scores[1][1] = inf; allowed: finite numbers"),
+        (
+            json.dumps(ROUND).replace("0.75", "1e999"),
+            "tokens.scores[1][1] = inf; allowed: finite numbers",
+        ),
         (json.dumps(ROUND).replace("0.75", "1" + "0" * 400), "tokens.scores[1][1]"),
     ],
 )
@@ -177,7 +199,13 @@ def test_bad_archives(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"x\.npz: is not a readable \.npz file"):
             load(path)
-    np.savez(path, format="dmoe-opt/selection", version=1, scores=np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.savez(
+        path,
+        format="dmoe-opt/selection",
+        version=1,
+        scores=np.array([{"a": 1}], dtype=object),
+        allow_pickle=True,
+    )
     with pytest.raises(InputError, match="pickle"):
         load(path)
     np.savez(path, format="dmoe-opt/selection", version=1, scores=np.ones((1, 1)))
@@ -195,13 +223,30 @@ def test_bad_archives(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-def test_fuzzed_file_is_refused_or_valid(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_fuzzed_file_is_refused_or_valid(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """Bytes changed anywhere: the loader raises its own error or returns a valid instance, nothing else."""
     content = bytearray(json.dumps(ROUND).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))
         piece = data.draw(
-            st.sampled_from([b"", b"-", b"9", b"[", b"]", b"null", b"true", b"1e400", b'"', b"\xff", b",", b"NaN"])
+            st.sampled_from(
+                [
+                    b"",
+                    b"-",
+                    b"9",
+                    b"[",
+                    b"]",
+                    b"null",
+                    b"true",
+                    b"1e400",
+                    b'"',
+                    b"\xff",
+                    b",",
+                    b"NaN",
+                ]
+            )
         )
         content[at : at + data.draw(st.integers(0, 3))] = piece
     path = tmp_path_factory.mktemp("fuzz") / "x.json"
@@ -217,18 +262,31 @@ def test_fuzzed_file_is_refused_or_valid(tmp_path_factory: pytest.TempPathFactor
 
 json_like = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 @given(
     field=st.sampled_from(
-        ["tokens", "tokens.scores", "radio.gains", "compute_energy", "meta", "name", "version", "max_experts"]
+        [
+            "tokens",
+            "tokens.scores",
+            "radio.gains",
+            "compute_energy",
+            "meta",
+            "name",
+            "version",
+            "max_experts",
+        ]
     ),
     value=json_like,
 )
-def test_fuzzed_field_is_refused_or_valid(tmp_path_factory: pytest.TempPathFactory, field: str, value: object) -> None:
+def test_fuzzed_field_is_refused_or_valid(
+    tmp_path_factory: pytest.TempPathFactory, field: str, value: object
+) -> None:
     """Any JSON in any field: refused in one line, or valid."""
     path = written(tmp_path_factory.mktemp("fuzz"), changed(field, value))
     try:
@@ -265,10 +323,22 @@ def test_unreadable(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SelectionProblem(scores=[[0.5, 2]], cost=[[1, 1]], threshold=1, max_experts=1), "scores[0][1] = 2.0"),
-        (lambda: SelectionProblem(scores=[["a"]], cost=[[1]], threshold=1, max_experts=1), "scores = [['a']]"),
-        (lambda: SelectionProblem(scores=[[1]], cost=[[1]], threshold=1, max_experts=True), "max_experts = True"),
-        (lambda: SelectionProblem(scores=[[1]], cost=[[1, 2]], threshold=1, max_experts=1), "cost has shape 1 x 2"),
+        (
+            lambda: SelectionProblem(scores=[[0.5, 2]], cost=[[1, 1]], threshold=1, max_experts=1),
+            "scores[0][1] = 2.0",
+        ),
+        (
+            lambda: SelectionProblem(scores=[["a"]], cost=[[1]], threshold=1, max_experts=1),
+            "scores = [['a']]",
+        ),
+        (
+            lambda: SelectionProblem(scores=[[1]], cost=[[1]], threshold=1, max_experts=True),
+            "max_experts = True",
+        ),
+        (
+            lambda: SelectionProblem(scores=[[1]], cost=[[1, 2]], threshold=1, max_experts=1),
+            "cost has shape 1 x 2",
+        ),
         (lambda: Radio(np.ones((2, 3, 1)), 1, 1, 1, 1), "radio.gains has shape"),
         (lambda: Radio(np.ones((1, 1, 1)), "x", 1, 1, 1), "radio.bandwidth_hz = 'x'"),  # type: ignore[arg-type]
         (lambda: Instance([0], [[1.0]], 0.5, 1, [1.0]), "exactly one of them"),  # type: ignore[arg-type]

@@ -6,15 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
-from drawn import cheapest_allocation, rounds
+from helpers.drawn import cheapest_allocation, rounds
 from hypothesis import given, settings
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, Status, check, generate, solve
 from dmoe_opt.answer.objective import loads, round_energy_j, round_violations
-from dmoe_opt.answer.result import as_problem
-from dmoe_opt.solving import METHODS
+from dmoe_opt.data.instance import as_problem
+from dmoe_opt.method_table import METHODS
 
-ALL = [name for problem, name in METHODS if problem == "jesa"]
+ALL = list(METHODS["jesa"])
 
 
 def cheapest(instance: Instance) -> float | None:
@@ -53,7 +53,9 @@ def test_against_enumeration(instance: Instance) -> None:
             assert result.status == Status.INFEASIBLE
             continue
         if method in ("exact", "pyomo", "cvxpy"):
-            assert result.status == (Status.OPTIMAL if optimum is not None else Status.INFEASIBLE), method
+            assert result.status == (
+                Status.OPTIMAL if optimum is not None else Status.INFEASIBLE
+            ), method
         if optimum is None:
             assert result.objective_j is None
             continue
@@ -102,7 +104,11 @@ def test_energy_by_hand() -> None:
     allocation = np.zeros((2, 2, 2), dtype=bool)
     assert loads(data, selection).tolist() == [[0, 2], [0, 0]]
     assert round_energy_j(data, selection, allocation) == np.inf
-    for used, energy in (([True, False], 2.5), ([False, True], 0.5 + 2 / 3), ([True, True], 0.5 + 2 * 2 / 4)):
+    for used, energy in (
+        ([True, False], 2.5),
+        ([False, True], 0.5 + 2 / 3),
+        ([True, True], 0.5 + 2 * 2 / 4),
+    ):
         allocation[0, 1] = used
         assert round_energy_j(data, selection, allocation) == pytest.approx(energy, rel=1e-12)
         assert round_violations(data, selection, allocation) == []
@@ -112,7 +118,14 @@ def test_energy_by_hand() -> None:
 
 def test_each_rule_by_itself() -> None:
     """(C3) and (C4): broken alone, named alone."""
-    data = Instance([0, 1], [[0.0, 1.0], [1.0, 0.0]], 0.5, 1, [0.0, 0.0], Radio(np.ones((2, 2, 2)), 1.0, 1.0, 1.0, 1.0))
+    data = Instance(
+        [0, 1],
+        [[0.0, 1.0], [1.0, 0.0]],
+        0.5,
+        1,
+        [0.0, 0.0],
+        Radio(np.ones((2, 2, 2)), 1.0, 1.0, 1.0, 1.0),
+    )
     selection = np.array([[False, True], [True, False]])
     allocation = np.zeros((2, 2, 2), dtype=bool)
     allocation[0, 1, 0] = True
@@ -120,7 +133,9 @@ def test_each_rule_by_itself() -> None:
         "link 1 -> 0 (C4): carries 1 tokens without a subcarrier that works"
     ]
     allocation[1, 0, 0] = True
-    assert round_violations(data, selection, allocation) == ["subcarrier 0 (C3): serves more than one link: 0 -> 1, 1 -> 0"]
+    assert round_violations(data, selection, allocation) == [
+        "subcarrier 0 (C3): serves more than one link: 0 -> 1, 1 -> 0"
+    ]
     allocation[1, 0] = [False, True]
     assert round_violations(data, selection, allocation) == []
     allocation[0, 0, 0], allocation[0, 1, 0] = True, False
@@ -130,14 +145,18 @@ def test_each_rule_by_itself() -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("method", [name for name in ALL if name not in ("pyomo", "cvxpy")])
 @pytest.mark.parametrize("gain", [0.0, 1e-300, 1.0, 1e300])
-@pytest.mark.parametrize(("experts", "tokens", "carriers"), [(1, 2, 1), (3, 1, 1), (3, 4, 2), (3, 6, 6)])
+@pytest.mark.parametrize(
+    ("experts", "tokens", "carriers"), [(1, 2, 1), (3, 1, 1), (3, 4, 2), (3, 6, 6)]
+)
 def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carriers: int) -> None:
     """Equal gains, dead and perfect links, one node, one token, one subcarrier: a right status, no warning, no NaN."""
     rng = np.random.default_rng(1)
     for threshold in (0.0, 0.9):
         radio = Radio(np.full((experts, experts, carriers), gain), 1e6, 1e-2, 1e-3, 1e4)
         scores = rng.random((tokens, experts))
-        data = Instance(np.zeros(tokens, dtype=int), scores, threshold, 2, np.full(experts, 1e-3), radio)
+        data = Instance(
+            np.zeros(tokens, dtype=int), scores, threshold, 2, np.full(experts, 1e-3), radio
+        )
         result = solve(data, "jesa", method)
         assert check(data, result) == []
         assert result.objective_j is None or np.isfinite(result.objective_j)

@@ -13,14 +13,17 @@ import dmoe_opt
 
 PACKAGE = Path(dmoe_opt.__file__).parent
 FOLDERS = [
+    "errors",
     "data",
     "generating",
     "answer",
     "offload",
     "selection",
     "allocation",
-    "models",
     "joint",
+    "models",
+    "method_options",
+    "method_table",
     "solving",
     "schema",
     "layers",
@@ -29,12 +32,16 @@ FOLDERS = [
     "plot",
     "cli",
 ]
-"""From the ground up: a folder, or one of the two files beside them, imports from itself and from what stands before it."""
+"""From the ground up: a folder, or a file beside them, imports from itself and from what stands before it."""
 FLOOR = {folder: floor for floor, folder in enumerate(FOLDERS)}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for folder in FOLDERS
-    for path in [*PACKAGE.glob(f"{folder}.py"), *PACKAGE.glob(f"{folder}/*.py"), *PACKAGE.glob(f"{folder}/*/*.py")]
+    for path in [
+        *PACKAGE.glob(f"{folder}.py"),
+        *PACKAGE.glob(f"{folder}/*.py"),
+        *PACKAGE.glob(f"{folder}/*/*.py"),
+    ]
     if path.stem != "__init__"
 }
 
@@ -86,7 +93,9 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     TopologicalSorter({module: imported(path) for module, path in MODULES.items()}).prepare()
 
 
-@pytest.mark.parametrize("module", sorted(m for m in MODULES if folder_of(m) not in ("plot", "cli")))
+@pytest.mark.parametrize(
+    "module", sorted(m for m in MODULES if folder_of(m) not in ("plot", "cli"))
+)
 def test_nothing_below_the_roof_draws(module: str) -> None:
     """Pictures are made in `plot` and asked for by `cli`."""
     assert "matplotlib" not in MODULES[module].read_text()
@@ -98,12 +107,17 @@ def test_modules_are_small(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= 350
 
 
-@pytest.mark.parametrize(("module", "below"), [("des_search", ["des_bound"]), ("des_kernel", ["des_bound", "des_search"])])
+@pytest.mark.parametrize(
+    ("module", "below"),
+    [("des_search", ["des_bound"]), ("des_kernel", ["des_bound", "des_search"])],
+)
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:
     """A kernel module names the state of those it calls, since numba's cache only looks at the module itself."""
     sources = "".join(MODULES[f"selection.{name}"].read_text() for name in below)
     digest = hashlib.sha256(sources.encode()).hexdigest()[:16]
-    assert f'SOURCES = "{digest}"' in MODULES[f"selection.{module}"].read_text(), f'set SOURCES = "{digest}" in {module}.py'
+    assert f'SOURCES = "{digest}"' in MODULES[f"selection.{module}"].read_text(), (
+        f'set SOURCES = "{digest}" in {module}.py'
+    )
 
 
 def test_public_names() -> None:

@@ -13,11 +13,22 @@ import pytest
 from dmoe_opt import InputError, Instance, load
 from dmoe_opt.data.files import instance_files, instances_folder
 from dmoe_opt.generating.gates import GRID
-from dmoe_opt.layers.network import TASKS, Array, Network, dense_gates, forward, held_out, load_network, mean_gates
+from dmoe_opt.layers.network import (
+    TASKS,
+    Array,
+    Network,
+    dense_gates,
+    forward,
+    held_out,
+    load_network,
+    mean_gates,
+)
 
 
 def script(*parts: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(parts[-1].removesuffix(".py"), instances_folder().joinpath(*parts))
+    spec = importlib.util.spec_from_file_location(
+        parts[-1].removesuffix(".py"), instances_folder().joinpath(*parts)
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -52,7 +63,11 @@ def test_fewer_experts_cost_accuracy() -> None:
     dense = accuracy("domains", lambda _, scores: scores)
     assert 0.005 < dense - accuracy("domains", lambda _, scores: top(scores, 2)) < 0.05
     assert 0.05 < dense - accuracy("domains", lambda _, scores: top(scores, 1)) < 0.15
-    assert dense - accuracy("domains", lambda _, scores: scores * (top(rng.random(scores.shape), 2) > 0)) > 0.4
+    assert (
+        dense
+        - accuracy("domains", lambda _, scores: scores * (top(rng.random(scores.shape), 2) > 0))
+        > 0.4
+    )
 
 
 def test_domains_have_experts() -> None:
@@ -65,7 +80,9 @@ def test_domains_have_experts() -> None:
     elsewhere = (means.sum(axis=2, keepdims=True) - means) / 7
     theirs = set()
     for domain in range(8):
-        layer, expert = np.unravel_index((means - elsewhere)[:, :, domain].argmax(), means.shape[:2])
+        layer, expert = np.unravel_index(
+            (means - elsewhere)[:, :, domain].argmax(), means.shape[:2]
+        )
         theirs.add((layer, expert))
         assert means[layer, expert, domain] >= 5 * elsewhere[layer, expert, domain]
         without = lambda at, scores: np.where((at == layer) & (np.arange(8) == expert), 0.0, scores)  # noqa: B023, E731
@@ -112,9 +129,13 @@ def test_gradients_by_finite_differences() -> None:
             total -= train.SHARP / train.LAYERS * (gate * np.log(gate)).sum(1).mean()
             total += train.BALANCE / train.LAYERS * (gate.mean(0) * np.log(gate.mean(0))).sum()
             hidden = network.layer(layer, hidden, gate)
-        logits = (hidden / np.sqrt((hidden**2).mean(1, keepdims=True) + 1e-6)) @ weights["w_out"] + weights["b_out"]
+        logits = (hidden / np.sqrt((hidden**2).mean(1, keepdims=True) + 1e-6)) @ weights[
+            "w_out"
+        ] + weights["b_out"]
         logits -= logits.max(1, keepdims=True)
-        return float(total + (np.log(np.exp(logits).sum(1)) - logits[np.arange(20), labels[batch]]).mean())
+        return float(
+            total + (np.log(np.exp(logits).sum(1)) - logits[np.arange(20), labels[batch]]).mean()
+        )
 
     gradients = train.gradients(w, images[batch], labels[batch])
     rng = np.random.default_rng(1)
@@ -123,7 +144,9 @@ def test_gradients_by_finite_differences() -> None:
         move[name] = rng.normal(size=w[name].shape)
         step = 1e-5
         up, down = (loss({n: v + sign * step * move[n] for n, v in w.items()}) for sign in (1, -1))
-        assert (up - down) / (2 * step) == pytest.approx(float((gradients[name] * move[name]).sum()), rel=1e-4, abs=1e-8)
+        assert (up - down) / (2 * step) == pytest.approx(
+            float((gradients[name] * move[name]).sum()), rel=1e-4, abs=1e-8
+        )
 
 
 def test_training_is_reproducible() -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 import nbformat
 import pytest
-from booklets import FOLDER, PATHS, code_cells, exercises, read, solutions, text_of
+from helpers.booklets import FOLDER, PATHS, code_cells, exercises, read, solutions, text_of
 
 MOST_BYTES = 400_000
-A_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|opt|var|mnt|Users|private)/|\b[A-Z]:\\|~/\.")
+A_PATH = re.compile(
+    r"(?<![\w.:/])/(?:home|root|tmp|work|usr|opt|var|mnt|Users|private)/|\b[A-Z]:\\|~/\."
+)
 FOLDED = re.compile(r"<details><summary>Solution</summary>\n\n.+?</details>\s*\Z", re.DOTALL)
 
 
@@ -65,12 +67,18 @@ def _outputs(notebook: Any) -> Iterator[str]:
 
 def _structure(notebook: Any) -> Iterator[str]:
     first = notebook.cells[0]
-    if first.cell_type != "markdown" or not first.source.startswith("# ") or "After this notebook you can" not in first.source:
+    if (
+        first.cell_type != "markdown"
+        or not first.source.startswith("# ")
+        or "After this notebook you can" not in first.source
+    ):
         yield 'the first cell is not a title and "After this notebook you can ..."'
     tasks = exercises(notebook)
     if not 3 <= len(tasks) <= 5:
         yield f"{len(tasks)} exercises"
-    numbers = re.findall(r"^\*\*(\d+)\.\*\*", text_of(notebook).partition("Exercises\n")[2], re.MULTILINE)
+    numbers = re.findall(
+        r"^\*\*(\d+)\.\*\*", text_of(notebook).partition("Exercises\n")[2], re.MULTILINE
+    )
     if numbers != [str(n) for n in range(1, len(tasks) + 1)]:
         yield f"exercises are numbered {', '.join(numbers)}"
     for n, task in enumerate(tasks, 1):
@@ -84,7 +92,9 @@ def _api(tree: ast.Module, modules: dict[str, ModuleType]) -> Iterator[str]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "dmoe_opt":
-                    modules[alias.asname or "dmoe_opt"] = import_module(alias.name if alias.asname else "dmoe_opt")
+                    modules[alias.asname or "dmoe_opt"] = import_module(
+                        alias.name if alias.asname else "dmoe_opt"
+                    )
                 if any(part.startswith("_") for part in alias.name.split(".")):
                     yield f"private name {alias.name}"
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dmoe_opt":
@@ -135,10 +145,14 @@ def test_numbers_have_no_gap() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     """To the notebooks before and after, and to files of the project."""
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text_of(read(path)))
-    assert [target for target in targets if "://" not in target and not (FOLDER / target).exists()] == []
+    assert [
+        target for target in targets if "://" not in target and not (FOLDER / target).exists()
+    ] == []
 
 
-def exercise(n: int, solution: str = "It is.\n\n```python\nprint(dmoe_opt.methods())\n```\n") -> str:
+def exercise(
+    n: int, solution: str = "It is.\n\n```python\nprint(dmoe_opt.methods())\n```\n"
+) -> str:
     return f"**{n}.** Why?\n\n<details><summary>Solution</summary>\n\n{solution}</details>\n\n"
 
 
@@ -150,8 +164,12 @@ def sound() -> Any:
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         cells=[
             new.new_markdown_cell("# Title\n\nAfter this notebook you can read it."),
-            new.new_code_cell("import dmoe_opt\nfrom dmoe_opt.selection import relaxed", execution_count=1),
-            new.new_code_cell("print(relaxed.relaxed_bound.__name__)", execution_count=2, outputs=outputs),
+            new.new_code_cell(
+                "import dmoe_opt\nfrom dmoe_opt.selection import relaxed", execution_count=1
+            ),
+            new.new_code_cell(
+                "print(relaxed.relaxed_bound.__name__)", execution_count=2, outputs=outputs
+            ),
             new.new_markdown_cell("## 2. Exercises\n\n" + "".join(exercise(n) for n in (1, 2, 3))),
         ],
     )
@@ -173,28 +191,54 @@ BREAKS: list[tuple[Callable[[Any], None], str]] = [
     (_shows("x" * MOST_BYTES), "bytes"),
     (_set(1, execution_count=3), "execution counts are [3, 2]"),
     (_set(2, execution_count=None), "execution counts are [1, None]"),
-    (lambda notebook: notebook.metadata.kernelspec.update(name="dmoe"), "the kernel is not python3"),
-    (lambda notebook: notebook.metadata.update(nbmake={"where": "/home/me/x"}), "the metadata has a path of a machine"),
+    (
+        lambda notebook: notebook.metadata.kernelspec.update(name="dmoe"),
+        "the kernel is not python3",
+    ),
+    (
+        lambda notebook: notebook.metadata.update(nbmake={"where": "/home/me/x"}),
+        "the metadata has a path of a machine",
+    ),
     (_shows("saved to /tmp/x.json"), "cell 2 shows a path of a machine"),
     (_shows("x.py:3: UserWarning: old"), "cell 2 shows a warning"),
     (_shows("progress", "stderr"), "cell 2 has stream of stderr"),
-    (_set(2, outputs=[nbformat.v4.new_output("error", ename="ValueError")]), "cell 2 has error of ValueError"),
+    (
+        _set(2, outputs=[nbformat.v4.new_output("error", ename="ValueError")]),
+        "cell 2 has error of ValueError",
+    ),
     (_set(0, source="# Title\n\nThis notebook is about"), "the first cell is not"),
     (_tasks(exercise(1), exercise(2)), "2 exercises"),
     (_tasks(exercise(1), exercise(2), exercise(4)), "exercises are numbered 1, 2, 4"),
-    (_tasks(exercise(1), exercise(2), "**3.** Why?\n\nBecause."), "exercise 3 has no folded solution"),
+    (
+        _tasks(exercise(1), exercise(2), "**3.** Why?\n\nBecause."),
+        "exercise 3 has no folded solution",
+    ),
     (_set(1, source="%time x = 1"), "cell 1 is not Python"),
-    (_set(1, source="from dmoe_opt.selection.des import _search"), "cell 1: private name dmoe_opt.selection.des._search"),
+    (
+        _set(1, source="from dmoe_opt.selection.des import _search"),
+        "cell 1: private name dmoe_opt.selection.des._search",
+    ),
     (_set(2, source="relaxed._pass(3)"), "cell 2: private name _pass"),
-    (_set(1, source="from dmoe_opt.selection.relaxed import gone"), "cell 1: dmoe_opt.selection.relaxed has no gone"),
+    (
+        _set(1, source="from dmoe_opt.selection.relaxed import gone"),
+        "cell 1: dmoe_opt.selection.relaxed has no gone",
+    ),
     (_set(2, source="relaxed.gone()"), "cell 2: dmoe_opt.selection.relaxed has no gone"),
-    (_tasks(*(exercise(n, "```python\nif:\n```\n") for n in (1, 2, 3))), "solution block 1 is not Python"),
-    (_tasks(*(exercise(n, "```python\ndmoe_opt.gone()\n```\n") for n in (1, 2, 3))), "solution block 1: dmoe_opt has no gone"),
+    (
+        _tasks(*(exercise(n, "```python\nif:\n```\n") for n in (1, 2, 3))),
+        "solution block 1 is not Python",
+    ),
+    (
+        _tasks(*(exercise(n, "```python\ndmoe_opt.gone()\n```\n") for n in (1, 2, 3))),
+        "solution block 1: dmoe_opt has no gone",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("break_it", "says"), BREAKS, ids=[says for _, says in BREAKS])
-def test_a_broken_notebook_is_seen(tmp_path: Path, break_it: Callable[[Any], None], says: str) -> None:
+def test_a_broken_notebook_is_seen(
+    tmp_path: Path, break_it: Callable[[Any], None], says: str
+) -> None:
     """Each promise, broken alone, is the complaint; a sound one has none."""
     path = tmp_path / "01-sound.ipynb"
     notebook = sound()

@@ -11,9 +11,9 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from gymnasium.utils.env_checker import check_env
+from helpers.offloads import by_hand, episodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offloads import by_hand, episodes
 
 from dmoe_opt import InputError
 from dmoe_opt.comparing.policies import baselines, compare, fates, optimum, play, policy
@@ -34,7 +34,9 @@ def enumerated(episode: Episode) -> float:
     """The greatest return of all choices that keep the rules, every one of them tried."""
     actions = [*range(episode.scenario.num_experts + 1), LOST]
     choices = (np.array(c) for c in itertools.product(actions, repeat=episode.num_subtasks))
-    return max(account(episode, choice).return_ for choice in choices if not violations(episode, choice))
+    return max(
+        account(episode, choice).return_ for choice in choices if not violations(episode, choice)
+    )
 
 
 def test_by_hand() -> None:
@@ -50,10 +52,14 @@ def test_by_hand() -> None:
         assert best.proven
         assert best.return_ == pytest.approx(1.5, abs=1e-12)
         assert best.bound == pytest.approx(1.5, abs=1e-8)
-        assert solve(episode, relax=True).bound == pytest.approx(1.5, abs=1e-8)  # one interval packing has no gap
+        assert solve(episode, relax=True).bound == pytest.approx(
+            1.5, abs=1e-8
+        )  # one interval packing has no gap
     total = account(episode, best.choice)
     assert (total.served, total.local, total.lost) == (1, 2, 0)
-    assert total.energy_j == pytest.approx(1.0, abs=1e-12)  # two transfers of half a bit at 1 bit/s and 1 W
+    assert total.energy_j == pytest.approx(
+        1.0, abs=1e-12
+    )  # two transfers of half a bit at 1 bit/s and 1 W
     assert total.quality == pytest.approx((0.3 + 1.0 + 0.3) / 3, abs=1e-12)
 
 
@@ -110,7 +116,9 @@ def test_environment_and_model_agree() -> None:
     env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=scenario)
     rng = np.random.default_rng(0)
     small = Arrivals(num_jobs=6, jobs_per_s=40.0, subtasks_per_job=(2, 6), gap_s=0.1)
-    tight = replace(scenario, arrivals=small, experts=replace(scenario.experts, capacity=np.ones(10, dtype=int)))
+    tight = replace(
+        scenario, arrivals=small, experts=replace(scenario.experts, capacity=np.ones(10, dtype=int))
+    )
     lost = 0
     for number in range(50):
         episode = draw(tight, number)
@@ -124,14 +132,19 @@ def test_environment_and_model_agree() -> None:
                 paid += reward
             choice = env.unwrapped.state.choice
             lost += int((choice == LOST).sum())
-            taken = {(n, a if a != LOST else scenario.num_experts + 1) for n, a in enumerate(choice.tolist())}
+            taken = {
+                (n, a if a != LOST else scenario.num_experts + 1)
+                for n, a in enumerate(choice.tolist())
+            }
             assert taken <= set(model.options)
             for key in model.options:
                 model.x[key].value = float(key in taken)
             for constraint in model.component_data_objects(pyo.Constraint):
                 assert constraint.lslack() >= 0
                 assert constraint.uslack() >= 0
-            assert alone - pyo.value(model.given_up) * unit(episode) == pytest.approx(paid, abs=1e-9)
+            assert alone - pyo.value(model.given_up) * unit(episode) == pytest.approx(
+                paid, abs=1e-9
+            )
     assert lost > 1000  # capacity was felt
 
 
@@ -187,7 +200,9 @@ def test_bounds_hold_in_any_unit(factor: float, solve: Callable[..., Optimum]) -
     assert best.bound >= best.return_
     assert solve(episode, relax=True).bound >= best.return_ - 1e-9 * abs(best.return_)
     for rule in RULES.values():
-        assert account(episode, run(episode, rule(0))).return_ <= best.bound + 1e-9 * abs(best.bound)
+        assert account(episode, run(episode, rule(0))).return_ <= best.bound + 1e-9 * abs(
+            best.bound
+        )
 
 
 def test_a_wrong_answer_of_a_solver_is_not_proven() -> None:
@@ -243,7 +258,9 @@ def test_observation() -> None:
     seen = observe(state)
     expected = [0, 1, -0.25, 0.2, 1.0, 0.5, 0.0, 0.5, 0, 1, 1.0]
     assert seen == pytest.approx(np.array(expected, dtype=np.float32))
-    assert own(seen, 2) == pytest.approx(np.array([[0, -0.25, 1.0, 0.0, 0.5], [1, 0.2, 0.5, 1.0, 0.0]]), abs=1e-7)
+    assert own(seen, 2) == pytest.approx(
+        np.array([[0, -0.25, 1.0, 0.0, 0.5], [1, 0.2, 0.5, 1.0, 0.0]]), abs=1e-7
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -282,10 +299,15 @@ def test_comparison_counts_and_complains() -> None:
     """Means and intervals are those of the episodes; one given episode is played as it is; names are checked."""
     scenario = preset("light")
     done = compare(scenario, ["greedy", "local"], episodes=3, seed=4)
-    returns = [account(e, run(e, RULES["greedy"](0))).return_ for e in (draw(scenario, s) for s in (4, 5, 6))]
+    returns = [
+        account(e, run(e, RULES["greedy"](0))).return_
+        for e in (draw(scenario, s) for s in (4, 5, 6))
+    ]
     greedy = done.rows[0]
     assert greedy.return_mean == pytest.approx(np.mean(returns))
-    assert greedy.return_ci95 == pytest.approx(4.302652729911275 * np.std(returns, ddof=1) / np.sqrt(3))
+    assert greedy.return_ci95 == pytest.approx(
+        4.302652729911275 * np.std(returns, ddof=1) / np.sqrt(3)
+    )
     assert done.proven == 3
     assert done.optimum.optimum_share == pytest.approx(1.0)
     alone = compare(by_hand(), ["greedy"])

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import Ended
+from helpers.drawn import Ended
+from helpers.offloads import by_hand, episodes
 from hypothesis import given
-from offloads import by_hand, episodes
 
 from dmoe_opt import InputError
 from dmoe_opt.offload import agent as agents
@@ -29,12 +29,21 @@ Typed = Callable[..., Ended]
 def any_agent(experts: int, types: int, hidden: int = 4) -> Agent:
     """An agent with drawn weights."""
     rng = np.random.default_rng(0)
-    shapes = [(OWN, hidden), (size(experts, types), hidden), (experts + 1, hidden), (hidden, hidden), (hidden,), (hidden,)]
+    shapes = [
+        (OWN, hidden),
+        (size(experts, types), hidden),
+        (experts + 1, hidden),
+        (hidden, hidden),
+        (hidden,),
+        (hidden,),
+    ]
     return Agent(*(rng.standard_normal(shape) for shape in shapes), made_by="nobody")
 
 
 @given(episodes())
-def test_episodes_survive_a_file(tmp_path_factory: pytest.TempPathFactory, episode: Episode) -> None:
+def test_episodes_survive_a_file(
+    tmp_path_factory: pytest.TempPathFactory, episode: Episode
+) -> None:
     """Written and read again, an episode is the same to the last bit."""
     path = tmp_path_factory.mktemp("offload") / "episode.json"
     store.save(episode, path)
@@ -62,11 +71,26 @@ def document(episode: bool = True) -> dict[str, Any]:
     """The case worked by hand as a JSON document."""
     hand = by_hand()
     fields = {"format": "dmoe-opt/offload", "version": 1} | {
-        part: {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(getattr(hand.scenario, part)).items()}
+        part: {
+            k: v.tolist() if isinstance(v, np.ndarray) else v
+            for k, v in vars(getattr(hand.scenario, part)).items()
+        }
         for part in ("experts", "device", "types", "arrivals", "radio", "prices")
     }
-    names = ("arrival_s", "job", "type", "weight", "payload_bits", "result_bits", "work", "deadline_s", "gains")
-    return fields | ({"episode": {name: getattr(hand, name).tolist() for name in names}} if episode else {})
+    names = (
+        "arrival_s",
+        "job",
+        "type",
+        "weight",
+        "payload_bits",
+        "result_bits",
+        "work",
+        "deadline_s",
+        "gains",
+    )
+    return fields | (
+        {"episode": {name: getattr(hand, name).tolist() for name in names}} if episode else {}
+    )
 
 
 WRONG: dict[str, tuple[str, Any]] = {
@@ -79,16 +103,25 @@ WRONG: dict[str, tuple[str, Any]] = {
     "device.speed = 'fast'; allowed: a finite number > 0": ("device.speed", "fast"),
     "types.probability = [0.0, 0.0]; allowed: at least one above 0": ("types.probability", [0, 0]),
     "types.spread = 1.0; allowed: a number in [0, 0.99]": ("types.spread", 1),
-    "arrivals.subtasks_per_job = [3, 2]; allowed: [least, most] with 1 <= least <= most": ("arrivals.subtasks_per_job", [3, 2]),
+    "arrivals.subtasks_per_job = [3, 2]; allowed: [least, most] with 1 <= least <= most": (
+        "arrivals.subtasks_per_job",
+        [3, 2],
+    ),
     "arrivals.num_jobs = 2000000; allowed: at most 1000000": ("arrivals.num_jobs", 2_000_000),
     "arrivals.jobs_per_s = 0.0; allowed: a finite number > 0": ("arrivals.jobs_per_s", 0.0),
     "radio.fading = 'rice'; allowed: ": ("radio.fading", "rice"),
     "radio.correlation = 1.1; allowed: a number in [0, 1]": ("radio.correlation", 1.1),
     "radio.colour is unknown; allowed: only the fields of the format": ("radio.colour", 1),
     "prices.loss is missing; allowed: it must be given": ("prices.loss", None),
-    "episode.arrival_s[2] = 0.5; allowed: not before the arrival of the one before": ("episode.arrival_s", [0, 1, 0.5]),
+    "episode.arrival_s[2] = 0.5; allowed: not before the arrival of the one before": (
+        "episode.arrival_s",
+        [0, 1, 0.5],
+    ),
     "episode.type[1] = 2; allowed: whole numbers in 0..1": ("episode.type", [0, 2, 0]),
-    "episode.gains has 2 blocks; allowed: at least 3, to the last arrival": ("episode.gains", [[1.0], [1.0]]),
+    "episode.gains has 2 blocks; allowed: at least 3, to the last arrival": (
+        "episode.gains",
+        [[1.0], [1.0]],
+    ),
     "episode.gains has shape 3 x 2; allowed: any x 1": ("episode.gains", [[1.0, 1.0]] * 3),
     "episode.work has shape 2; allowed: 3": ("episode.work", [1.0, 1.0]),
     "format = 'dmoe-opt/round'; allowed: \"dmoe-opt/offload\"": ("format", "dmoe-opt/round"),
@@ -163,11 +196,15 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
     assert typed("offload", "generate", "light", "--seed", "3", "-o", "e.json").stdout == "e.json\n"
     played = typed("offload", "evaluate", "e.json", "-o", "out", "--json")
     total = json.loads(played.stdout)
-    assert total == json.loads(typed("offload", "evaluate", "light", "--seed", "3", "--json").stdout)
+    assert total == json.loads(
+        typed("offload", "evaluate", "light", "--seed", "3", "--json").stdout
+    )
     rows = list(csv.DictReader((tmp_path / "out" / "subtasks.csv").read_text().splitlines()))
     assert len(rows) == total["subtasks"] == total["served"] + total["local"] + total["lost"]
     assert (tmp_path / "out" / "load.png").read_bytes()[:4] == b"\x89PNG"
-    best = json.loads(typed("offload", "evaluate", "e.json", "--policy", "optimum", "--json").stdout)
+    best = json.loads(
+        typed("offload", "evaluate", "e.json", "--policy", "optimum", "--json").stdout
+    )
     assert best["return"] >= total["return"]
 
     ended = typed(
@@ -176,7 +213,17 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
     rows = json.loads(ended.stdout)["rows"]
     assert [row["policy"] for row in rows] == ["greedy", "local"]
     assert {"return_mean", "return_ci95", "optimum_share", "lost", "energy_j"} <= set(rows[0])
-    shown = typed("offload", "compare", "offload-light.json", "--episodes", "2", "--policies", "greedy", "-o", "cmp")
+    shown = typed(
+        "offload",
+        "compare",
+        "offload-light.json",
+        "--episodes",
+        "2",
+        "--policies",
+        "greedy",
+        "-o",
+        "cmp",
+    )
     assert "the optimum is proven in 2 of 2" in shown.stdout
     assert {p.name for p in (tmp_path / "cmp").iterdir()} == {"comparison.csv", "shares.png"}
 
@@ -184,12 +231,18 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["generate", "heavy"], "heavy: cannot be read: No such file or directory; presets are light, busy, fading, mixed"),
+        (
+            ["generate", "heavy"],
+            "heavy: cannot be read: No such file or directory; presets are light, busy, fading, mixed",
+        ),
         (["generate"], "PRESET is missing"),
         (["evaluate", "light", "--policy", "best"], "policy = 'best'; allowed: random"),
         (["evaluate", "nowhere.json"], "nowhere.json: cannot be read"),
         (["compare"], "give PRESET_OR_FILE or --preset NAME"),
-        (["compare", "busy", "--policies", "sac", "--agent", "none.npz"], "none.npz: cannot be read"),
+        (
+            ["compare", "busy", "--policies", "sac", "--agent", "none.npz"],
+            "none.npz: cannot be read",
+        ),
         (["compare", "busy", "--policies", ""], "policy = ''"),
         (["compare", "busy", "--episodes", "0"], "0 is not in the range"),
     ],

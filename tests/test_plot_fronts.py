@@ -12,12 +12,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
+from helpers.offloads import by_hand, episodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from offloads import by_hand, episodes
 
 from dmoe_opt import plot
 from dmoe_opt.comparing.policies import compare
@@ -37,23 +37,41 @@ def canvas() -> Axes:
 def test_import_is_light() -> None:
     """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
     heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
-    code = f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep; print(sorted({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = (
+        f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep; print(sorted({heavy} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 def test_the_line_is_the_front() -> None:
     """Each scheduler's line goes through its front and no other setting; units are µJ and %."""
-    points = frontier("domains", schedulers=("jesa", "topk"), gamma0=(0.8, 1.0), z=(0.5, 0.9), seeds=2, num_tokens=64)
+    points = frontier(
+        "domains",
+        schedulers=("jesa", "topk"),
+        gamma0=(0.8, 1.0),
+        z=(0.5, 0.9),
+        seeds=2,
+        num_tokens=64,
+    )
     axes = plot.front(points, axes=canvas())
     assert [bars.get_label() for bars in axes.containers] == ["jesa", "topk"]
     for bars in axes.containers:
         mine = [p for p in points if p.scheduler == bars.get_label() and p.front]
-        assert bars.lines[0].get_xdata() == pytest.approx([1e6 * p.energy_per_token_j for p in mine])
+        assert bars.lines[0].get_xdata() == pytest.approx(
+            [1e6 * p.energy_per_token_j for p in mine]
+        )
         assert bars.lines[0].get_ydata() == pytest.approx([100 * p.worth for p in mine])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("energy per token, µJ", "accuracy, %")
     for front in (True, False):
         legend = plot.front([*points, replace(points[0], front=front)], axes=canvas()).get_legend()
-        assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == (not front)
+        assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == (
+            not front
+        )
 
 
 def test_a_run_is_drawn_whole() -> None:
@@ -61,7 +79,9 @@ def test_a_run_is_drawn_whole() -> None:
     run = protocol_run("domains", num_tokens=64)
     bars = plot.layers(run, axes=canvas()).patches
     for bill in run.layers:
-        heights = [b.get_height() for b in bars if b.get_x() < bill.layer < b.get_x() + b.get_width()]
+        heights = [
+            b.get_height() for b in bars if b.get_x() < bill.layer < b.get_x() + b.get_width()
+        ]
         assert sum(heights) == pytest.approx(1e6 * bill.energy_j / 64)
     image = np.asarray(plot.experts(run, axes=canvas()).images[0].get_array())
     assert image == pytest.approx(100 / 64 * np.array([bill.chosen for bill in run.layers]))
@@ -103,7 +123,9 @@ def test_shares_are_bars() -> None:
         (plot.front, lambda: (frontier("digits", schedulers=("topk",), seeds=2, num_tokens=16),)),
     ],
 )
-def test_axes_are_given_or_made(draw: Callable[..., Axes], data: Callable[[], tuple[Any, ...]]) -> None:
+def test_axes_are_given_or_made(
+    draw: Callable[..., Axes], data: Callable[[], tuple[Any, ...]]
+) -> None:
     """Given axes are drawn on and returned, without there is a new figure of pyplot."""
     given_axes = canvas()
     before = plt.get_fignums()

@@ -56,7 +56,9 @@ def test_network_says_who_carries_what(tiny: Instance) -> None:
     assert len(arrows(axes)) == (loads(tiny, result.selection) > 0).sum() == 6
     labels = sorted(text for text in texts(axes) if "subcarrier" in text)
     chosen = np.argwhere(result.allocation)
-    wanted = [f"3 tokens\nsubcarrier {m}\n{3e6 * tiny.link_energy[i, j, m]:.3g} µJ" for i, j, m in chosen]
+    wanted = [
+        f"3 tokens\nsubcarrier {m}\n{3e6 * tiny.link_energy[i, j, m]:.3g} µJ" for i, j, m in chosen
+    ]
     assert labels == sorted(wanted)
     assert any("token 0: experts 0, 1, 2" in text for text in texts(axes))
     sending = sum(float(label.split("\n")[2].removesuffix(" µJ")) for label in labels) * 1e-6
@@ -89,7 +91,9 @@ def test_network_without_a_result(tiny: Instance) -> None:
 @pytest.mark.parametrize("nodes", [1, 2, 40])
 def test_networks_of_other_sizes(nodes: int) -> None:
     """One node has no link, two bend apart, many are still all there; and nothing warns."""
-    round_ = dmoe_opt.generate("tiny", 1, num_experts=nodes, num_tokens=2 * nodes, num_subcarriers=nodes * nodes)
+    round_ = dmoe_opt.generate(
+        "tiny", 1, num_experts=nodes, num_tokens=2 * nodes, num_subcarriers=nodes * nodes
+    )
     result = dmoe_opt.solve(round_, "jesa")
     axes = plot.network(round_, result)
     axes.figure.canvas.draw()
@@ -105,9 +109,15 @@ def test_allocation_frames_what_is_allocated(tiny: Instance) -> None:
     result = dmoe_opt.solve(tiny, "jesa", "exact")
     axes = plot.allocation(tiny, result)
     links = np.argwhere(loads(tiny, result.selection))
-    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{i} → {j}, 3 tokens" for i, j in links]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        f"{i} → {j}, 3 tokens" for i, j in links
+    ]
     energy = tiny.link_energy[links[:, 0], links[:, 1]]
-    assert frames(axes) == [(row, int(m)) for row, (i, j) in enumerate(links) for m in np.flatnonzero(result.allocation[i, j])]
+    assert frames(axes) == [
+        (row, int(m))
+        for row, (i, j) in enumerate(links)
+        for m in np.flatnonzero(result.allocation[i, j])
+    ]
     assert dots(axes) == list(enumerate(energy.argmin(axis=1).tolist()))
     assert frames(axes) != dots(axes)
     assert texts(axes) == [f"{1e6 * value:.3g} µJ" for value in energy.ravel()]
@@ -119,7 +129,14 @@ def test_allocation_leaves_dead_subcarriers_blank(tiny: Instance) -> None:
     energy[0, 1, 2:] = 1e12
     round_ = tiny.replace(link_energy=energy)
     axes = plot.allocation(round_, dmoe_opt.solve(round_, "jesa", "exact"))
-    assert np.ma.getmaskarray(axes.images[0].get_array())[0].tolist() == [False, False, True, True, True, True]
+    assert np.ma.getmaskarray(axes.images[0].get_array())[0].tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
     assert len(texts(axes)) == 36 - 4
 
 

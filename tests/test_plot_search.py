@@ -36,7 +36,10 @@ def boxes(axes: Axes) -> dict[int, tuple[str, FancyBboxPatch, tuple[float, float
 
 def branches(axes: Axes) -> dict[tuple[tuple[float, float], tuple[float, float]], str]:
     """Line style by the two boxes that a line joins, the upper one first."""
-    lines = ((np.transpose(line.get_data()).round().tolist(), str(line.get_linestyle())) for line in axes.lines)
+    lines = (
+        (np.transpose(line.get_data()).round().tolist(), str(line.get_linestyle()))
+        for line in axes.lines
+    )
     return {(tuple(a), tuple(b)): style for (a, b), style in lines}
 
 
@@ -51,14 +54,20 @@ def test_a_drawn_tree_is_the_search(token: int) -> None:
     assert sorted(drawn) == [n.node for n in tree]
     assert len({place for *_, place in drawn.values()}) == len(tree)
     labels = [text.get_text() for text in axes.texts if "\n" not in text.get_text()]
-    assert sorted(labels) == sorted(f"{'take' if n.taken else 'skip'} expert {n.expert}" for n in tree[1:])
+    assert sorted(labels) == sorted(
+        f"{'take' if n.taken else 'skip'} expert {n.expert}" for n in tree[1:]
+    )
     joined = branches(axes)
     assert len(joined) == len(tree) - 1
     for n in tree[1:]:
         assert joined[drawn[n.parent][2], drawn[n.node][2]] == ("-" if n.taken else "--")
     for n in tree:
         text = drawn[n.node][0]
-        assert text == "no set" if np.isinf(n.bound_j) else float(text.split()[0]) == pytest.approx(1e3 * n.bound_j, rel=1e-3)
+        assert (
+            text == "no set"
+            if np.isinf(n.bound_j)
+            else float(text.split()[0]) == pytest.approx(1e3 * n.bound_j, rel=1e-3)
+        )
     (thick,) = (n for n in tree if drawn[n.node][1].get_linewidth() > 1)
     assert thick.bound_j == pytest.approx(optimum_j)
     assert thick.reason == "reaches the threshold"
@@ -66,24 +75,41 @@ def test_a_drawn_tree_is_the_search(token: int) -> None:
 
 def test_reasons_differ_without_colour() -> None:
     """A reason has a colour and a sign of its own, those that DES does not know too; a cut at the optimum is no optimum."""
-    reasons = ("bound", "reaches the threshold", "cannot reach the threshold", "completed by a sweep", "too many", "too dear")
+    reasons = (
+        "bound",
+        "reaches the threshold",
+        "cannot reach the threshold",
+        "completed by a sweep",
+        "too many",
+        "too dear",
+    )
     tree = [TreeNode(0, -1, None, None, 1.0, "branched")]
     tree += [TreeNode(n + 1, n and 0, n, True, 2.0, reason) for n, reason in enumerate(reasons)]
     axes = plot.search_tree(tree, optimum_j=2.0)
     drawn = boxes(axes)
     assert len({to_hex(box.get_facecolor()) for _, box, _ in drawn.values()}) == 7
-    signs = [text.get_text().split("\n")[0].split()[1:] for text in axes.texts if "\n" in text.get_text()]
+    signs = [
+        text.get_text().split("\n")[0].split()[1:] for text in axes.texts if "\n" in text.get_text()
+    ]
     assert len({tuple(sign) for sign in signs}) == 7
     assert [n for n, (_, box, _) in drawn.items() if box.get_linewidth() > 1] == [2]
     legend = axes.get_legend()
     assert legend is not None
-    assert [t.get_text().split("  ")[-1] for t in legend.get_texts()] == ["branched", *reasons, "the optimum (thick edge)"]
+    assert [t.get_text().split("  ")[-1] for t in legend.get_texts()] == [
+        "branched",
+        *reasons,
+        "the optimum (thick edge)",
+    ]
 
 
 def test_several_roots() -> None:
     """A hard token has a root for each number of experts; they stand side by side."""
     tree = [TreeNode(n, -1, None, None, 1.0, "bound") for n in range(3)]
-    assert [place for *_, place in boxes(plot.search_tree(tree)).values()] == [(0, 0), (1, 0), (2, 0)]
+    assert [place for *_, place in boxes(plot.search_tree(tree)).values()] == [
+        (0, 0),
+        (1, 0),
+        (2, 0),
+    ]
 
 
 @pytest.mark.parametrize("nodes", [0, 301])
@@ -110,7 +136,9 @@ def test_trace_by_hand() -> None:
 
 def test_what_cannot_be_drawn_is_one_line() -> None:
     """More kinds of reasons than signs, no step, and bounds that are not one a step."""
-    many = [TreeNode(k, k - 1, k or None, True if k else None, 1.0, f"reason {k}") for k in range(9)]
+    many = [
+        TreeNode(k, k - 1, k or None, True if k else None, 1.0, f"reason {k}") for k in range(9)
+    ]
     with pytest.raises(InputError, match="tree has 9 reasons of its own; allowed: up to"):
         plot.search_tree(many)
     for energies, bounds in (([], 1.0), ([2.0, 1.0], [0.5])):

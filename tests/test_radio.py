@@ -19,16 +19,34 @@ def test_energy_by_hand() -> None:
     assert radio.rate_bit_s()[0, 1, 0] == pytest.approx(2e6, rel=1e-12)
     assert radio.link_energy_j()[0, 1, 0] == pytest.approx(3.2768e-4, rel=1e-12)
     assert radio.link_energy_j()[0, 0, 0] == 0.0
-    twice = Radio(gains=gains, bandwidth_hz=1e6, power_w=1e-2, noise_w=1e-3, payload_bits=65536, round_trip=True)
+    twice = Radio(
+        gains=gains,
+        bandwidth_hz=1e6,
+        power_w=1e-2,
+        noise_w=1e-3,
+        payload_bits=65536,
+        round_trip=True,
+    )
     assert twice.link_energy_j()[0, 1, 0] == pytest.approx(6.5536e-4, rel=1e-12)
 
 
 @pytest.mark.parametrize("gain", [0.0, 5e-324, 1e-300, 1e-20, 1e20, 1e300, 1.7e308])
 def test_extreme_gains_have_an_answer(gain: float) -> None:
     """Dead and perfect links alike: a checked answer, no warning, no overflow."""
-    radio = Radio(gains=np.full((2, 2, 2), gain), bandwidth_hz=1e6, power_w=1e-2, noise_w=1e-3, payload_bits=1e4)
+    radio = Radio(
+        gains=np.full((2, 2, 2), gain),
+        bandwidth_hz=1e6,
+        power_w=1e-2,
+        noise_w=1e-3,
+        payload_bits=1e4,
+    )
     data = Instance(
-        source=[0, 1], scores=[[0.25, 0.75]] * 2, threshold=0.75, max_experts=1, compute_energy=[1.0, 1.0], radio=radio
+        source=[0, 1],
+        scores=[[0.25, 0.75]] * 2,
+        threshold=0.75,
+        max_experts=1,
+        compute_energy=[1.0, 1.0],
+        radio=radio,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -41,7 +59,11 @@ def test_extreme_gains_have_an_answer(gain: float) -> None:
 def test_presets(preset: str) -> None:
     """Same seed, same data; another seed, other data; scores and thresholds on the grid; no token falls short."""
     changes = {"num_tokens": 20}
-    one, same, other = generate(preset, 1, **changes), generate(preset, 1, **changes), generate(preset, 2, **changes)
+    one, same, other = (
+        generate(preset, 1, **changes),
+        generate(preset, 1, **changes),
+        generate(preset, 2, **changes),
+    )
     assert one.sha256 == same.sha256 != other.sha256
     assert one.name == f"{preset}-s1"
     for values in (one.scores, one.threshold):
@@ -67,7 +89,9 @@ def test_unknown_presets_and_options() -> None:
     """Names are listed when one is wrong."""
     with pytest.raises(InputError, match='preset = "moon"; allowed: tiny, '):
         generate("moon")
-    with pytest.raises(InputError, match="option colour is unknown to preset tiny; allowed: num_experts"):
+    with pytest.raises(
+        InputError, match="option colour is unknown to preset tiny; allowed: num_experts"
+    ):
         generate("tiny", colour=1)
     with pytest.raises(InputError, match="seed = -1"):
         generate("tiny", -1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dmoe_opt import Instance, SelectionProblem, Status, check, solve
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import energy_j, relevance, violations
 from dmoe_opt.answer.result import build
 
@@ -47,14 +48,14 @@ def test_dead_link_is_a_violation(hand: SelectionProblem) -> None:
 
 def test_status_is_derived(hand: SelectionProblem) -> None:
     """Optimal needs a bound that meets the objective; a wrong bound and a broken selection are dropped."""
-    best = chosen("x.x", ".x.", "...")
-    assert build(hand, "m", selection=best, bound_j=5.0).status == Status.OPTIMAL
-    assert build(hand, "m", selection=best, bound_j=4.9).status == Status.FEASIBLE
-    assert build(hand, "m", selection=best).gap is None
-    wrong = build(hand, "m", selection=best, bound_j=6.0)
+    best = Decision(hand, chosen("x.x", ".x.", "..."))
+    assert build(hand, "m", best, bound_j=5.0).status == Status.OPTIMAL
+    assert build(hand, "m", best, bound_j=4.9).status == Status.FEASIBLE
+    assert build(hand, "m", best).gap is None
+    wrong = build(hand, "m", best, bound_j=6.0)
     assert (wrong.status, wrong.bound_j) == (Status.FEASIBLE, None)
     assert "above the objective" in wrong.message
-    broken = build(hand, "m", selection=chosen("...", ".x.", "..."), bound_j=5.0)
+    broken = build(hand, "m", Decision(hand, chosen("...", ".x.", "...")), bound_j=5.0)
     assert (broken.status, broken.objective_j, broken.selection) == (Status.NO_SOLUTION, None, None)
     assert "refused" in broken.message
 
@@ -79,7 +80,9 @@ def test_status_is_derived(hand: SelectionProblem) -> None:
         ({"shortfall": [0]}, "0 tokens fall short, 1 are claimed"),
     ],
 )
-def test_checker_believes_no_claim(hand: SelectionProblem, change: dict[str, object], message: str) -> None:
+def test_checker_believes_no_claim(
+    hand: SelectionProblem, change: dict[str, object], message: str
+) -> None:
     """Each false claim is found; the honest solution passes."""
     honest = solve(hand).solution()
     assert check(hand, honest) == []
@@ -91,10 +94,15 @@ def test_infeasible_claim_is_judged(hand: SelectionProblem) -> None:
     strict = hand.replace(threshold=2.0, on_shortfall="infeasible")
     result = solve(strict)
     assert result.status == Status.INFEASIBLE
-    assert "tokens 0, 1, 2 cannot reach the threshold with 2 experts: token 0 reaches at most 0.75 of 2" in result.message
+    assert (
+        "tokens 0, 1, 2 cannot reach the threshold with 2 experts: token 0 reaches at most 0.75 of 2"
+        in result.message
+    )
     assert check(strict, result) == []
     claim = msgspec.structs.replace(result.solution(), instance_sha256=hand.sha256)
-    assert check(hand, claim) == ["the instance is claimed infeasible, but every token can be served"]
+    assert check(hand, claim) == [
+        "the instance is claimed infeasible, but every token can be served"
+    ]
 
 
 def test_shortfall_lowers_the_threshold(hand: SelectionProblem) -> None:
@@ -120,4 +128,6 @@ def test_report_names_what_matters(hand: SelectionProblem) -> None:
     text = str(solve(hand))
     for word in ("hand", "optimal", "5 J", "gap 0.00%", "des"):
         assert word in text
-    assert "infeasible: token 0" in str(solve(hand.replace(threshold=[2.0, 0, 0], on_shortfall="infeasible")))
+    assert "infeasible: token 0" in str(
+        solve(hand.replace(threshold=[2.0, 0, 0], on_shortfall="infeasible"))
+    )

@@ -68,7 +68,11 @@ def test_written_files_meet_the_schema(tmp_path: Path) -> None:
         store.save(presets.preset(name), tmp_path / "s.json")
         assert complaints(json.loads((tmp_path / "s.json").read_text())) == []
     assert complaints(offload_document(tmp_path)) == []
-    for instance, problem in (("tiny-s1", "jesa"), ("digits-l1", "selection"), ("scarce-8x36-s1", "jesa")):
+    for instance, problem in (
+        ("tiny-s1", "jesa"),
+        ("digits-l1", "selection"),
+        ("scarce-8x36-s1", "jesa"),
+    ):
         save(solve(load(instance), problem), tmp_path / "solution.json")
         assert complaints(json.loads((tmp_path / "solution.json").read_text())) == []
     bare = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=np.ones((2, 2, 1)))
@@ -113,7 +117,9 @@ def test_broken_rounds_do_not(what: str, tmp_path: Path) -> None:
     assert refused(document, tmp_path)
 
 
-@pytest.mark.parametrize("field", ["tokens", "tokens.scores", "radio.gains", "max_experts", "compute_energy"])
+@pytest.mark.parametrize(
+    "field", ["tokens", "tokens.scores", "radio.gains", "max_experts", "compute_energy"]
+)
 def test_missing_fields_do_not(field: str, tmp_path: Path) -> None:
     """A field that must be given."""
     document: Any = tiny()

@@ -7,17 +7,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from drawn import problems
+from helpers.drawn import problems
 from hypothesis import HealthCheck, given, settings
 
 from dmoe_opt import SelectionProblem, Status, check, generate, load, solve
 from dmoe_opt.data.files import instance_files
-from dmoe_opt.solving import METHODS
+from dmoe_opt.method_table import METHODS, Proof
 
-ALL = [name for problem, name in METHODS if problem == "selection"]
-PROVING = [name for name in ALL if METHODS["selection", name].proves]
+ALL = list(METHODS["selection"])
+PROVING = [name for name in ALL if METHODS["selection"][name].proves == Proof.YES]
 Oracle = Callable[[SelectionProblem], Fraction | None]
-slow_to_draw = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+slow_to_draw = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def owes(problem: SelectionProblem, method: str, optimum: Fraction | None) -> None:
@@ -35,7 +37,7 @@ def owes(problem: SelectionProblem, method: str, optimum: Fraction | None) -> No
     assert result.bound_j is not None
     assert result.objective_j >= optimum * (1 - Fraction(1, 10**12))
     assert result.bound_j <= optimum * (1 + Fraction(1, 10**9)) + Fraction(1, 10**12)
-    if METHODS["selection", method].proves:
+    if METHODS["selection"][method].proves == Proof.YES:
         assert result.status == Status.OPTIMAL
         assert result.objective_j == pytest.approx(float(optimum), rel=1e-9, abs=1e-12)
 
@@ -50,7 +52,9 @@ def test_by_hand(hand: SelectionProblem, exact_optimum: Oracle, method: str) -> 
 @slow_to_draw
 @pytest.mark.parametrize("method", ["des", "exhaustive", "topk", "greedy"])
 @given(problem=problems())
-def test_against_exact_arithmetic(problem: SelectionProblem, exact_optimum: Oracle, method: str) -> None:
+def test_against_exact_arithmetic(
+    problem: SelectionProblem, exact_optimum: Oracle, method: str
+) -> None:
     """On the grid, enumeration in fractions confirms every claim, ties, shortfalls and empty instances included."""
     owes(problem, method, exact_optimum(problem))
 
@@ -58,7 +62,9 @@ def test_against_exact_arithmetic(problem: SelectionProblem, exact_optimum: Orac
 @settings(slow_to_draw, max_examples=25)
 @pytest.mark.parametrize("method", ["pyomo", "cvxpy"])
 @given(problem=problems(most_tokens=2))
-def test_solvers_against_exact_arithmetic(problem: SelectionProblem, exact_optimum: Oracle, method: str) -> None:
+def test_solvers_against_exact_arithmetic(
+    problem: SelectionProblem, exact_optimum: Oracle, method: str
+) -> None:
     """The declarative models give the same optimum on the same instances."""
     owes(problem, method, exact_optimum(problem))
 
@@ -74,12 +80,17 @@ def test_off_the_grid(problem: SelectionProblem) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(n for n in instance_files() if not n.endswith("-correlated-s1") and n != "subset-sum-s1")
+    "name",
+    sorted(
+        n for n in instance_files() if not n.endswith("-correlated-s1") and n != "subset-sum-s1"
+    ),
 )
 def test_methods_agree_on_committed_instances(name: str) -> None:
     """Every method that claims `optimal` names the same energy, and no bound exceeds it."""
     data = load(name)
-    results = [solve(data, "selection", m) for m in ALL if m != "exhaustive" or data.num_experts <= 8]
+    results = [
+        solve(data, "selection", m) for m in ALL if m != "exhaustive" or data.num_experts <= 8
+    ]
     optimal = [r.objective_j for r in results if r.status == Status.OPTIMAL]
     assert len(optimal) >= 3
     assert optimal == pytest.approx([optimal[0]] * len(optimal), rel=1e-9)
@@ -98,14 +109,22 @@ def test_tiny_preset_is_enumerable(seed: int) -> None:
 def test_decimals_reach_their_sum(method: str) -> None:
     """0.1 + 0.7 reaches 0.8 although the sum of the two floats stays below it."""
     assert 0.1 + 0.7 < 0.8
-    problem = SelectionProblem(scores=[[0.1, 0.7]], cost=[[1.0, 1.0]], threshold=0.8, max_experts=2, on_shortfall="infeasible")
+    problem = SelectionProblem(
+        scores=[[0.1, 0.7]],
+        cost=[[1.0, 1.0]],
+        threshold=0.8,
+        max_experts=2,
+        on_shortfall="infeasible",
+    )
     assert solve(problem, "selection", method).objective_j == 2.0
 
 
 @pytest.mark.parametrize("method", ALL)
 def test_no_tokens(method: str) -> None:
     """An instance without tokens costs nothing, proven."""
-    problem = SelectionProblem(scores=np.zeros((0, 3)), cost=np.zeros((0, 3)), threshold=0.5, max_experts=2)
+    problem = SelectionProblem(
+        scores=np.zeros((0, 3)), cost=np.zeros((0, 3)), threshold=0.5, max_experts=2
+    )
     result = solve(problem, "selection", method)
     assert (result.status, result.objective_j) == (Status.OPTIMAL, 0.0)
 
@@ -115,7 +134,11 @@ def test_unusable_experts(method: str) -> None:
     """An expert behind a dead link is never used, and a token that needs it falls short."""
     usable = np.array([[True, False], [True, False]])
     problem = SelectionProblem(
-        scores=[[0.5, 0.5]] * 2, cost=[[1.0, 0.0]] * 2, threshold=[0.5, 0.75], max_experts=2, usable=usable
+        scores=[[0.5, 0.5]] * 2,
+        cost=[[1.0, 0.0]] * 2,
+        threshold=[0.5, 0.75],
+        max_experts=2,
+        usable=usable,
     )
     result = solve(problem, "selection", method)
     assert result.selection is not None

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn import Ended
+from helpers.drawn import Ended
 
 from dmoe_opt import InputError, generate, solve
 from dmoe_opt.sweep import journal, plan
 from dmoe_opt.sweep.driver import sweep
 
-GRID = {"preset": "tiny", "seeds": 3, "problem": ["selection", "jesa"], "method": ["des", "topk", "bcd"]}
+GRID = {
+    "preset": "tiny",
+    "seeds": 3,
+    "problem": ["selection", "jesa"],
+    "method": ["des", "topk", "bcd"],
+}
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
@@ -29,7 +34,9 @@ def test_a_plan_and_its_rows(tmp_path: Path) -> None:
     """Options go where they are known; each job has a row, and resuming runs only what is missing."""
     grid = plan.plan({"grid": GRID | {"num_tokens": [8, 16], "restarts": [0, 2], "time_limit": 30}})
     keys = [job.key for job in grid.jobs()]
-    assert len(keys) == len(set(keys)) == 3 * 2 * (2 + 3)  # des and topk of selection; bcd twice and topk of jesa
+    assert (
+        len(keys) == len(set(keys)) == 3 * 2 * (2 + 3)
+    )  # des and topk of selection; bcd twice and topk of jesa
     done = sweep(grid, tmp_path)
     assert (done.rows, done.before, done.failed) == (len(keys), 0, 0)
     rows = {row["key"]: row for row in rows_in(tmp_path)}
@@ -42,11 +49,15 @@ def test_a_plan_and_its_rows(tmp_path: Path) -> None:
     assert row["objective_j"] >= row["bound_j"] * (1 - 1e-9)
 
     lines = (tmp_path / journal.RESULTS).read_bytes().splitlines(keepends=True)
-    (tmp_path / journal.RESULTS).write_bytes(b"".join(lines[:10]) + lines[10][:40])  # the eleventh was cut short
+    (tmp_path / journal.RESULTS).write_bytes(
+        b"".join(lines[:10]) + lines[10][:40]
+    )  # the eleventh was cut short
     done = sweep(grid, tmp_path, resume=True)
     assert (done.rows, done.before) == (len(keys), 10)
     assert {row["key"] for row in rows_in(tmp_path)} == set(keys)
-    with pytest.raises(InputError, match="holds results of a sweep; allowed: --resume, or another folder"):
+    with pytest.raises(
+        InputError, match="holds results of a sweep; allowed: --resume, or another folder"
+    ):
         sweep(grid, tmp_path)
     book = contextlib.closing(journal.Journal(tmp_path, resume=True))
     with book, pytest.raises(InputError, match="another sweep is writing there"):
@@ -84,14 +95,23 @@ def test_bad_plans_are_one_line(complaint: str, tmp_path: Path) -> None:
 
 def test_bad_folders_and_options(tmp_path: Path, typed: Callable[..., Ended]) -> None:
     """Results that are none, a file in the way, an address where nobody answers."""
-    (tmp_path / "plan.toml").write_text('[grid]\npreset = "tiny"\nmethod = "topk"\nnum_tokens = -1\n')
+    (tmp_path / "plan.toml").write_text(
+        '[grid]\npreset = "tiny"\nmethod = "topk"\nnum_tokens = -1\n'
+    )
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / journal.RESULTS).write_text('{"key": "a"}\n{"no": 1}\n')
-    assert "line 2 is no row of a sweep" in typed("sweep", "plan.toml", "-o", "out", "--resume").stderr
+    assert (
+        "line 2 is no row of a sweep" in typed("sweep", "plan.toml", "-o", "out", "--resume").stderr
+    )
     assert "cannot be made" in typed("sweep", "plan.toml", "-o", "plan.toml").stderr
-    assert "--scheduler is for --backend dask" in typed("sweep", "plan.toml", "-o", "o", "--scheduler", "x").stderr
+    assert (
+        "--scheduler is for --backend dask"
+        in typed("sweep", "plan.toml", "-o", "o", "--scheduler", "x").stderr
+    )
     ended = typed("sweep", "plan.toml", "-o", "failing")
     assert ended.returncode == 0
-    assert "failed: tiny-s0,num_tokens=-1/selection/topk: InputError: num_tokens = -1" in ended.stderr
+    assert (
+        "failed: tiny-s0,num_tokens=-1/selection/topk: InputError: num_tokens = -1" in ended.stderr
+    )
     with contextlib.suppress(FileNotFoundError):
         assert not (tmp_path / "failing" / journal.RUNNING).exists()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import Ended
+from helpers.drawn import Ended
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,12 @@ from dmoe_opt.generating.traces import Trace, to_rounds
 
 LOGITS = np.random.default_rng(5).normal(0.0, 2.0, (3, 6, 4))
 LINES = [
-    {"step": step, "layer": layer, "ids": [(step + layer) % 4, (step + layer + 2) % 4], "weights": [0.75, 0.25]}
+    {
+        "step": step,
+        "layer": layer,
+        "ids": [(step + layer) % 4, (step + layer + 2) % 4],
+        "weights": [0.75, 0.25],
+    }
     for step in (0, 1, 5)
     for layer in (3, 7)
 ]
@@ -28,7 +33,9 @@ LINES = [
 
 def as_lines(folder: Path, lines: list[Any]) -> Path:
     path = folder / "used.jsonl"
-    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    path.write_text(
+        "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+    )
     return path
 
 
@@ -44,9 +51,17 @@ def test_logits_become_scores(tmp_path: Path) -> None:
     powers = np.exp(LOGITS.astype(np.float32).astype(float))
     trace = load_trace(path)
     assert np.allclose(trace.scores, powers / powers.sum(axis=2, keepdims=True), rtol=0, atol=1e-12)
-    assert (trace.experts_per_token, trace.layers, trace.source) == (2, (0, 1, 2), "gate.npz: softmax of its router logits")
+    assert (trace.experts_per_token, trace.layers, trace.source) == (
+        2,
+        (0, 1, 2),
+        "gate.npz: softmax of its router logits",
+    )
     sigmoid = powers / (1 + powers)
-    assert np.allclose(load_trace(path, gate="sigmoid").scores, sigmoid / sigmoid.sum(axis=2, keepdims=True), atol=1e-12)
+    assert np.allclose(
+        load_trace(path, gate="sigmoid").scores,
+        sigmoid / sigmoid.sum(axis=2, keepdims=True),
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("gate", gates.GATES)
@@ -74,7 +89,9 @@ def test_lines(tmp_path: Path) -> None:
     for line in LINES:
         wanted = np.zeros(4)
         wanted[line["ids"]] = line["weights"]  # type: ignore[index]
-        assert (trace.scores[(3, 7).index(line["layer"]), (0, 1, 5).index(line["step"])] == wanted).all()  # type: ignore[arg-type]
+        assert (
+            trace.scores[(3, 7).index(line["layer"]), (0, 1, 5).index(line["step"])] == wanted
+        ).all()  # type: ignore[arg-type]
     assert load_trace(tmp_path / "used.jsonl", num_experts=9).scores.shape == (2, 3, 9)
 
 
@@ -93,7 +110,10 @@ BAD_LINES = [
     (changed(0, ids=[]), "line 1: ids has 0 entries; allowed: at least one"),
     (changed(2, weights=[1.0]), "line 3: weights has 1 entries; allowed: as many as ids, 2"),
     (changed(2, weights=[1.5, 0.0]), "line 3: weights[0] = 1.5; allowed: finite numbers in [0, 1]"),
-    (changed(2, weights=[-0.5, 0.0]), "line 3: weights[0] = -0.5; allowed: finite numbers in [0, 1]"),
+    (
+        changed(2, weights=[-0.5, 0.0]),
+        "line 3: weights[0] = -0.5; allowed: finite numbers in [0, 1]",
+    ),
     (changed(2, weights=[float("nan"), 0.0]), "line 3: weights[0] = nan; allowed: finite numbers"),
     (changed(2, weights="x"), "line 3: weights = 'x'; allowed: array"),
     (changed(2, step=-1), "line 3: step = -1; allowed: a whole number from 0 to 2^31"),
@@ -104,7 +124,10 @@ BAD_LINES = [
     ([*LINES[:-1], '{"step": 5, "layer": 7, "ids": [0, 2], "weig'], "line 6: is not valid JSON"),
     ([*LINES, "[]"], "line 7: the document = []; allowed: object"),
     ([LINES[0], "", *LINES[1:]], "line 2: is not valid JSON"),
-    ([{k: v for k, v in LINES[0].items() if k != "ids"}], "line 1: ids is missing; allowed: it must be given"),
+    (
+        [{k: v for k, v in LINES[0].items() if k != "ids"}],
+        "line 1: ids is missing; allowed: it must be given",
+    ),
 ]
 
 
@@ -120,7 +143,9 @@ def test_bad_lines(tmp_path: Path, lines: list[Any], message: str) -> None:
 
 def test_absurd_expert_does_not_fill_the_memory(tmp_path: Path) -> None:
     """Without a number of experts an id is still bounded."""
-    with pytest.raises(InputError, match=r"line 1: ids\[0\] = 1000000000; allowed: whole numbers in 0\.\.4095"):
+    with pytest.raises(
+        InputError, match=r"line 1: ids\[0\] = 1000000000; allowed: whole numbers in 0\.\.4095"
+    ):
         load_trace(as_lines(tmp_path, changed(0, ids=[10**9, 1])))
 
 
@@ -164,7 +189,11 @@ def test_options_that_do_not_fit_the_file(tmp_path: Path) -> None:
         (arrays, {"num_experts": 5}, "num_experts = 5; allowed: 4, as in the file"),
         (lines, {"num_experts": 0}, "num_experts = 0; allowed: a whole number from 1"),
         (lines, {"num_experts": 5000}, "num_experts = 5000; allowed: at most 4096"),
-        (as_arrays(tmp_path / "other", logits=LOGITS), {"gate": "relu"}, 'gate = \'relu\'; allowed: "softmax" or "sigmoid"'),
+        (
+            as_arrays(tmp_path / "other", logits=LOGITS),
+            {"gate": "relu"},
+            'gate = \'relu\'; allowed: "softmax" or "sigmoid"',
+        ),
         (tmp_path / "none", {}, "cannot be read: No such file"),
     ):
         with pytest.raises(InputError) as caught:
@@ -173,12 +202,18 @@ def test_options_that_do_not_fit_the_file(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-def test_fuzzed_trace_is_refused_or_valid(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_fuzzed_trace_is_refused_or_valid(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """Bytes changed anywhere: an error of one line or a valid trace, nothing else."""
     content = bytearray("\n".join(map(json.dumps, LINES)).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))
-        piece = data.draw(st.sampled_from([b"", b"-", b"9", b"[", b"]", b"null", b"1e400", b'"', b"\xff", b",", b"NaN", b"\n"]))
+        piece = data.draw(
+            st.sampled_from(
+                [b"", b"-", b"9", b"[", b"]", b"null", b"1e400", b'"', b"\xff", b",", b"NaN", b"\n"]
+            )
+        )
         content[at : at + data.draw(st.integers(0, 3))] = piece
     path = tmp_path_factory.mktemp("fuzz") / "x.jsonl"
     path.write_bytes(bytes(content))
@@ -191,16 +226,22 @@ def test_fuzzed_trace_is_refused_or_valid(tmp_path_factory: pytest.TempPathFacto
 
 def test_top_experts_and_renormalised() -> None:
     """The k best of every token, and their weights divided by their sum; a token without weights keeps zeros."""
-    trace = Trace(np.array([[[0.1, 0.4, 0.3, 0.2], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 0.0, 0.0]]]), 2)
+    trace = Trace(
+        np.array([[[0.1, 0.4, 0.3, 0.2], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 0.0, 0.0]]]), 2
+    )
     assert trace.top_experts().tolist() == [[[1, 2], [0, 1], [0, 1]]]
     again = trace.renormalised()
-    assert np.allclose(again.scores, [[[0, 4 / 7, 3 / 7, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 0]]], rtol=0, atol=1e-15)
+    assert np.allclose(
+        again.scores, [[[0, 4 / 7, 3 / 7, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 0]]], rtol=0, atol=1e-15
+    )
     assert (again.top_experts()[:, :2] == trace.top_experts()[:, :2]).all()
     with pytest.raises(InputError, match="experts_per_token is missing"):
         Trace(trace.scores).top_experts()
 
 
-@pytest.mark.parametrize(("layers", "shown"), [((1,), "(1,)"), ((1, 1), "(1, 1)"), ((0, -1), r"layers\[1\] = -1")])
+@pytest.mark.parametrize(
+    ("layers", "shown"), [((1,), "(1,)"), ((1, 1), "(1, 1)"), ((0, -1), r"layers\[1\] = -1")]
+)
 def test_layers_of_a_trace(layers: tuple[int, ...], shown: str) -> None:
     """Every layer has a number of its own."""
     with pytest.raises(InputError, match="layers"):
@@ -220,7 +261,11 @@ def test_rounds() -> None:
         assert (data.scores == gates.to_grid(scores)).all()
         assert (data.num_experts, data.num_subcarriers, data.max_experts) == (4, 16, 2)
         assert np.allclose(data.threshold, 0.5 * gates.best_sum(scores, 2), atol=1e-5)
-        assert (data.meta["source"], data.meta["seed"], data.meta["options"]["share"]) == ("somewhere", 3, 0.5)
+        assert (data.meta["source"], data.meta["seed"], data.meta["options"]["share"]) == (
+            "somewhere",
+            3,
+            0.5,
+        )
         assert data.radio is not None and data.radio.payload_bits == 16 * 64
         assert solve(data, method="exhaustive").status == "optimal"
     assert [data.meta["layer"] for data in made] == [1, 4, 9]
@@ -233,11 +278,16 @@ def test_a_layer_does_not_depend_on_the_others() -> None:
     whole = list(rounds(trace, num_tokens=3))
     (alone,) = rounds(trace, num_tokens=3, layers=[2])
     assert alone.sha256 == whole[2].sha256
-    kept = [t for t in range(6) if (gates.to_grid(SCORES[0, t]) == whole[0].scores).all(axis=1).any()]
+    kept = [
+        t for t in range(6) if (gates.to_grid(SCORES[0, t]) == whole[0].scores).all(axis=1).any()
+    ]
     assert len(kept) == 3
     for layer in range(3):
         assert (whole[layer].scores == gates.to_grid(SCORES[layer, kept])).all()
-    drawn = {next(rounds(trace, num_tokens=3, layers=[2], seed=seed)).scores.tobytes() for seed in range(9)}
+    drawn = {
+        next(rounds(trace, num_tokens=3, layers=[2], seed=seed)).scores.tobytes()
+        for seed in range(9)
+    }
     assert len(drawn) > 4, "20 ways to draw 3 of 6 tokens"
 
 
@@ -246,7 +296,9 @@ def test_rounds_of_known_experts_only(tmp_path: Path) -> None:
     data = next(rounds(load_trace(as_lines(tmp_path, LINES)), share=1.0, path_loss_exponent=3.0))
     selection = solve(data, method="exhaustive").selection
     assert selection is not None
-    assert [set(np.flatnonzero(row)) for row in selection] == [set(line["ids"]) for line in LINES[::2]]  # type: ignore[call-overload]
+    assert [set(np.flatnonzero(row)) for row in selection] == [
+        set(line["ids"]) for line in LINES[::2]
+    ]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
@@ -272,13 +324,33 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
 def test_command_line(tmp_path: Path, typed: Callable[..., Ended]) -> None:
     """One file a layer, named after trace and layer, readable, the same as from Python; large ones as .npz."""
     path = as_arrays(tmp_path, logits=LOGITS)
-    options = ["--max-experts", "2", "--subcarriers", "16", "--hidden-size", "64", "--seed", "3", "--sources", "2"]
+    options = [
+        "--max-experts",
+        "2",
+        "--subcarriers",
+        "16",
+        "--hidden-size",
+        "64",
+        "--seed",
+        "3",
+        "--sources",
+        "2",
+    ]
     chosen = ["--layers", "0,2", "--tokens", "4", "--gate", "sigmoid", "--share", "0.5"]
     ended = typed("import", path.name, "-o", "out/deep", *options, *chosen)
     assert ended.returncode == 0
     assert ended.stdout.split() == ["out/deep/gate-l0.json", "out/deep/gate-l2.json"]
-    same = rounds(load_trace(path, gate="sigmoid"), max_experts=2, seed=3, num_sources=2, num_tokens=4, share=0.5)
-    assert [load(tmp_path / f"out/deep/gate-l{n}.json").sha256 for n in (0, 2)] == [d.sha256 for d in same][::2]
+    same = rounds(
+        load_trace(path, gate="sigmoid"),
+        max_experts=2,
+        seed=3,
+        num_sources=2,
+        num_tokens=4,
+        share=0.5,
+    )
+    assert [load(tmp_path / f"out/deep/gate-l{n}.json").sha256 for n in (0, 2)] == [
+        d.sha256 for d in same
+    ][::2]
     ended = typed("import", path.name, "--subcarriers", "20000", "--max-experts", "2")
     assert ended.returncode == 0
     assert ended.stdout.split() == [f"gate-l{n}.npz" for n in range(3)]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from dmoe_opt.answer.objective import Allocation
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance
 
 DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs scaled to at most 1
@@ -40,13 +41,21 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def allocate(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:
-    """Optimal allocation for the loads q (K, K) of the links; None if not all of them can be served."""
+    """Optimal allocation for loads q (K, K) of the links; None if not all of them can be served."""
     links = np.argwhere(load)
     if len(links) > instance.num_subcarriers:
         return None
-    columns = assign(load[links[:, 0], links[:, 1], None] * instance.link_energy[links[:, 0], links[:, 1]])
+    i, j = links.T
+    columns = assign(load[i, j, None] * instance.link_energy[i, j])
     if (columns < 0).any():
         return None
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    allocation[links[:, 0], links[:, 1], columns] = True
+    allocation[i, j, columns] = True
     return allocation
+
+
+def serve(instance: Instance, selection: Selection) -> Decision | None:
+    """A selection with the optimal allocation of its links; None if they cannot all be served."""
+    decision = Decision(instance, selection)
+    allocation = allocate(instance, decision.loads)
+    return None if allocation is None else decision.with_allocation(allocation)

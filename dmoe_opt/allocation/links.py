@@ -16,11 +16,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from dmoe_opt.allocation.assignment import assign
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, loads, violations
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 MOST_NAMED = 10
@@ -38,7 +39,7 @@ class Links(NamedTuple):
     unit_j: float
 
 
-class Answer(NamedTuple):
+class LinkAnswer(NamedTuple):
     """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound; None if it has none."""
 
     chosen: NDArray[np.bool_] | None
@@ -72,21 +73,33 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     ends = np.argwhere(load)
     cost = load[ends[:, 0], ends[:, 1], None] * instance.link_energy[ends[:, 0], ends[:, 1]]
     if len(ends) > instance.num_subcarriers:
-        exist = "1 subcarrier exists" if instance.num_subcarriers == 1 else f"{instance.num_subcarriers} subcarriers exist"
+        exist = (
+            "1 subcarrier exists"
+            if instance.num_subcarriers == 1
+            else f"{instance.num_subcarriers} subcarriers exist"
+        )
         return f"{len(ends)} links are active and {exist}"
     works = np.isfinite(cost)
     partner = _matching(works)
     if (partner < 0).any():
         return _crowd(ends, works, partner)
     values = np.unique(cost[works])
-    unit = values[bisect_left(values, True, key=lambda most: bool((_matching(cost <= most) >= 0).all()))] if len(ends) else 0.0
+    unit = (
+        values[
+            bisect_left(values, True, key=lambda most: bool((_matching(cost <= most) >= 0).all()))
+        ]
+        if len(ends)
+        else 0.0
+    )
     cost = np.where(cost <= len(ends) * unit * (1 + 1e-9), cost, np.inf)
     return Links(ends, cost, float(unit) or 1.0)
 
 
 def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Subcarrier of every link in a largest matching (Hopcroft-Karp), -1 for a link without one, shape (n,)."""
-    return np.asarray(maximum_bipartite_matching(csr_array(works), perm_type="column"), dtype=np.int64)
+    return np.asarray(
+        maximum_bipartite_matching(csr_array(works), perm_type="column"), dtype=np.int64
+    )
 
 
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
@@ -100,14 +113,16 @@ def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[n
             break
         crowd = grown
     names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
-    listed = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    listed = ", ".join(names[:MOST_NAMED]) + (
+        f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    )
     share = "1 working subcarrier" if shared.sum() == 1 else f"{shared.sum()} working subcarriers"
     return f"{len(names)} links share only {share}: {listed}"
 
 
 def solve_with(
     method: str,
-    assign_links: Callable[[NDArray[np.float64]], Answer],
+    assign_links: Callable[[NDArray[np.float64]], LinkAnswer],
     instance: Instance,
     selection: Selection | None,
     stats: Mapping[str, Any] | None = None,
@@ -124,17 +139,21 @@ def solve_with(
     links = active_links(instance, experts)
     if isinstance(links, str):
         return infeasible(instance, method, links, problem="allocation")
-    answer = assign_links(links.cost_j / links.unit_j) if len(links.ends) else Answer(links.cost_j > 0, 0.0)
+    answer = (
+        assign_links(links.cost_j / links.unit_j)
+        if len(links.ends)
+        else LinkAnswer(links.cost_j > 0, 0.0)
+    )
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     if answer.chosen is not None:
         allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
+    decision = None if answer.chosen is None else Decision(instance, experts, allocation)
     computing = float(experts.sum(axis=0) @ instance.compute_energy)
     return build(
         instance,
         method,
+        decision,
         problem="allocation",
-        selection=None if answer.chosen is None else experts,
-        allocation=allocation,
         bound_j=None if answer.bound is None else computing + links.unit_j * answer.bound,
         stats={"links": len(links.ends), **(stats or {})},
         message="no answer within the limit" if answer.chosen is None else "",
@@ -153,9 +172,9 @@ def solve_assignment(instance: Instance, *, selection: Selection | None = None) 
     ('allocation', 'optimal', 4)
     """
 
-    def assign_links(cost: NDArray[np.float64]) -> Answer:
+    def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         chosen = np.zeros(cost.shape, dtype=bool)
         chosen[np.arange(len(cost)), assign(cost)] = True
-        return Answer(chosen, float(cost[chosen].sum()))
+        return LinkAnswer(chosen, float(cost[chosen].sum()))
 
     return solve_with("assignment", assign_links, instance, selection)

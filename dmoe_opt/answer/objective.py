@@ -1,11 +1,12 @@
-"""The only objective and the only checker; they know no method."""
+"""The only objective and the only rules; they know no method."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.data.instance import SCORE_UNIT, Instance, SelectionProblem, score_units
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
 
 Selection = NDArray[np.bool_]
 Allocation = NDArray[np.bool_]
@@ -24,25 +25,30 @@ def energy_j(problem: SelectionProblem, selection: Selection) -> float:
 
 def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
     """Tokens that each link i -> j carries, shape (K, K); a node's own expert needs no link."""
-    found = np.zeros((instance.num_experts, instance.num_experts), dtype=np.int64)
-    np.add.at(found, instance.source, selection.astype(np.int64))
-    np.fill_diagonal(found, 0)
-    return found
+    load = np.zeros((instance.num_experts, instance.num_experts), dtype=np.int64)
+    np.add.at(load, instance.source, selection.astype(np.int64))
+    np.fill_diagonal(load, 0)
+    return load
 
 
 def tokens_per_joule(
     instance: Instance, allocation: Allocation, i: NDArray[np.int64], j: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Sum of 1/c over the subcarriers of links i[n] -> j[n], c being the energy of a token on one; 0 without any that works."""
+    """Sum of 1/c over the subcarriers of links i[n] -> j[n]; 0 for a link without one that works.
+
+    c is the energy of one token on one subcarrier, J.
+    """
     with np.errstate(divide="ignore", over="ignore"):
-        return np.asarray(np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0).sum(axis=1))
+        rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0)
+    return np.asarray(rates.sum(axis=1))
 
 
 def round_energy_j(instance: Instance, selection: Selection, allocation: Allocation) -> float:
-    """Energy of a round, J: computing, plus for each link that carries q tokens P0 n s0 q / (sum of its n rates).
+    """Energy of a round, J: computing, and sending the tokens over each link that carries some.
 
-    In terms of c, the energy of a token on one subcarrier, a link costs q n / sum(1 / c); it is inf without a
-    subcarrier that works.
+    A link with load q and n subcarriers costs P0 n s0 q / (sum of their rates). In terms of c, the
+    energy of one token on one subcarrier, that is q n / sum(1 / c); it is inf without a subcarrier
+    that works.
 
     Examples
     --------
@@ -53,31 +59,50 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
     >>> round_energy_j(round_, answer.selection, answer.allocation) == answer.objective_j
     True
     """
-    load = loads(instance, selection)
+    return energy_at_loads_j(instance, selection, allocation, loads(instance, selection))
+
+
+def energy_at_loads_j(
+    instance: Instance, selection: Selection, allocation: Allocation, load: NDArray[np.int64]
+) -> float:
+    """The energy of a round, J, where the loads (K, K) of its selection are known already."""
     i, j = np.nonzero(load)
     rates = tokens_per_joule(instance, allocation, i, j)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        links = np.where(rates > 0, load[i, j] * allocation[i, j].sum(axis=1) / rates, np.inf)
+        used = allocation[i, j].sum(axis=1)
+        links = np.where(rates > 0, load[i, j] * used / rates, np.inf)
     return float(selection.sum(axis=0) @ instance.compute_energy + links.sum())
 
 
 def round_violations(instance: Instance, selection: Selection, allocation: Allocation) -> list[str]:
-    """Every rule of a round that a decision breaks: (C1) to (C4) of docs/problems/round.md; empty if it is feasible."""
-    found = violations(instance.selection_problem(), selection)
-    if found:
-        return found
+    """Every rule of a round that a decision breaks, one sentence each; empty if it is feasible.
+
+    Rules (C1) and (C2) as in `violations`; (C3) a subcarrier serves at most one link; (C4) a link
+    that carries tokens has a subcarrier that works.
+    """
+    broken = violations(instance.selection_problem(), selection)
+    return broken or allocation_violations(instance, allocation, loads(instance, selection))
+
+
+def allocation_violations(
+    instance: Instance, allocation: Allocation, load: NDArray[np.int64]
+) -> list[str]:
+    """Rules (C3) and (C4) that an allocation breaks for links with these loads (K, K), in words."""
+    broken = []
     if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
-        return [f"the allocation has shape {allocation.shape}, wanted {instance.link_energy.shape} of bool"]
+        wanted = instance.link_energy.shape
+        return [f"the allocation has shape {allocation.shape}, wanted {wanted} of bool"]
     for m in np.flatnonzero(allocation.sum(axis=(0, 1)) > 1):
         links = ", ".join(f"{i} -> {j}" for i, j in np.argwhere(allocation[:, :, m]))
-        found.append(f"subcarrier {m} (C3): serves more than one link: {links}")
+        broken.append(f"subcarrier {m} (C3): serves more than one link: {links}")
     for i in np.flatnonzero(np.diagonal(allocation.any(axis=2))):
-        found.append(f"node {i}: a link to itself has a subcarrier")
+        broken.append(f"node {i}: a link to itself has a subcarrier")
     works = (allocation & np.isfinite(instance.link_energy)).any(axis=2)
-    load = loads(instance, selection)
-    for i, j in np.argwhere((load > 0) & ~works):
-        found.append(f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works")
-    return found[:MOST_LISTED]
+    broken += [
+        f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works"
+        for i, j in np.argwhere((load > 0) & ~works)
+    ]
+    return broken[:MOST_LISTED]
 
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
@@ -92,22 +117,25 @@ def _chosen_units(problem: SelectionProblem, selection: Selection) -> NDArray[np
 def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
     """Every rule of P1 that a selection breaks, one sentence each; empty if it is feasible.
 
-    Rules (C1) relevance, after the shortfall rule, and (C2) at most D experts of docs/problems/round.md, and that no
-    token uses an expert it cannot reach.
+    (C1) the chosen scores reach the threshold, after the shortfall rule; (C2) at most D experts per
+    token; and no token uses an expert that it cannot reach.
     """
     shape = (problem.num_tokens, problem.num_experts)
     if selection.shape != shape or selection.dtype != np.bool_:
-        return [f"the selection has shape {selection.shape} of {selection.dtype}, wanted {shape} of bool"]
+        have = f"shape {selection.shape} of {selection.dtype}"
+        return [f"the selection has {have}, wanted {shape} of bool"]
     if (reason := problem.infeasibility()) is not None:
         return [f"no selection is feasible: {reason}"]
-    found = []
+    broken = []
     units = _chosen_units(problem, selection)
     for t in np.flatnonzero(units < problem.need_units):
-        found.append(f"token {t} (C1): relevance {units[t] / SCORE_UNIT:.9g} is below {problem.effective_threshold[t]:.9g}")
+        reached, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
+        broken.append(f"token {t} (C1): relevance {reached:.9g} is below {wanted:.9g}")
     counts = selection.sum(axis=1)
     for t in np.flatnonzero(counts > problem.max_experts):
-        found.append(f"token {t} (C2): {counts[t]} experts, at most {problem.max_experts} are allowed")
+        most = problem.max_experts
+        broken.append(f"token {t} (C2): {counts[t]} experts, at most {most} are allowed")
     for t, j in np.argwhere(selection & ~problem.usable)[:MOST_LISTED]:
-        found.append(f"token {t}: expert {j} cannot be used, its link is dead")
-    more = len(found) - MOST_LISTED
-    return found[:MOST_LISTED] + ([f"and {more} more violations"] if more > 0 else [])
+        broken.append(f"token {t}: expert {j} cannot be used, its link is dead")
+    more = len(broken) - MOST_LISTED
+    return broken[:MOST_LISTED] + ([f"and {more} more violations"] if more > 0 else [])

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmoe_opt.answer.objective import Selection
-    from dmoe_opt.data.instance import Instance, SelectionProblem
+    from dmoe_opt.data.instance import Instance
+    from dmoe_opt.data.problem import SelectionProblem
 
 PROBLEM = click.option(
-    "--problem", default="selection", show_default=True, metavar="NAME", help="What to solve; see `dmoe-opt methods`."
+    "--problem",
+    default="selection",
+    show_default=True,
+    metavar="NAME",
+    help="What to solve; see `dmoe-opt methods`.",
 )
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
 
@@ -34,9 +39,23 @@ def cli() -> None:
 @cli.command()
 @click.argument("preset", required=False)
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first instance.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Instances, of successive seeds.")
-@click.option("-o", "--output", metavar="PATH", help="File (.json or .npz), or folder if --count is above 1.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the first instance.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Instances, of successive seeds.",
+)
+@click.option(
+    "-o", "--output", metavar="PATH", help="File (.json or .npz), or folder if --count is above 1."
+)
 def generate(preset: str | None, listing: bool, seed: int, count: int, output: str | None) -> None:
     """Write instances of a preset; default: PRESET-sSEED.json in this folder."""
     from pathlib import Path
@@ -71,19 +90,58 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 
 @cli.command("import")
 @click.argument("trace")
-@click.option("-o", "--output", default=".", metavar="FOLDER", help="Where the files go; default: this folder.")
-@click.option("--gate", metavar="NAME", help="softmax (default) or sigmoid, if the trace holds logits.")
-@click.option("--experts", type=click.IntRange(1), metavar="K", help="Experts in all; default: as many as the trace shows.")
-@click.option("--layers", metavar="A,B,C", help="Numbers of the layers wanted; default: all.")
-@click.option("--tokens", type=click.IntRange(1), metavar="N", help="Tokens drawn at random; default: all.")
-@click.option("--max-experts", type=click.IntRange(1), metavar="D", help="Default: as many as a token visits in the trace.")
-@click.option("--subcarriers", type=click.IntRange(1), default=64, show_default=True, metavar="M")
-@click.option("--sources", type=click.IntRange(1), metavar="N", help="Nodes that own tokens; default: all.")
-@click.option("--share", type=float, default=0.7, show_default=True, metavar="S", help="Threshold: share of the best D scores.")
 @click.option(
-    "--hidden-size", type=click.IntRange(1), default=4096, show_default=True, help="Numbers of 16 bits sent per token."
+    "-o",
+    "--output",
+    default=".",
+    metavar="FOLDER",
+    help="Where the files go; default: this folder.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of radio, energies and --tokens.")
+@click.option(
+    "--gate", metavar="NAME", help="softmax (default) or sigmoid, if the trace holds logits."
+)
+@click.option(
+    "--experts",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Experts in all; default: as many as the trace shows.",
+)
+@click.option("--layers", metavar="A,B,C", help="Numbers of the layers wanted; default: all.")
+@click.option(
+    "--tokens", type=click.IntRange(1), metavar="N", help="Tokens drawn at random; default: all."
+)
+@click.option(
+    "--max-experts",
+    type=click.IntRange(1),
+    metavar="D",
+    help="Default: as many as a token visits in the trace.",
+)
+@click.option("--subcarriers", type=click.IntRange(1), default=64, show_default=True, metavar="M")
+@click.option(
+    "--sources", type=click.IntRange(1), metavar="N", help="Nodes that own tokens; default: all."
+)
+@click.option(
+    "--share",
+    type=float,
+    default=0.7,
+    show_default=True,
+    metavar="S",
+    help="Threshold: share of the best D scores.",
+)
+@click.option(
+    "--hidden-size",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Numbers of 16 bits sent per token.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of radio, energies and --tokens.",
+)
 def import_(
     trace: str, output: str, gate: str | None, experts: int | None, layers: str | None, tokens: int | None,
     max_experts: int | None, subcarriers: int, sources: int | None, share: float, hidden_size: int, seed: int,
@@ -98,7 +156,9 @@ def import_(
     try:
         numbers = None if layers is None else [int(number) for number in layers.split(",")]
     except ValueError:
-        raise click.UsageError(f'--layers = "{layers}"; allowed: whole numbers with commas between them') from None
+        raise click.UsageError(
+            f'--layers = "{layers}"; allowed: whole numbers with commas between them'
+        ) from None
     rounds = to_rounds(
         load_trace(trace, gate=gate, num_experts=experts), seed=seed, name=Path(trace).stem, layers=numbers,
         num_tokens=tokens, num_subcarriers=subcarriers, num_sources=sources, max_experts=max_experts,
@@ -128,15 +188,35 @@ def info(file: str, as_json: bool) -> None:
 @cli.command()
 @click.argument("file")
 @PROBLEM
-@click.option("--method", metavar="NAME", help="Default: des (selection), assignment (allocation), bcd (jesa).")
-@click.option("--selection", metavar="SOLUTION", help="Solution whose experts get subcarriers (allocation); default: DES.")
-@click.option("--time-limit", type=float, metavar="S", help="Stop after S seconds with the best answer and its bound.")
+@click.option(
+    "--method",
+    metavar="NAME",
+    help="Default: des (selection), assignment (allocation), bcd (jesa).",
+)
+@click.option(
+    "--selection",
+    metavar="SOLUTION",
+    help="Solution whose experts get subcarriers (allocation); default: DES.",
+)
+@click.option(
+    "--time-limit",
+    type=float,
+    metavar="S",
+    help="Stop after S seconds with the best answer and its bound.",
+)
 @click.option("--node-limit", type=click.IntRange(0), metavar="N", help="Nodes per token (des).")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads (des).")
-@click.option("--restarts", type=click.IntRange(0), metavar="N", help="Further descents from random starts (bcd).")
+@click.option(
+    "--restarts",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Further descents from random starts (bcd).",
+)
 @click.option("--solver", metavar="NAME", help="Another solver, by its name in Pyomo or CVXPY.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--log", is_flag=True, help="Rows of time, energy, bound and gap on stderr (lagrangian, exact).")
+@click.option(
+    "--log", is_flag=True, help="Rows of time, energy, bound and gap on stderr (lagrangian, exact)."
+)
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
 @JSON
 def solve(
@@ -144,25 +224,23 @@ def solve(
     **options: Any,
 ) -> None:  # fmt: skip
     """Solve an instance (a file, or the name of a committed one) and check the answer."""
-    import inspect
-
     from dmoe_opt import solve as run
     from dmoe_opt.cli import tables
     from dmoe_opt.data import files
-    from dmoe_opt.solving import default_method, find
+    from dmoe_opt.method_table import default_method, look_up
 
     data = files.load(file)
     if output is not None:
         files.require_place(output)
     method = method or default_method(problem)
-    function = find(problem, method)
+    row = look_up(problem, method)
     if selection is not None:
         options["selection"] = _selection_in(selection, data)
     tables.prepare(problem)
     if log:
         options["log"] = tables.log()
     with tables.progress(f"{data.name or file}: {method}") as report:
-        if "progress" in inspect.signature(function).parameters:
+        if row.takes("progress"):
             options["progress"] = report
         result = run(data, problem, method, **options)
     if log:
@@ -177,9 +255,9 @@ def solve(
 
 
 def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
-    from dmoe_opt.answer.result import selection_of
+    from dmoe_opt.answer.check import selection_of
     from dmoe_opt.data.files import load_solution
-    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.errors import InputError
 
     solution = load_solution(path)
     try:
@@ -205,14 +283,18 @@ def check(file: str, solution: str, as_json: bool) -> None:
         click.echo("\n".join(found))
     else:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
-        click.echo(f"ok: {claim.status}, {energy}; the rules hold, energy, gap and status are as claimed")
+        click.echo(
+            f"ok: {claim.status}, {energy}; the rules hold, energy, gap and status are as claimed"
+        )
     sys.exit(1 if found else 0)
 
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
 @PROBLEM
-@click.option("--methods", metavar="A,B,C", help="Default: all, without enumeration where it would take long.")
+@click.option(
+    "--methods", metavar="A,B,C", help="Default: all, without enumeration where it would take long."
+)
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and figures there.")
@@ -233,7 +315,14 @@ def compare(
         files.make_folder(output)
     tables.prepare(problem)
     with tables.progress("compare") as report:
-        comparison = run(paths, problem, names, time_limit, seed, progress=lambda what, done, total: report(done, total, what))
+        comparison = run(
+            paths,
+            problem,
+            names,
+            time_limit,
+            seed,
+            progress=lambda what, done, total: report(done, total, what),
+        )
     written = []
     if output is not None:
         figures = pictures("plot.comparison", "comparison", comparison.rows)
@@ -264,10 +353,16 @@ def export(file: str, problem: str, output: str) -> None:
 def methods(as_json: bool) -> None:
     """List the methods of every problem."""
     from dmoe_opt.cli import tables
-    from dmoe_opt.solving import METHODS
+    from dmoe_opt.method_table import METHODS
 
     if as_json:
-        emit([{"problem": p, "method": n, "proves": m.proves, "says": m.says} for (p, n), m in METHODS.items()])
+        emit(
+            [
+                {"problem": problem, "method": name, "proves": row.proves, "says": row.says}
+                for problem, rows in METHODS.items()
+                for name, row in rows.items()
+            ]
+        )
     else:
         tables.methods()
 
@@ -297,7 +392,9 @@ def main() -> None:
     except OSError as error:  # stdout itself: files report their own errors
         _complain(f"output: {error.strerror or error}")
     except ValueError as error:
-        from dmoe_opt.data.validate import InputError  # late: it brings numpy, and `--help` must not wait for that
+        from dmoe_opt.errors import (
+            InputError,  # late: it brings numpy, and `--help` must not wait for that
+        )
 
         if not isinstance(error, InputError):
             raise

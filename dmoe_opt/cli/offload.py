@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from dmoe_opt.offload.episode import Episode
     from dmoe_opt.offload.scenario import Scenario
 
-AGENT = click.option("--agent", metavar="FILE", help="Trained agent for `sac`; default: the one that comes with the preset.")
+AGENT = click.option(
+    "--agent",
+    metavar="FILE",
+    help="Trained agent for `sac`; default: the one that comes with the preset.",
+)
 
 
 @click.group()
@@ -25,8 +29,14 @@ def offload() -> None:
 @offload.command()
 @click.argument("preset", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
-@click.option("--seed", type=click.IntRange(0), help="Write the held-out episode of this number with the scenario.")
-@click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Write the held-out episode of this number with the scenario.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder."
+)
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
     """Write a scenario, of a preset or of your own, or one of its episodes."""
     from pathlib import Path
@@ -39,10 +49,16 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
         offload_tables.presets()
         return
     if preset is None:
-        raise click.UsageError(f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list")
+        raise click.UsageError(
+            f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list"
+        )
     data = _data(preset)
     scenario = scenario_of(data)
-    path = f"offload-{Path(preset).stem}{'' if seed is None else f'-s{seed}'}.json" if output is None else output
+    path = (
+        f"offload-{Path(preset).stem}{'' if seed is None else f'-s{seed}'}.json"
+        if output is None
+        else output
+    )
     store.save(scenario if seed is None else draw(scenario, seed), path)
     click.echo(path)
 
@@ -50,8 +66,20 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
 @offload.command()
 @click.argument("scenario", metavar="PRESET_OR_FILE")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--steps", type=click.IntRange(30), default=40_000, show_default=True, help="About 200 a second.")
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="For agent.npz, learning.csv and learning.png.")
+@click.option(
+    "--steps",
+    type=click.IntRange(30),
+    default=40_000,
+    show_default=True,
+    help="About 200 a second.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FOLDER",
+    help="For agent.npz, learning.csv and learning.png.",
+)
 @JSON
 def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> None:
     """Train Soft Actor-Critic; needs the extra drl."""
@@ -59,7 +87,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
     from dmoe_opt.comparing.policies import baselines
     from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
-    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.errors import InputError
     from dmoe_opt.offload import agent as agents
     from dmoe_opt.offload.episode import scenario_of
 
@@ -80,28 +108,56 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
             progress=lambda done, total, mean: report(done, total, f"return {mean:.2f}, optimum {optimum:.2f}"),
         )  # fmt: skip
     best = max(check.return_mean for check in checks)
-    contents = {"agent.npz": agents.as_bytes(agent), "learning.csv": as_csv(checks).encode()}
+    contents = {
+        "agent.npz": agents.as_bytes(agent),
+        "learning.csv": as_csv(checks, type(checks[0])).encode(),
+    }
     curve = ([c.step for c in checks], [c.return_mean for c in checks], optimum, rules)
-    written = files.write_all(output, contents | pictures("plot.offload_figures", "of_learning", *curve))
+    written = files.write_all(
+        output, contents | pictures("plot.offload_figures", "of_learning", *curve)
+    )
     tables.wrote(written)
-    summary = {"return_mean": best, "optimum_mean": optimum, "rules": rules, "made_by": agent.made_by}
+    summary = {
+        "return_mean": best,
+        "optimum_mean": optimum,
+        "rules": rules,
+        "made_by": agent.made_by,
+    }
     if as_json:
         emit(summary)
     else:
         others = ", ".join(f"{name} {value:.3f}" for name, value in rules.items())
-        click.echo(f"return on validation episodes: sac {best:.3f}, {others}; clairvoyant optimum at most {optimum:.3f}")
+        click.echo(
+            f"return on validation episodes: sac {best:.3f}, {others}; clairvoyant optimum at most {optimum:.3f}"
+        )
 
 
 @offload.command()
 @click.argument("episode", metavar="PRESET_OR_FILE")
-@click.option("--policy", default="greedy", show_default=True, metavar="NAME", help="A rule, sac, or optimum.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Number of the held-out episode.")
-@click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="S", help="For the optimum.")
+@click.option(
+    "--policy", default="greedy", show_default=True, metavar="NAME", help="A rule, sac, or optimum."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Number of the held-out episode.",
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), metavar="S", help="For the optimum."
+)
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
 @JSON
 def evaluate(
-    episode: str, policy: str, seed: int, time_limit: float | None, agent: str | None, output: str | None, as_json: bool
+    episode: str,
+    policy: str,
+    seed: int,
+    time_limit: float | None,
+    agent: str | None,
+    output: str | None,
+    as_json: bool,
 ) -> None:
     """Play one episode: return, quality, energy, losses, and every subtask's fate."""
     from dataclasses import asdict
@@ -125,10 +181,20 @@ def evaluate(
         sys.exit(4)
     total = account(given, choice)
     if output is not None:
-        contents = {"subtasks.csv": as_csv(policies.fates(given, choice)).encode()}
+        contents = {"subtasks.csv": as_csv(policies.fates(given, choice), policies.Fate).encode()}
         title = f"{scenario.name or 'scenario'}, {policy}"
-        tables.wrote(files.write_all(output, contents | pictures("plot.offload_figures", "of_episode", given, choice, title)))
-    document = {"scenario": scenario.name, "policy": policy, "subtasks": given.num_subtasks, **asdict(total)}
+        tables.wrote(
+            files.write_all(
+                output,
+                contents | pictures("plot.offload_figures", "of_episode", given, choice, title),
+            )
+        )
+    document = {
+        "scenario": scenario.name,
+        "policy": policy,
+        "subtasks": given.num_subtasks,
+        **asdict(total),
+    }
     document["return"] = document.pop("return_")
     if as_json:
         emit(document)
@@ -139,9 +205,20 @@ def evaluate(
 @offload.command()
 @click.argument("scenario", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--preset", metavar="NAME", help="The same, as an option.")
-@click.option("--policies", metavar="A,B,C", help="Default: all rules, and sac if there is an agent.")
-@click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, metavar="N", help="Held-out episodes.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Number of the first.")
+@click.option(
+    "--policies", metavar="A,B,C", help="Default: all rules, and sac if there is an agent."
+)
+@click.option(
+    "--episodes",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="Held-out episodes.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
+)
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, metavar="S",
     help="For the optimum of an episode; beyond it the proven bound counts.",
@@ -158,7 +235,7 @@ def compare(
 
     from dmoe_opt.cli import offload_tables as offload_tables
     from dmoe_opt.cli import tables
-    from dmoe_opt.comparing.policies import SAC
+    from dmoe_opt.comparing.policies import SAC, PolicyRow
     from dmoe_opt.comparing.policies import compare as run
     from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
@@ -173,11 +250,23 @@ def compare(
     if output is not None:
         files.make_folder(output)
     with tables.progress("compare") as report:
-        done = run(data, names, agents=trained, episodes=episodes, seed=seed, time_limit=time_limit, progress=report)
+        done = run(
+            data,
+            names,
+            agents=trained,
+            episodes=episodes,
+            seed=seed,
+            time_limit=time_limit,
+            progress=report,
+        )
     if output is not None:
         rows = [*done.rows, *([done.optimum] if done.optimum else [])]
-        contents = {"comparison.csv": as_csv(rows).encode()}
-        tables.wrote(files.write_all(output, contents | pictures("plot.offload_figures", "of_comparison", done)))
+        contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
+        tables.wrote(
+            files.write_all(
+                output, contents | pictures("plot.offload_figures", "of_comparison", done)
+            )
+        )
     if as_json:
         emit(asdict(done))
     else:
@@ -188,7 +277,7 @@ def _data(name: str) -> Scenario | Episode:
     """A preset by its name, or what a file holds."""
     from pathlib import Path
 
-    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.errors import InputError
     from dmoe_opt.offload import presets, store
 
     if name in presets.PRESETS:

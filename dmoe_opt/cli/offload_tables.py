@@ -13,7 +13,13 @@ def presets() -> None:
     table = new_table("preset", *counts, "what it shows", right=counts)
     for name in PRESETS:
         s = preset(name)
-        numbers = (s.num_experts, s.num_types, s.experts.capacity.sum(), s.arrivals.num_jobs, f"{s.arrivals.jobs_per_s:g}")
+        numbers = (
+            s.num_experts,
+            s.num_types,
+            s.experts.capacity.sum(),
+            s.arrivals.num_jobs,
+            f"{s.arrivals.jobs_per_s:g}",
+        )
         table.add_row(name, *map(str, numbers), str(s.meta["says"]))
     show(table)
 
@@ -25,7 +31,11 @@ def comparison(of: OffloadComparison) -> None:
     for row in [*of.rows, *([of.optimum] if of.optimum else [])]:
         if row is of.optimum:
             table.add_section()
-        share = "" if row.optimum_share is None else with_interval(row.optimum_share, row.optimum_share_ci95, ".2f", 100)
+        share = (
+            ""
+            if row.optimum_share is None
+            else with_interval(row.optimum_share, row.optimum_share_ci95, ".2f", 100)
+        )
         table.add_row(
             row.policy, with_interval(row.return_mean, row.return_ci95, ".3f"), share,
             with_interval(row.quality, row.quality_ci95, ".4f"),

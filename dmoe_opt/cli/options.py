@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else.")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
+)
 
 
 def emit(document: object) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder")
-@click.option("-o", "--output", metavar="FOLDER", help="Where figures and tables go; default: beside the results.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="Where figures and tables go; default: beside the results.",
+)
 @JSON
 def plot(folder: str, output: str | None, as_json: bool) -> None:
     """Draw the results.jsonl of a sweep, and the frontier.csv of `frontier`: whichever FOLDER holds.
@@ -31,7 +36,7 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     from dmoe_opt.cli import tables
     from dmoe_opt.comparing.fronts import FRONTIER
     from dmoe_opt.data import files
-    from dmoe_opt.data.validate import InputError
+    from dmoe_opt.errors import InputError
     from dmoe_opt.sweep.journal import RESULTS
 
     if not Path(folder).is_dir():
@@ -40,7 +45,9 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
         )
     there = [name for name in (RESULTS, FRONTIER) if (Path(folder) / name).exists()]
     if not there:
-        raise InputError(f"{folder}: holds neither {RESULTS} nor {FRONTIER}; allowed: a folder with at least one of them")
+        raise InputError(
+            f"{folder}: holds neither {RESULTS} nor {FRONTIER}; allowed: a folder with at least one of them"
+        )
     if output is not None:
         files.make_folder(output)
     contents: dict[str, bytes] = {}
@@ -52,10 +59,14 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
         if FRONTIER in there:
             _of_frontier(folder, contents, found)
     except ImportError as error:
-        raise InputError(f'figures of sweeps need the extra plot: pip install "dmoe-opt[plot]" ({error})') from None
+        raise InputError(
+            f'figures of sweeps need the extra plot: pip install "dmoe-opt[plot]" ({error})'
+        ) from None
     written = files.write_all(folder if output is None else output, contents)
     if as_json:
-        emit({name: [asdict(row) for row in rows] for name, rows in found.items()} | {"notes": notes})
+        emit(
+            {name: [asdict(row) for row in rows] for name, rows in found.items()} | {"notes": notes}
+        )
     else:
         for name, show in (
             ("profile", _profiles), ("gaps", _gaps), ("scaling", _scaling), ("savings", _savings), ("fronts", _fronts),
@@ -67,7 +78,9 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     tables.wrote(written)
 
 
-def _of_jobs(folder: str, contents: dict[str, bytes], found: dict[str, list[Any]], notes: list[str]) -> None:
+def _of_jobs(
+    folder: str, contents: dict[str, bytes], found: dict[str, list[Any]], notes: list[str]
+) -> None:
     from dmoe_opt.plot import sweep
     from dmoe_opt.sweep import analysis
     from dmoe_opt.sweep.judging import contradictions, judge, read_jobs
@@ -82,7 +95,12 @@ def _of_jobs(folder: str, contents: dict[str, bytes], found: dict[str, list[Any]
         "scaling": fits,
         "savings": saved,
     }
-    for name, rows in (("profile", ratios), ("gaps", gaps), ("scaling", points), ("savings", saved)):
+    for name, rows in (
+        ("profile", ratios),
+        ("gaps", gaps),
+        ("scaling", points),
+        ("savings", saved),
+    ):
         contents |= _csv_by_problem(name, rows)
     contents |= sweep.of_profiles(ratios) | sweep.of_gaps(gaps)
     contents |= sweep.of_scaling(points, fits) | sweep.of_savings(saved)
@@ -95,23 +113,34 @@ def _of_jobs(folder: str, contents: dict[str, bytes], found: dict[str, list[Any]
 def _csv_by_problem(name: str, rows: Sequence[Any]) -> dict[str, bytes]:
     from dmoe_opt.comparing.rows import as_csv, grouped
 
-    return {f"{name}-{problem}.csv": as_csv(mine).encode() for problem, mine in grouped((r.problem, r) for r in rows).items()}
+    return {
+        f"{name}-{problem}.csv": as_csv(mine, type(mine[0])).encode()
+        for problem, mine in grouped((r.problem, r) for r in rows).items()
+    }
 
 
 def _left_out(judged: Sequence[Judged], found: dict[str, list[Any]], instances: int) -> list[str]:
     """What has no figure, and why."""
     notes = []
     if instances:
-        notes.append(f"profile: {instances} instances are left out, since not every method of their setting has run on them")
+        notes.append(
+            f"profile: {instances} instances are left out, since not every method of their setting has run on them"
+        )
     for problem in sorted({j.job.problem for j in judged}):
         have = {name for name, rows in found.items() if any(row.problem == problem for row in rows)}
         if "scaling" not in have:
             notes.append(f"scaling: no figure of {problem}, since a fit needs three sizes")
         presets = {row.preset for row in found["savings"] if row.problem == problem}
         if not presets:
-            notes.append(f"savings: no figure of {problem}, since no other method and topk have answers to the same instance")
-        elif missing := sorted({j.job.preset for j in judged if j.job.problem == problem} - presets):
-            notes.append(f"savings: {problem} without {', '.join(missing)}: no answers by topk and another method there")
+            notes.append(
+                f"savings: no figure of {problem}, since no other method and topk have answers to the same instance"
+            )
+        elif missing := sorted(
+            {j.job.preset for j in judged if j.job.problem == problem} - presets
+        ):
+            notes.append(
+                f"savings: {problem} without {', '.join(missing)}: no answers by topk and another method there"
+            )
     return notes
 
 
@@ -123,7 +152,7 @@ def _of_frontier(folder: str, contents: dict[str, bytes], found: dict[str, list[
     points = fronts.with_fronts(fronts.read_frontier(folder))
     found["fronts"] = fronts.fronts(points)
     first = found["fronts"][0]
-    contents["fronts.csv"] = as_csv(points).encode()
+    contents["fronts.csv"] = as_csv(points, type(points[0])).encode()
     contents |= sweep.of_fronts(points, (first.reference_energy_j, first.reference_worth))
 
 
@@ -131,7 +160,9 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.3g}"
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 2) -> None:
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 2
+) -> None:
     """Print a table whose columns from `right` on are numbers; what the first column repeats is left empty."""
     from rich.markup import escape
 
@@ -149,8 +180,18 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], ri
 def _profiles(rows: Sequence[ProfileShare]) -> None:
     from dmoe_opt.comparing.rows import grouped
 
-    columns = ["problem", "method", "run", "optimal %", "fastest to it %", "within 1 %", "fastest to that %"]
-    by_line = grouped(((row.problem, row.method), row) for row in sorted(rows, key=lambda row: row.within))
+    columns = [
+        "problem",
+        "method",
+        "run",
+        "optimal %",
+        "fastest to it %",
+        "within 1 %",
+        "fastest to that %",
+    ]
+    by_line = grouped(
+        ((row.problem, row.method), row) for row in sorted(rows, key=lambda row: row.within)
+    )
     lines = []
     for (problem, method), levels in sorted(by_line.items()):
         cells = [_percent(share) for row in levels for share in (row.solved, row.fastest)]
@@ -159,7 +200,17 @@ def _profiles(rows: Sequence[ProfileShare]) -> None:
 
 
 def _gaps(rows: Sequence[GapSummary]) -> None:
-    columns = ["problem", "method", "jobs", "answers", "failed", "median %", "90th %", "worst %", "proven %"]
+    columns = [
+        "problem",
+        "method",
+        "jobs",
+        "answers",
+        "failed",
+        "median %",
+        "90th %",
+        "worst %",
+        "proven %",
+    ]
     lines = [
         [row.problem, row.method, str(row.jobs), str(row.answers), str(row.failed),
          *map(_percent, (row.median, row.p90, row.worst, row.proven))]
@@ -187,14 +238,22 @@ def _savings(rows: Sequence[Saving]) -> None:
     lines = []
     for (problem, method), mine in sorted(by_line.items()):
         ends = min(mine, key=lambda row: row.saved), max(mine, key=lambda row: row.saved)
-        cells = [f"{with_interval(row.saved, row.saved_ci95, '.1f', 100)} in {row.preset}" for row in ends]
+        cells = [
+            f"{with_interval(row.saved, row.saved_ci95, '.1f', 100)} in {row.preset}"
+            for row in ends
+        ]
         lines.append([problem, method, str(len(mine)), *cells])
-    _table("savings: energy saved against topk, means by preset with 95 % intervals", columns, lines)
+    _table(
+        "savings: energy saved against topk, means by preset with 95 % intervals", columns, lines
+    )
 
 
 def _fronts(rows: Sequence[Front]) -> None:
     columns = ["scheduler", "settings", "on the front", "hypervolume %"]
-    lines = [[row.scheduler, str(row.settings), str(row.on_front), _percent(row.hypervolume)] for row in rows]
+    lines = [
+        [row.scheduler, str(row.settings), str(row.on_front), _percent(row.hypervolume)]
+        for row in rows
+    ]
     energy, worth = 1e6 * rows[0].reference_energy_j, 100 * rows[0].reference_worth
     title = f"fronts: hypervolume up to {energy:.4g} uJ a token and {worth:.4g} % accuracy (without a task: relevance)"
     _table(title, columns, lines, right=1)

@@ -7,15 +7,25 @@ import click
 
 @click.command()
 @click.argument("config", metavar="CONFIG.toml")
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="For results.jsonl, one line a finished job.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FOLDER",
+    help="For results.jsonl, one line a finished job.",
+)
 @click.option(
     "--backend", type=click.Choice(["serial", "loky", "dask"]), default="serial", show_default=True,
     help="This process, all cores, or a cluster.",
 )  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("--resume", is_flag=True, help="Go on where the results of FOLDER end.")
-def sweep(config: str, output: str, backend: str, jobs: int | None, scheduler: str | None, resume: bool) -> None:
+def sweep(
+    config: str, output: str, backend: str, jobs: int | None, scheduler: str | None, resume: bool
+) -> None:
     """Run a grid of presets, seeds, problems, methods and options; no finished row is ever lost."""
     from dmoe_opt.cli import tables
     from dmoe_opt.sweep import plan
@@ -29,9 +39,20 @@ def sweep(config: str, output: str, backend: str, jobs: int | None, scheduler: s
         tables.prepare("selection" if planned.grid["problem"] == ["selection"] else "jesa")
     try:
         with tables.progress("sweep") as report:
-            done = run(planned, output, backend=backend, workers=jobs, scheduler=scheduler, resume=resume, progress=report)
+            done = run(
+                planned,
+                output,
+                backend=backend,
+                workers=jobs,
+                scheduler=scheduler,
+                resume=resume,
+                progress=report,
+            )
     except KeyboardInterrupt:
-        click.echo(f"{output}/{RESULTS}: the rows that are finished are kept; go on with --resume", err=True)
+        click.echo(
+            f"{output}/{RESULTS}: the rows that are finished are kept; go on with --resume",
+            err=True,
+        )
         raise
     click.echo(
         f"{output}/{RESULTS}: {done.rows} rows, {done.failed} of them failed; "

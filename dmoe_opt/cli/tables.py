@@ -18,14 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dmoe_opt import solving
-from dmoe_opt.answer.result import as_problem, relative_gap
-from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.answer.result import relative_gap
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import PRESETS, options
-from dmoe_opt.solving import METHODS
+from dmoe_opt.method_table import METHODS
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.methods import Comparison
-    from dmoe_opt.comparing.schedulers import Point
+    from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.layers.protocol import Run
 
 PIPE_WIDTH = 160
@@ -55,7 +56,12 @@ def presets() -> None:
     table.columns[0].no_wrap = table.columns[4].no_wrap = True
     for name in PRESETS:
         o = options(name)
-        numbers = (o["num_experts"], o["num_tokens"], o["max_experts"], o.get("num_subcarriers", ""))
+        numbers = (
+            o["num_experts"],
+            o["num_tokens"],
+            o["max_experts"],
+            o.get("num_subcarriers", ""),
+        )
         table.add_row(name, *map(str, numbers), "none" if "family" in o else _radio(o))
     show(table)
 
@@ -70,8 +76,9 @@ def _radio(options: dict[str, Any]) -> str:
 def methods() -> None:
     """Print the table of methods."""
     table = new_table("problem", "method", "proves", "what it does")
-    for (problem, name), method in METHODS.items():
-        table.add_row(problem, name, "yes" if method.proves else "bound only", method.says)
+    for problem, rows in METHODS.items():
+        for name, method in rows.items():
+            table.add_row(problem, name, method.proves, method.says)
     show(table)
 
 
@@ -143,7 +150,11 @@ def comparison(of: Comparison) -> None:
         )
         previous = row.instance
     show(table)
-    for line in dict.fromkeys(f"{row.instance or 'unnamed'}, {row.method}: {row.message}" for row in of.rows if row.message):
+    for line in dict.fromkeys(
+        f"{row.instance or 'unnamed'}, {row.method}: {row.message}"
+        for row in of.rows
+        if row.message
+    ):
         print(line)
 
 
@@ -153,12 +164,24 @@ def wrote(paths: Sequence[str | Path]) -> None:
     for path in paths:
         console.print(f"wrote {escape(str(path))}", soft_wrap=True)
     if paths and not any(str(path).endswith(".png") for path in paths):
-        console.print('no figures: matplotlib is missing (pip install "dmoe-opt\\[plot]")', soft_wrap=True)
+        console.print(
+            'no figures: matplotlib is missing (pip install "dmoe-opt\\[plot]")', soft_wrap=True
+        )
 
 
 def bill(run: Run) -> None:
     """What each layer of a protocol run cost, and all of them."""
-    columns = ("layer", "energy mJ", "sending mJ", "computing mJ", "latency ms", "experts", "relevance", "short", "gap %")
+    columns = (
+        "layer",
+        "energy mJ",
+        "sending mJ",
+        "computing mJ",
+        "latency ms",
+        "experts",
+        "relevance",
+        "short",
+        "gap %",
+    )
     table = new_table(*columns, right=columns)
     for layer in run.layers:
         table.add_row(
@@ -172,21 +195,38 @@ def bill(run: Run) -> None:
         f"{1e3 * run.total('computation_j'):.4g}", f"{1e3 * run.total('latency_s'):.4g}",
     )  # fmt: skip
     show(table)
-    accuracy = "no labels, so no accuracy" if run.accuracy is None else f"accuracy {100 * run.accuracy:.2f} %"
+    accuracy = (
+        "no labels, so no accuracy"
+        if run.accuracy is None
+        else f"accuracy {100 * run.accuracy:.2f} %"
+    )
     rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
-    print(f"{run.preset}, {run.scheduler}: {accuracy}; {run.layers[0].tokens} tokens, {rounds_s:.0f} rounds/s")
+    print(
+        f"{run.preset}, {run.scheduler}: {accuracy}; {run.layers[0].tokens} tokens, {rounds_s:.0f} rounds/s"
+    )
 
 
-def frontier(points: Sequence[Point]) -> None:
+def frontier(points: Sequence[FrontierPoint]) -> None:
     """Every setting of every scheduler; those on its front are marked."""
-    numbers = ("front", "gamma0", "z", "D", "energy a token uJ", "accuracy %", "relevance", "latency ms")
+    numbers = (
+        "front",
+        "gamma0",
+        "z",
+        "D",
+        "energy a token uJ",
+        "accuracy %",
+        "relevance",
+        "latency ms",
+    )
     table = new_table("scheduler", *numbers, right=numbers)
     previous = None
     for p in points:
         if previous not in (None, p.scheduler):
             table.add_section()
         previous = p.scheduler
-        accuracy = "" if p.accuracy is None else with_interval(p.accuracy, p.accuracy_ci95, ".2f", 100)
+        accuracy = (
+            "" if p.accuracy is None else with_interval(p.accuracy, p.accuracy_ci95, ".2f", 100)
+        )
         table.add_row(
             p.scheduler, "*" if p.front else "", f"{p.gamma0:g}", f"{p.z:g}", str(p.max_experts),
             with_interval(p.energy_per_token_j, p.energy_ci95_j, ".4g", 1e6, ".2g"), accuracy, f"{p.relevance:.3f}",
@@ -195,15 +235,21 @@ def frontier(points: Sequence[Point]) -> None:
     show(table)
 
 
-def with_interval(mean: float, ci95: float | None, digits: str, factor: float = 1.0, less: str = "") -> str:
+def with_interval(
+    mean: float, ci95: float | None, digits: str, factor: float = 1.0, less: str = ""
+) -> str:
     """A mean with half the width of its interval, if that is known, times a factor; `less` is the format of the latter."""
-    return f"{factor * mean:{digits}}" + ("" if ci95 is None else f" ± {factor * ci95:{less or digits}}")
+    return f"{factor * mean:{digits}}" + (
+        "" if ci95 is None else f" ± {factor * ci95:{less or digits}}"
+    )
 
 
 def prepare(problem: str) -> None:
     """Make the kernels of a problem ready; on a terminal, say so if it takes longer than a second."""
     console = Console(stderr=True)
-    status = console.status("loading DES; it is compiled once per installation, which takes half a minute ...")
+    status = console.status(
+        "loading DES; it is compiled once per installation, which takes half a minute ..."
+    )
     timer = threading.Timer(SHOW_AFTER_S, status.start) if console.is_terminal else None
     if timer:
         timer.start()
@@ -233,12 +279,16 @@ def log() -> Callable[..., None]:
         if not last and printed is not None and energy_j == printed[0] and now - when < LOG_EVERY_S:
             return
         if printed is None:
-            console.print(f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True)
+            console.print(
+                f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True
+            )
         when, printed = now, (energy_j, bound_j)
         gap = None if energy_j is None else relative_gap(energy_j, bound_j)
         cells = ["-" if v is None else f"{v:.9g}" for v in (energy_j, bound_j)]
         percent = "-" if gap is None else f"{100 * gap:.7f}"
-        console.print(f"{now - started:>9.3f} {cells[0]:>14} {cells[1]:>14} {percent:>11}", soft_wrap=True)
+        console.print(
+            f"{now - started:>9.3f} {cells[0]:>14} {cells[1]:>14} {percent:>11}", soft_wrap=True
+        )
 
     return row
 

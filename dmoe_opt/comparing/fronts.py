@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.comparing.rows import grouped
-from dmoe_opt.comparing.schedulers import Point
+from dmoe_opt.comparing.schedulers import FrontierPoint
 from dmoe_opt.data import files
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 
 FRONTIER = "frontier.csv"
 LESS_ENERGY_MORE_WORTH = (False, True)
@@ -40,7 +40,7 @@ class Front:
     reference_worth: float
 
 
-def read_frontier(folder: str | os.PathLike[str]) -> list[Point]:
+def read_frontier(folder: str | os.PathLike[str]) -> list[FrontierPoint]:
     """The points in `frontier.csv` of a folder.
 
     Raises
@@ -53,26 +53,40 @@ def read_frontier(folder: str | os.PathLike[str]) -> list[Point]:
         table = csv.DictReader(files.read(path).decode().splitlines())
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8: {error.reason}") from None
-    names = [field.name for field in fields(Point)]
+    names = [field.name for field in fields(FrontierPoint)]
     if missing := [name for name in names if name not in (table.fieldnames or [])]:
-        raise InputError(f"{path}: line 1: {missing[0]} is missing; allowed: a column of each of {', '.join(names)}")
+        raise InputError(
+            f"{path}: line 1: {missing[0]} is missing; allowed: a column of each of {', '.join(names)}"
+        )
     points = []
     for row in table:
         for name in names:
-            if row[name] is None or str(row[name]).strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
-                raise InputError(f"{path}: line {table.line_num}: {name} = {row[name]!r}; allowed: finite numbers")
+            if row[name] is None or str(row[name]).strip().lower().lstrip("+-") in (
+                "nan",
+                "inf",
+                "infinity",
+            ):
+                raise InputError(
+                    f"{path}: line {table.line_num}: {name} = {row[name]!r}; allowed: finite numbers"
+                )
         try:
-            points.append(msgspec.convert({name: row[name] or None for name in names}, Point, strict=False))
+            points.append(
+                msgspec.convert(
+                    {name: row[name] or None for name in names}, FrontierPoint, strict=False
+                )
+            )
         except msgspec.ValidationError as error:
             complaint, _, where = str(error).partition(" - at `$.")
             name, wanted = where.rstrip("`"), complaint.split("`")[1]
-            raise InputError(f"{path}: line {table.line_num}: {name} = {row.get(name)!r}; allowed: {wanted}") from None
+            raise InputError(
+                f"{path}: line {table.line_num}: {name} = {row.get(name)!r}; allowed: {wanted}"
+            ) from None
     if not points:
         raise InputError(f"{path}: holds no setting; allowed: at least one line below the header")
     return points
 
 
-def with_fronts(points: Sequence[Point]) -> list[Point]:
+def with_fronts(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
     """The points of every scheduler by energy, marked where no other of it is as accurate for less energy."""
     found = []
     for mine in grouped((p.scheduler, p) for p in points).values():
@@ -82,14 +96,17 @@ def with_fronts(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _costs(points: Sequence[Point]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _costs(points: Sequence[FrontierPoint]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     return np.array([(p.energy_per_token_j, p.worth) for p in points])
 
 
-def fronts(points: Sequence[Point]) -> list[Front]:
+def fronts(points: Sequence[FrontierPoint]) -> list[Front]:
     """The front of every scheduler and its hypervolume."""
     energy, worth = _costs(points).T
-    reference = float(energy.max() + MARGIN * np.ptp(energy)), float(worth.min() - MARGIN * np.ptp(worth))
+    reference = (
+        float(energy.max() + MARGIN * np.ptp(energy)),
+        float(worth.min() - MARGIN * np.ptp(worth)),
+    )
     box = (reference[0] - energy.min()) * (worth.max() - reference[1])
     found = []
     for scheduler, mine in grouped((p.scheduler, p) for p in with_fronts(points)).items():

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmoe_opt.answer.result import BOUND_NOISE, Result, mean_relevance, relative_gap
-from dmoe_opt.comparing.rows import Row, as_csv
+from dmoe_opt.answer.result import Result, relative_gap
+from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data import files
-from dmoe_opt.data.instance import Instance, SelectionProblem
-from dmoe_opt.data.validate import InputError
-from dmoe_opt.solving import look_up, methods, solve
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.errors import InputError
+from dmoe_opt.method_table import look_up, methods
+from dmoe_opt.solving import solve
 
 BEST_KNOWN = "best_known.json"
 REFUSED = "refused"
@@ -23,15 +26,39 @@ Data = Instance | SelectionProblem | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
+class MethodRow:
+    """One method on one instance.
+
+    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
+    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
+    """
+
+    instance: str
+    tokens: int
+    experts: int
+    max_experts: int
+    method: str
+    status: str
+    energy_j: float | None
+    bound_j: float | None
+    gap: float | None
+    relevance: float | None
+    shortfall: int
+    wall_s: float | None
+    nodes: int | None
+    message: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The rows of a comparison, in the order of instances and methods."""
 
     problem: str
-    rows: Sequence[Row]
+    rows: Sequence[MethodRow]
 
     def csv(self) -> str:
         """The rows as comma-separated text with a header."""
-        return as_csv(self.rows)
+        return as_csv(self.rows, MethodRow)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `comparison.csv` into a folder, which is made if need be; returns the paths of what was written."""
@@ -49,7 +76,9 @@ def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
         if path.is_dir():
             inside = _files(path.glob("*")) or _files(path.glob("*/*"))
             if not inside:
-                raise InputError(f"{path}: holds no .json or .npz file; allowed: a folder of instances")
+                raise InputError(
+                    f"{path}: holds no .json or .npz file; allowed: a folder of instances"
+                )
             found += inside
         else:
             found.append(path)
@@ -103,7 +132,11 @@ def compare(
     topk: feasible, 4.222 mJ, gap 37.4%
     """
     todo: list[Instance | SelectionProblem | Path] = []
-    several = [instances] if isinstance(instances, Instance | SelectionProblem | str | os.PathLike) else instances
+    several = (
+        [instances]
+        if isinstance(instances, Instance | SelectionProblem | str | os.PathLike)
+        else instances
+    )
     for item in several:
         if isinstance(item, Instance | SelectionProblem):
             todo.append(item)
@@ -114,7 +147,7 @@ def compare(
     loaded = [files.load(item) if isinstance(item, Path) else item for item in todo]
     plan = [(data, list(methods or default_methods(problem, data))) for data in loaded]
     runs = sum(len(names) for _, names in plan)
-    rows: list[Row] = []
+    rows: list[MethodRow] = []
     done = 0
     for data, names in plan:
         results: list[Result | str] = []
@@ -130,7 +163,9 @@ def compare(
     return Comparison(problem, rows)
 
 
-def rows_of(data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]) -> list[Row]:
+def rows_of(
+    data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]
+) -> list[MethodRow]:
     """A row for each result, or for the words of one who refused; gaps are to the best bound among the results."""
     answers = [r for r in results if isinstance(r, Result)]
     best = max((r.bound_j for r in answers if r.bound_j is not None), default=None)
@@ -138,20 +173,20 @@ def rows_of(data: Instance | SelectionProblem, names: Sequence[str], results: Se
     for name, result in zip(names, results, strict=True):
         common = (data.name, data.num_tokens, data.num_experts, data.max_experts, name)
         if isinstance(result, str):
-            rows.append(Row(*common, REFUSED, None, None, None, None, 0, None, None, result))
+            rows.append(MethodRow(*common, REFUSED, None, None, None, None, 0, None, None, result))
             continue
         objective = result.objective_j
         message = result.message
         if objective is not None and best is not None and best > objective * (1 + BOUND_NOISE):
             message = f"below the bound {best:.9g} J of another method: one of the two is wrong"
         rows.append(
-            Row(
+            MethodRow(
                 *common,
                 status=str(result.status),
                 energy_j=objective,
                 bound_j=result.bound_j,
                 gap=None if objective is None else relative_gap(objective, best),
-                relevance=mean_relevance(data, result),
+                relevance=result.mean_relevance,
                 shortfall=len(result.shortfall),
                 wall_s=result.wall_s,
                 nodes=result.stats.get("nodes"),

@@ -8,8 +8,9 @@ from itertools import count
 
 import numpy as np
 
-from dmoe_opt.comparing.intervals import half_width
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.comparing.rows import half_width
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.models import offload_pyomo
 from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
@@ -75,7 +76,9 @@ def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Calla
         agents[name].require(scenario)
         return lambda seed: agents[name].act
     if name == SAC:
-        raise InputError('policy = "sac" needs a trained agent; allowed: a preset that has one, or a file of `offload train`')
+        raise InputError(
+            'policy = "sac" needs a trained agent; allowed: a preset that has one, or a file of `offload train`'
+        )
     if name not in RULES:
         raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC]), OPTIMUM]))
     return RULES[name]
@@ -86,7 +89,9 @@ def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
     whole = offload_pyomo.solve(episode, time_limit=time_limit)
     if whole.proven:
         return whole
-    bounds = [b for b in (whole.bound, offload_pyomo.solve(episode, relax=True).bound) if b is not None]
+    bounds = [
+        b for b in (whole.bound, offload_pyomo.solve(episode, relax=True).bound) if b is not None
+    ]
     least = min(bounds, default=None)
     if least is not None and whole.return_ is not None:
         least = max(least, whole.return_)  # below only by rounding
@@ -133,7 +138,9 @@ def fates(episode: Episode, choice: Whole) -> list[Fate]:
                 expert=None if lost or a == experts else a,
                 duration_s=None if lost else float(episode.duration_s[n, a]),
                 quality=0.0 if lost else float(episode.quality[n, a]),
-                energy_j=0.0 if lost else float(episode.communication_j[n, a] + episode.computation_j[n, a]),
+                energy_j=0.0
+                if lost
+                else float(episode.communication_j[n, a] + episode.computation_j[n, a]),
                 reward=float(episode.loss_reward[n] if lost else episode.reward[n, a]),
             )
         )
@@ -149,12 +156,16 @@ def baselines(
         if progress:
             progress(number, len(episodes))
         bounds.append(_known(offload_pyomo.solve(episode, relax=True).bound))
-    return float(np.mean(bounds)), {name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()}
+    return float(np.mean(bounds)), {
+        name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()
+    }
 
 
 def _known(bound: float | None) -> float:
     if bound is None:
-        raise InputError("the solver gave no bound on the optimum; allowed: episodes that fit into memory")
+        raise InputError(
+            "the solver gave no bound on the optimum; allowed: episodes that fit into memory"
+        )
     return bound
 
 

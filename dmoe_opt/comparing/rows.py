@@ -5,41 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method on one instance.
-
-    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
-    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
-    """
-
-    instance: str
-    tokens: int
-    experts: int
-    max_experts: int
-    method: str
-    status: str
-    energy_j: float | None
-    bound_j: float | None
-    gap: float | None
-    relevance: float | None
-    shortfall: int
-    wall_s: float | None
-    nodes: int | None
-    message: str
-
-
-def as_csv(rows: Sequence[Any]) -> str:
-    """Rows of one dataclass as comma-separated text with a header."""
+def as_csv(rows: Sequence[Any], kind: type) -> str:
+    """Rows of the dataclass `kind` as comma-separated text; the header stands there without rows as well."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(rows[0] if rows else Row)], lineterminator="\n")
+    writer = csv.DictWriter(text, [f.name for f in fields(kind)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
@@ -51,3 +31,10 @@ def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
     for key, value in items:
         groups.setdefault(key, []).append(value)
     return groups
+
+
+def half_width(values: NDArray[np.float64]) -> float | None:
+    """Half the 95 % confidence interval of a mean (Student's t); None for a single value, which says nothing of it."""
+    if len(values) < 2:
+        return None
+    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmoe_opt.comparing.intervals import half_width
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.comparing.rows import half_width
+from dmoe_opt.errors import InputError
 from dmoe_opt.layers import protocol
 
 SCHEDULERS = ("jesa", "homogeneous", "des", "topk", "relaxed", "dense")
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontierPoint:
     """One setting of a scheduler over seeds: means, and half the width of 95 % confidence intervals (Student's t).
 
     `accuracy` is None without a task; `front` says that no other setting of this scheduler is as accurate for less
@@ -53,7 +53,7 @@ def frontier(
     num_tokens: int | None = None,
     layers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Point]:
+) -> list[FrontierPoint]:
     """Run every setting on the same seeds.
 
     `homogeneous` has no gamma0, Top-k neither that nor z, `dense` none of the three: each is run once per setting it has.
@@ -70,7 +70,12 @@ def frontier(
     >>> [(point.scheduler, point.z) for point in points]
     [('jesa', 0.5), ('jesa', 1.0), ('topk', 1.0)]
     """
-    for name, values in (("schedulers", schedulers), ("gamma0", gamma0), ("z", z), ("max_experts", max_experts)):
+    for name, values in (
+        ("schedulers", schedulers),
+        ("gamma0", gamma0),
+        ("z", z),
+        ("max_experts", max_experts),
+    ):
         if not len(values):
             raise InputError(f"{name} is empty; allowed: at least one value")
     settings = [s for name in schedulers for s in _settings(name, gamma0, z, max_experts)]
@@ -82,11 +87,22 @@ def frontier(
                 progress(number * seeds + seed, len(settings) * seeds)
             runs.append(
                 protocol.run(
-                    preset, scheduler, gamma0=gamma, z=height, max_experts=most, seed=seed, num_tokens=num_tokens, layers=layers
+                    preset,
+                    scheduler,
+                    gamma0=gamma,
+                    z=height,
+                    max_experts=most,
+                    seed=seed,
+                    num_tokens=num_tokens,
+                    layers=layers,
                 )
             )
         points.append(_point(scheduler, gamma, height, most, runs))
-    return [point for name in schedulers for point in _with_front([p for p in points if p.scheduler == name])]
+    return [
+        point
+        for name in schedulers
+        for point in _with_front([p for p in points if p.scheduler == name])
+    ]
 
 
 def _settings(
@@ -97,14 +113,18 @@ def _settings(
     if scheduler == "topk":
         return [(scheduler, 1.0, 1.0, most) for most in max_experts]
     if scheduler == "homogeneous":
-        return [(scheduler, 1.0, height, most) for height, most in itertools.product(z, max_experts)]
+        return [
+            (scheduler, 1.0, height, most) for height, most in itertools.product(z, max_experts)
+        ]
     return [(scheduler, *rest) for rest in itertools.product(gamma0, z, max_experts)]
 
 
-def _point(scheduler: str, gamma0: float, z: float, max_experts: int, runs: list[protocol.Run]) -> Point:
+def _point(
+    scheduler: str, gamma0: float, z: float, max_experts: int, runs: list[protocol.Run]
+) -> FrontierPoint:
     energy = np.array([run.total("energy_j") / max(run.layers[0].tokens, 1) for run in runs])
     accuracy = np.array([run.accuracy for run in runs if run.accuracy is not None])
-    return Point(
+    return FrontierPoint(
         scheduler=scheduler,
         gamma0=gamma0,
         z=z,
@@ -119,7 +139,7 @@ def _point(scheduler: str, gamma0: float, z: float, max_experts: int, runs: list
     )
 
 
-def _with_front(points: list[Point]) -> list[Point]:
+def _with_front(points: list[FrontierPoint]) -> list[FrontierPoint]:
     """Points of one scheduler by energy, those on its front marked: by accuracy, or by relevance without a task."""
     best = -np.inf
     found = []

@@ -17,10 +17,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dmoe_opt.data.formats import ROUND, SELECTION, SOLUTION, VERSION, RadioFields, Solution, read_fields
-from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.formats import (
+    ROUND,
+    SELECTION,
+    SOLUTION,
+    VERSION,
+    RadioFields,
+    Solution,
+    read_fields,
+)
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 
 
 def instances_folder() -> Path:
@@ -42,7 +52,9 @@ def resolve(path_or_name: str | os.PathLike[str]) -> Path:
         path = Path(path_or_name)
         there = path.exists()
     except TypeError:
-        raise fail("path", path_or_name, "the path of a file, or the name of a committed instance") from None
+        raise fail(
+            "path", path_or_name, "the path of a file, or the name of a committed instance"
+        ) from None
     except (OSError, ValueError):  # a name that no file can have
         there = False
     known = instance_files()
@@ -65,7 +77,9 @@ def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
     """
     data = _read(resolve(path_or_name))
     if isinstance(data, Solution):
-        raise InputError(f'{path_or_name}: format = "{SOLUTION}"; allowed: "{ROUND}" or "{SELECTION}"')
+        raise InputError(
+            f'{path_or_name}: format = "{SOLUTION}"; allowed: "{ROUND}" or "{SELECTION}"'
+        )
     return data
 
 
@@ -98,7 +112,12 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
     """
     if isinstance(data, Instance | SelectionProblem):
         fields = _fields_of(data)
-        write(path, _npz(fields) if Path(path).suffix == ".npz" else msgspec.json.encode(fields, enc_hook=_listed) + b"\n")
+        write(
+            path,
+            _npz(fields)
+            if Path(path).suffix == ".npz"
+            else msgspec.json.encode(fields, enc_hook=_listed) + b"\n",
+        )
     elif isinstance(data, Solution) or hasattr(data, "solution"):
         solution = data if isinstance(data, Solution) else data.solution()
         write(path, msgspec.json.encode(solution) + b"\n")
@@ -110,7 +129,13 @@ def require_place(path: str | os.PathLike[str]) -> None:
     """Raise `InputError` if a file cannot be put there, before the work whose result it shall hold."""
     try:
         target = Path(os.path.realpath(path))
-        reason = "it is a folder" if target.is_dir() else "" if target.parent.is_dir() else "No such file or directory"
+        reason = (
+            "it is a folder"
+            if target.is_dir()
+            else ""
+            if target.parent.is_dir()
+            else "No such file or directory"
+        )
     except (OSError, ValueError) as error:
         reason = str(error)
     if reason or not str(path):
@@ -122,7 +147,9 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(
+            f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}"
+        ) from None
     return Path(path)
 
 
@@ -141,7 +168,9 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
         if not str(path):
             raise ValueError("the name is empty")
         target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():  # a pipe or device cannot be replaced
+        if (
+            target.exists() and not target.is_file() and not target.is_dir()
+        ):  # a pipe or device cannot be replaced
             target.write_bytes(content)
             return
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
@@ -166,17 +195,32 @@ def _listed(value: object) -> object:
 
 
 def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
-    common = {"name": data.name, "meta": data.meta, "max_experts": data.max_experts, "on_shortfall": data.on_shortfall}
+    common = {
+        "name": data.name,
+        "meta": data.meta,
+        "max_experts": data.max_experts,
+        "on_shortfall": data.on_shortfall,
+    }
     if isinstance(data, SelectionProblem):
         arrays = {"scores": data.scores, "cost": data.cost, "threshold": data.threshold}
         if not data.usable.all():
             arrays["usable"] = data.usable  # type: ignore[assignment]
         return {"format": SELECTION, "version": VERSION, **common, **arrays}
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
-    fields = {"format": ROUND, "version": VERSION, **common, "tokens": tokens, "compute_energy": data.compute_energy}
+    fields = {
+        "format": ROUND,
+        "version": VERSION,
+        **common,
+        "tokens": tokens,
+        "compute_energy": data.compute_energy,
+    }
     if data.radio is None:
-        return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}  # a dead link is inf inside
-    return fields | {"radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}}
+        return fields | {
+            "link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)
+        }  # a dead link is inf inside
+    return fields | {
+        "radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
+    }
 
 
 def _npz(fields: dict[str, Any]) -> bytes:
@@ -225,4 +269,6 @@ def _build(fields: dict[str, Any] | Solution) -> Instance | SelectionProblem | S
     radio = fields.pop("radio", None)
     if (radio is None) == (fields.get("link_energy") is None):
         raise InputError("has radio and link_energy both or neither; allowed: exactly one of them")
-    return Instance(radio=None if radio is None else Radio(**radio), **fields.pop("tokens"), **fields)
+    return Instance(
+        radio=None if radio is None else Radio(**radio), **fields.pop("tokens"), **fields
+    )

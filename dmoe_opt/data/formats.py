@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 
 VERSION = 1
 ROUND, SELECTION, SOLUTION = "dmoe-opt/round", "dmoe-opt/selection", "dmoe-opt/solution"
@@ -118,7 +119,11 @@ def _parse(content: bytes) -> dict[str, Any] | Solution:
     if isinstance(fields, Solution):
         return fields
     return {
-        name: ({n: getattr(value, n) for n in value.__struct_fields__} if isinstance(value, _Fields) else value)
+        name: (
+            {n: getattr(value, n) for n in value.__struct_fields__}
+            if isinstance(value, _Fields)
+            else value
+        )
         for name in fields.__struct_fields__
         for value in (getattr(fields, name),)
     }
@@ -154,14 +159,22 @@ def _explain(content: bytes, complaint: str) -> str:
             value = value[int(key)] if isinstance(value, list) else value[key]
     except (KeyError, IndexError, ValueError, TypeError):
         return f"{path or 'the document'}: {what}"
-    return str(fail(path or "the document", value, re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", "")))
+    return str(
+        fail(
+            path or "the document",
+            value,
+            re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", ""),
+        )
+    )
 
 
 def _not_finite(value: object, path: str = "") -> tuple[str, float] | None:
     if isinstance(value, float) and not np.isfinite(value):
         return path, value
     if isinstance(value, dict):
-        items: list[tuple[str, object]] = [(f"{path}.{k}" if path else str(k), v) for k, v in value.items()]
+        items: list[tuple[str, object]] = [
+            (f"{path}.{k}" if path else str(k), v) for k, v in value.items()
+        ]
     elif isinstance(value, list):
         items = [(f"{path}[{i}]", v) for i, v in enumerate(value)]
     else:
@@ -207,12 +220,17 @@ def _unpack(content: bytes) -> dict[str, Any]:
             fields.setdefault(head, {})[tail] = value
         else:
             fields[name] = value
-    given: list[tuple[str, type[_Fields]]] = [("", kind), *((h, p) for h, p in parts.items() if h in fields)]
+    given: list[tuple[str, type[_Fields]]] = [
+        ("", kind),
+        *((h, p) for h, p in parts.items() if h in fields),
+    ]
     for head, part in given:
         have = fields[head] if head else fields
         missing = next((n for n in _required(part) if n not in have), None)
         if missing:
-            raise InputError(f"{head + '.' if head else ''}{missing} is missing; allowed: it must be given")
+            raise InputError(
+                f"{head + '.' if head else ''}{missing} is missing; allowed: it must be given"
+            )
     if "meta" in fields:
         fields["meta"] = decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
     return fields

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
+from dmoe_opt.errors import InputError
 
 DEAD_LINK_J = 1e9
 """A link on which one token would cost more than this many joules counts as one that cannot be used."""
@@ -32,6 +33,7 @@ class Radio:
     Raises
     ------
     InputError
+    InputError
         If a value is not finite, has the wrong sign, or the gains are not of shape (K, K, M).
 
     Examples
@@ -55,7 +57,8 @@ class Radio:
     def __post_init__(self) -> None:
         gains = validate.real_array("radio.gains", self.gains, (None, None, None))
         if gains.shape[0] != gains.shape[1]:
-            raise validate.InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
+            raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
+            raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
         object.__setattr__(self, "gains", gains)
         for field in ("bandwidth_hz", "power_w", "noise_w", "payload_bits"):
             object.__setattr__(self, field, validate.real(f"radio.{field}", getattr(self, field)))
@@ -73,7 +76,9 @@ class Radio:
         Twice that with `round_trip`; inf where a link cannot be used; 0 on the diagonal, which needs no link.
         """
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            energy = (self.power_w * self.payload_bits * (2.0 if self.round_trip else 1.0)) / self.rate_bit_s()
+            energy = (
+                self.power_w * self.payload_bits * (2.0 if self.round_trip else 1.0)
+            ) / self.rate_bit_s()
         energy[~(energy <= DEAD_LINK_J)] = np.inf
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0

@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-class InputError(ValueError):
-    """Bad input from a user or a file, told in one line.
-
-    Examples
-    --------
-    >>> import dmoe_opt
-    >>> dmoe_opt.SelectionProblem(scores=[[1.5]], cost=[[1.0]], threshold=0.5, max_experts=1)
-    Traceback (most recent call last):
-    dmoe_opt.data.validate.InputError: scores[0][0] = 1.5; allowed: finite numbers in [0, 1]
-    """
+from dmoe_opt.errors import InputError
 
 
 def _shorten(value: object, most: int = 60) -> str:
@@ -53,13 +43,17 @@ def _ragged(field: str, value: object) -> InputError | None:
     for i, length in enumerate(lengths):
         if length != lengths[0]:
             have = f"{length} entries" if length >= 0 else "a single value"
-            return InputError(f"{field}[{i}] has {have}; allowed: as many as {field}[0], which has {lengths[0]}")
+            return InputError(
+                f"{field}[{i}] has {have}; allowed: as many as {field}[0], which has {lengths[0]}"
+            )
     for i, row in enumerate(value):
         if (error := _ragged(f"{field}[{i}]", row)) is not None:
             return error
     return next(
         (
-            InputError(f"{field}[{i}] has {len(row)} rows of another length than {field}[0]; allowed: a full array")
+            InputError(
+                f"{field}[{i}] has {len(row)} rows of another length than {field}[0]; allowed: a full array"
+            )
             for i, row in enumerate(value)
             if np.shape(row) != np.shape(value[0])
         ),
@@ -79,7 +73,9 @@ def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
 def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
     if array.size == 0 and array.ndim < len(shape):  # [] stands for an array without rows
         array = array.reshape(tuple(0 if n is None else n for n in (0, *shape[1:])))
-    fits = array.ndim == len(shape) and all(n is None or n == have for n, have in zip(shape, array.shape, strict=True))
+    fits = array.ndim == len(shape) and all(
+        n is None or n == have for n, have in zip(shape, array.shape, strict=True)
+    )
     if not fits:
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         have = " x ".join(map(str, array.shape)) or "a single value"
@@ -88,10 +84,18 @@ def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> N
 
 
 def real_array(
-    field: str, value: object, shape: tuple[int | None, ...], most: float = math.inf, least: float = 0.0
+    field: str,
+    value: object,
+    shape: tuple[int | None, ...],
+    most: float = math.inf,
+    least: float = 0.0,
 ) -> NDArray[np.float64]:
     """A read-only float64 array of finite numbers in [least, most]; None in `shape` leaves that length free."""
-    allowed = f"finite numbers >= {least:g}" if most == math.inf else f"finite numbers in [{least:g}, {most:g}]"
+    allowed = (
+        f"finite numbers >= {least:g}"
+        if most == math.inf
+        else f"finite numbers in [{least:g}, {most:g}]"
+    )
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     with np.errstate(over="ignore"):
         array = frozen(array, np.float64)
@@ -102,7 +106,9 @@ def real_array(
     return array
 
 
-def whole_array(field: str, value: object, shape: tuple[int | None, ...], below: int) -> NDArray[np.int64]:
+def whole_array(
+    field: str, value: object, shape: tuple[int | None, ...], below: int
+) -> NDArray[np.int64]:
     """A read-only int64 array of whole numbers in 0..below-1."""
     allowed = f"whole numbers in 0..{below - 1}"
     array = _shaped(field, _as_array(field, value, "iu", allowed), shape)
@@ -122,7 +128,9 @@ def flags(field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.bool_
 def real(field: str, value: object, positive: bool = True) -> float:
     """A finite number, > 0 or >= 0."""
     allowed = "a finite number > 0" if positive else "a finite number >= 0"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
         raise fail(field, value, allowed)
     try:
         number = float(value)
@@ -166,7 +174,9 @@ def plain(field: str, value: object, depth: int = 0) -> Any:
     if depth > 50:
         raise fail(field, value, "at most 50 levels of nesting")
     if isinstance(value, dict):
-        return {word(f"{field} key", k): plain(f"{field}.{k}", v, depth + 1) for k, v in value.items()}
+        return {
+            word(f"{field} key", k): plain(f"{field}.{k}", v, depth + 1) for k, v in value.items()
+        }
     if isinstance(value, list | tuple):
         return [plain(f"{field}[{i}]", v, depth + 1) for i, v in enumerate(value)]
     if isinstance(value, str):

@@ -17,7 +17,10 @@ LEAST_DISTANCE = 0.02
 
 
 def rayleigh_gains(
-    rng: np.random.Generator, num_experts: int, num_subcarriers: int, mean_gain: float | NDArray[np.float64]
+    rng: np.random.Generator,
+    num_experts: int,
+    num_subcarriers: int,
+    mean_gain: float | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
 
@@ -66,7 +69,11 @@ def log_distance_gains(
     offset = positions[:, None] - positions
     distance = np.maximum(np.hypot(offset[..., 0], offset[..., 1]), LEAST_DISTANCE)
     above = np.triu(rng.normal(0.0, shadowing_db, (num_experts, num_experts)), 1)
-    mean = reference_gain * (distance / REFERENCE_DISTANCE) ** -exponent * 10.0 ** ((above + above.T) / 10.0)
+    mean = (
+        reference_gain
+        * (distance / REFERENCE_DISTANCE) ** -exponent
+        * 10.0 ** ((above + above.T) / 10.0)
+    )
     np.fill_diagonal(mean, 0.0)
     return np.asarray(mean)
 
@@ -79,23 +86,33 @@ def with_interference(
     I_m / N0 is exponential with mean `interference_to_noise`, independent over subcarriers: a far Rayleigh-fading
     transmitter. It raises the noise of subcarrier m; since a radio has one noise power, the gains carry it.
     """
-    return np.asarray(gains / (1.0 + interference_to_noise * rng.standard_exponential(gains.shape[2])))
+    return np.asarray(
+        gains / (1.0 + interference_to_noise * rng.standard_exponential(gains.shape[2]))
+    )
 
 
-def _scaled(power: NDArray[np.float64], mean_gain: float | NDArray[np.float64]) -> NDArray[np.float64]:
+def _scaled(
+    power: NDArray[np.float64], mean_gain: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     gains = np.asarray(mean_gain)[..., None] * power
     nodes = np.arange(len(gains))
     gains[nodes, nodes] = 0.0
     return np.asarray(gains)
 
 
-def estimate(rng: np.random.Generator, gains: NDArray[np.float64], error: float) -> NDArray[np.float64]:
+def estimate(
+    rng: np.random.Generator, gains: NDArray[np.float64], error: float
+) -> NDArray[np.float64]:
     """Gains that a scheduler believes in when a share `error` of the channel's variance is unknown, shape (K, K, M).
 
     Amplitudes h of a link with mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex
     Gaussian of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
     """
     phase = rng.uniform(0.0, 2.0 * np.pi, gains.shape)
-    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(error / 2.0 * gains.mean(axis=2, keepdims=True))
+    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(
+        error / 2.0 * gains.mean(axis=2, keepdims=True)
+    )
     amplitude = np.sqrt((1.0 - error) * gains)
-    return np.asarray((amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2)
+    return np.asarray(
+        (amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2
+    )

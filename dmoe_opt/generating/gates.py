@@ -27,13 +27,17 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def normalised_sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sigmoid of every logit, divided by their sum, as in DeepSeek-V3."""
-    return softmax(-np.logaddexp(0.0, -logits))  # the softmax of log-sigmoids; a sum of tiny sigmoids cannot vanish
+    return softmax(
+        -np.logaddexp(0.0, -logits)
+    )  # the softmax of log-sigmoids; a sum of tiny sigmoids cannot vanish
 
 
 GATES = {"softmax": softmax, "sigmoid": normalised_sigmoid}
 
 
-def random_logits(rng: np.random.Generator, num_tokens: int, num_experts: int, spread: float) -> NDArray[np.float64]:
+def random_logits(
+    rng: np.random.Generator, num_tokens: int, num_experts: int, spread: float
+) -> NDArray[np.float64]:
     """Normal logits with standard deviation `spread` and a bias per expert (gates have favourites), shape (T, K)."""
     bias = rng.normal(0.0, spread / 4.0, num_experts)
     return np.asarray(rng.normal(0.0, spread, (num_tokens, num_experts)) + bias)
@@ -42,10 +46,16 @@ def random_logits(rng: np.random.Generator, num_tokens: int, num_experts: int, s
 def best_sum(scores: NDArray[np.float64], max_experts: int) -> NDArray[np.float64]:
     """Sum of the `max_experts` largest scores of every token, shape (T,)."""
     keep = min(max_experts, scores.shape[1])
-    return np.asarray(np.partition(scores, scores.shape[1] - keep, axis=1)[:, scores.shape[1] - keep :].sum(axis=1))
+    return np.asarray(
+        np.partition(scores, scores.shape[1] - keep, axis=1)[:, scores.shape[1] - keep :].sum(
+            axis=1
+        )
+    )
 
 
-def share_threshold(scores: NDArray[np.float64], max_experts: int, share: float) -> NDArray[np.float64]:
+def share_threshold(
+    scores: NDArray[np.float64], max_experts: int, share: float
+) -> NDArray[np.float64]:
     """Thresholds at a share of what the best `max_experts` experts reach, rounded down to the grid, shape (T,)."""
     return floor_to_grid(best_sum(scores, max_experts) * share)
 

@@ -18,11 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
-from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import Radio
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating import gates
-from dmoe_opt.generating.fading import log_distance_gains, rayleigh_gains, tapped_gains, with_interference
+from dmoe_opt.generating.fading import (
+    log_distance_gains,
+    rayleigh_gains,
+    tapped_gains,
+    with_interference,
+)
 
 COST_UNIT_J = 2.0**-10
 """Joules of a cost of 1 in the knapsack families; about a millijoule, and a power of two so that sums stay exact."""
@@ -131,16 +137,26 @@ def draw_radio(
     mean_gain: float | NDArray[np.float64] = reference_gain
     if path_loss_exponent or shadowing_db:
         positions = rng.random((num_experts, 2))
-        mean_gain = log_distance_gains(rng, positions, reference_gain, path_loss_exponent, shadowing_db)
+        mean_gain = log_distance_gains(
+            rng, positions, reference_gain, path_loss_exponent, shadowing_db
+        )
     if fading == "rayleigh":
         gains = rayleigh_gains(rng, num_experts, num_subcarriers, mean_gain)
     elif taps > num_subcarriers:
-        raise validate.fail("taps", taps, f"a whole number from 1 to the number of subcarriers, {num_subcarriers}")
+        raise validate.fail(
+            "taps", taps, f"a whole number from 1 to the number of subcarriers, {num_subcarriers}"
+        )
     else:
         gains = tapped_gains(rng, num_experts, num_subcarriers, mean_gain, taps, tap_decay_db)
     if interference_db is not None:
         gains = with_interference(rng, gains, 10.0 ** (interference_db / 10.0))
-    return Radio(gains=gains, bandwidth_hz=bandwidth_hz, power_w=POWER_W, noise_w=NOISE_W, payload_bits=payload_bits)
+    return Radio(
+        gains=gains,
+        bandwidth_hz=bandwidth_hz,
+        power_w=POWER_W,
+        noise_w=NOISE_W,
+        payload_bits=payload_bits,
+    )
 
 
 def knapsack(
@@ -185,7 +201,13 @@ def knapsack(
 
 
 FADING = ("rayleigh", "tapped")
-FAMILIES = ("uncorrelated", "weakly-correlated", "strongly-correlated", "inverse-strongly-correlated", "subset-sum")
+FAMILIES = (
+    "uncorrelated",
+    "weakly-correlated",
+    "strongly-correlated",
+    "inverse-strongly-correlated",
+    "subset-sum",
+)
 
 NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "shadowing_db": 6.0}
 """5G New Radio at 30 kHz; a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them fill 20, 50 and
@@ -251,7 +273,11 @@ def options(preset: str) -> dict[str, Any]:
 
 @cache
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    return {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    return {
+        n: p.default
+        for n, p in inspect.signature(function).parameters.items()
+        if p.kind is p.KEYWORD_ONLY
+    }
 
 
 def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]:
@@ -292,8 +318,16 @@ def check_option(name: str, value: object) -> None:
             raise validate.fail(name, value, "two energies, the smaller first")
     elif name in RANGES:
         least, most = RANGES[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise validate.fail(name, value, f"{'decibels' if name.endswith('_db') else 'a number'} in [{least}, {most}]")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not least <= value <= most
+        ):
+            raise validate.fail(
+                name,
+                value,
+                f"{'decibels' if name.endswith('_db') else 'a number'} in [{least}, {most}]",
+            )
     elif name in ("share", "spread", "bandwidth_hz"):
         validate.real(name, value, positive=name == "bandwidth_hz")
     else:
@@ -321,7 +355,9 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
     function, given = _preset(preset)
     known = options(preset)
     if unknown := sorted(set(changes) - set(known)):
-        raise InputError(f"option {unknown[0]} is unknown to preset {preset}; allowed: {', '.join(known)}")
+        raise InputError(
+            f"option {unknown[0]} is unknown to preset {preset}; allowed: {', '.join(known)}"
+        )
     seed = validate.whole("seed", seed, least=0)
     for name, value in changes.items():
         check_option(name, value)

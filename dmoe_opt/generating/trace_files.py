@@ -14,11 +14,14 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.data import files, formats, validate
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating.traces import MOST_EXPERTS, Trace, scores_of_logits
 
 
-def load_trace(path: str | os.PathLike[str], *, gate: str | None = None, num_experts: int | None = None) -> Trace:
+def load_trace(
+    path: str | os.PathLike[str], *, gate: str | None = None, num_experts: int | None = None
+) -> Trace:
     """Read a trace from .npz (`scores` or `logits`) or JSON lines (`step`, `layer`, `ids`, `weights`).
 
     Parameters
@@ -51,7 +54,9 @@ def load_trace(path: str | os.PathLike[str], *, gate: str | None = None, num_exp
         raise InputError(f"{path}: {error}") from None
 
 
-def _of_arrays(arrays: dict[str, Any], gate: str | None, num_experts: int | None, name: str) -> Trace:
+def _of_arrays(
+    arrays: dict[str, Any], gate: str | None, num_experts: int | None, name: str
+) -> Trace:
     unknown = next((n for n in arrays if n not in ("scores", "logits", "experts_per_token")), None)
     if unknown is not None:
         raise InputError(f"{unknown} is unknown; allowed: scores or logits, and experts_per_token")
@@ -59,7 +64,10 @@ def _of_arrays(arrays: dict[str, Any], gate: str | None, num_experts: int | None
         raise InputError("has scores and logits both or neither; allowed: exactly one of them")
     if "logits" in arrays:
         gate = gate or "softmax"
-        scores, source = scores_of_logits(arrays["logits"], gate), f"{name}: {gate} of its router logits"
+        scores, source = (
+            scores_of_logits(arrays["logits"], gate),
+            f"{name}: {gate} of its router logits",
+        )
     elif gate is None:
         scores, source = arrays["scores"], f"{name}: gate scores"
     else:
@@ -88,7 +96,9 @@ def _of_lines(content: bytes, num_experts: int | None, name: str) -> Trace:
             per_token = per_token or len(line.ids)
             _check_line(line, per_token, num_experts or MOST_EXPERTS)
             if (line.step, line.layer) in lines:
-                raise InputError(f"step {line.step} of layer {line.layer} is there twice; allowed: one line for each")
+                raise InputError(
+                    f"step {line.step} of layer {line.layer} is there twice; allowed: one line for each"
+                )
         except InputError as error:
             raise InputError(f"line {number}: {error}") from None
         lines[line.step, line.layer] = line
@@ -96,13 +106,24 @@ def _of_lines(content: bytes, num_experts: int | None, name: str) -> Trace:
         raise InputError("is empty; allowed: a JSON object on every line")
     steps, layers = (sorted(set(numbers)) for numbers in zip(*lines, strict=True))
     if len(lines) < len(steps) * len(layers):
-        step, layer = next(place for place in itertools.product(steps, layers) if place not in lines)
-        raise InputError(f"step {step} of layer {layer} is missing; allowed: every step in every layer")
+        step, layer = next(
+            place for place in itertools.product(steps, layers) if place not in lines
+        )
+        raise InputError(
+            f"step {step} of layer {layer} is missing; allowed: every step in every layer"
+        )
     ordered = [lines[step, layer] for layer in layers for step in steps]
     ids = np.array([line.ids for line in ordered]).reshape(len(layers), len(steps), per_token)
     scores = np.zeros((*ids.shape[:2], num_experts or int(ids.max()) + 1))
-    np.put_along_axis(scores, ids, np.array([line.weights for line in ordered]).reshape(ids.shape), axis=2)
-    return Trace(scores, per_token, tuple(layers), f"{name}: the weights of the {per_token} experts a token used")
+    np.put_along_axis(
+        scores, ids, np.array([line.weights for line in ordered]).reshape(ids.shape), axis=2
+    )
+    return Trace(
+        scores,
+        per_token,
+        tuple(layers),
+        f"{name}: the weights of the {per_token} experts a token used",
+    )
 
 
 def _check_line(line: _Line, per_token: int, num_experts: int) -> None:
@@ -112,7 +133,9 @@ def _check_line(line: _Line, per_token: int, num_experts: int) -> None:
         wanted = f"{per_token}, as on line 1" if per_token else "at least one"
         raise InputError(f"ids has {len(line.ids)} entries; allowed: {wanted}")
     if len(line.weights) != per_token:
-        raise InputError(f"weights has {len(line.weights)} entries; allowed: as many as ids, {per_token}")
+        raise InputError(
+            f"weights has {len(line.weights)} entries; allowed: as many as ids, {per_token}"
+        )
     for i, expert in enumerate(line.ids):
         if not 0 <= expert < num_experts:
             raise fail(f"ids[{i}]", expert, f"whole numbers in 0..{num_experts - 1}")

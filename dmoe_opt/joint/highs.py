@@ -1,12 +1,24 @@
-"""P2 as sparse matrices for HiGHS itself: what `exact` uses on what its bounds leave open.
+"""P2 as sparse matrices for HiGHS itself: `exact` decides here what its bounds leave open.
 
-The program of `joint_pyomo`, with u[i, j], link active, in place of sums over subcarriers. Without a modelling layer it
-is built in milliseconds, starts from a known answer, reports progress and can be interrupted.
+The program of `joint_pyomo`, with u[i, j], link active, in place of sums over subcarriers::
+
+    min  sum_tj a[j] alpha[t, j] + sum_ijm c[i, j, m] f[i, j, m]
+    (C1) sum_j g[t, j] alpha[t, j] >= threshold of t
+    (C2) sum_j alpha[t, j] <= D
+    (C3) sum_ij y[i, j, m] <= 1
+         u[i, j] = sum_m y[i, j, m]
+         sum_m f[i, j, m] = sum of alpha[t, j] over the tokens t of node i
+    (C4) f[i, j, m] <= tokens of node i * y[i, j, m]
+         alpha[t, j] <= u[i, j] for the tokens t of node i
+
+Without a modelling layer it is built in milliseconds, starts from a known answer, reports progress
+and can be interrupted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import highspy
@@ -14,27 +26,41 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from dmoe_opt.answer.objective import Allocation, Selection, loads, round_energy_j
-from dmoe_opt.data.instance import SCORE_UNIT, Instance
-from dmoe_opt.models.solvers.tokenwise import HIGHS_TOLERANCES, factor_of
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SCORE_UNIT
+from dmoe_opt.selection.relaxed import relaxed_bound
 
 Seen = Callable[[float | None, float], None]
 """Called with incumbent and bound in J now and then while HiGHS works."""
 
 
+NO_ALLOCATION = (
+    "proven by the solver: the links that the tokens need cannot all have one of the {} subcarriers"
+)
+
+
 class Reduced(NamedTuple):
-    """What is left to decide: subcarriers a link may use (K, K, M), experts a token may and must use (T, K)."""
+    """The part of a round that is still open.
+
+    Subcarriers that a link may use, shape (K, K, M); experts that a token may use and must use,
+    shape (T, K).
+    """
 
     subcarriers: Allocation
     possible: Selection
     certain: Selection
 
 
-class Found(NamedTuple):
-    """The best answer (None if there is none), the bound in J of all answers within what was left, and if none exists."""
+class Outcome(NamedTuple):
+    """What HiGHS says of a reduced round: the best decision, if any, and a bound in J.
 
-    selection: Selection | None
-    allocation: Allocation | None
+    `infeasible` says that there is none within the reduced round.
+    """
+
+    decision: Decision | None
     bound_j: float
     infeasible: bool
 
@@ -52,40 +78,53 @@ class _Columns(NamedTuple):
         p, n, u = len(self.pairs), len(self.links), len(self.uses)
         return p, p + n, p + n + u, p + n + 2 * u
 
+    def link_of(self, instance: Instance) -> NDArray[np.int64]:
+        """The link that every pair needs, shape (P,); -1 for a node's own expert."""
+        number = np.full((instance.num_experts, instance.num_experts), -1)
+        number[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
+        return number[instance.source[self.pairs[:, 0]], self.pairs[:, 1]]
 
-def solve(
+    def most_tokens(self, instance: Instance) -> NDArray[np.float64]:
+        """The number of tokens that every link may carry, shape (L,)."""
+        needed = self.link_of(instance)
+        return np.bincount(needed[needed >= 0], minlength=len(self.links)).astype(float)
+
+
+def solve_reduced(
     instance: Instance,
     reduced: Reduced,
-    start: tuple[Selection, Allocation] | None,
+    start: Decision | None,
     time_limit: float,
     seen: Seen | None = None,
-) -> Found:
-    """Best answer among what is left; `start` is one to begin with, if known; `time_limit` in seconds may be inf."""
-    experts = instance.num_experts
-    away = reduced.possible & (instance.source[:, None] != np.arange(experts))
-    wanted = np.zeros((experts, experts), dtype=bool)
-    np.logical_or.at(wanted, instance.source, away)
-    links = np.argwhere(wanted)
-    link_of = np.full((experts, experts), -1)
-    link_of[links[:, 0], links[:, 1]] = np.arange(len(links))
-    columns = _Columns(np.argwhere(reduced.possible), links, np.argwhere(reduced.subcarriers[links[:, 0], links[:, 1]]))
-    factor = factor_of(instance, None if start is None else round_energy_j(instance, *start))
+) -> Outcome:
+    """The best decision within a reduced round.
+
+    `start` is one to begin with, if one is known; `time_limit`, in seconds, may be inf.
+    """
+    columns = _columns(instance, reduced)
+    factor = factor_of(instance, None if start is None else start.energy_j)
     highs = highspy.Highs()
     for name, value in _options(time_limit).items():
         highs.setOptionValue(name, value)
-    highs.passModel(_program(instance, reduced, columns, link_of, factor))
+    highs.passModel(_program(instance, reduced, columns, factor))
     if start is not None:
         given = highspy.HighsSolution()
-        given.col_value = _values(instance, columns, *start).tolist()
+        given.col_value = _values(columns, start).tolist()
         highs.setSolution(given)
-    highs.HandleUserInterrupt = True
     if seen:
+        highs.cbMipLogging += partial(_report, seen, factor)
+    _run(highs)
+    return _outcome(instance, highs, columns, factor)
 
-        def report(event: Any) -> None:
-            primal = event.data_out.mip_primal_bound
-            seen(None if np.isinf(primal) else primal / factor, event.data_out.mip_dual_bound / factor)
 
-        highs.cbMipLogging += report
+def _report(seen: Seen, factor: float, event: Any) -> None:
+    primal, dual = event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
+    seen(None if np.isinf(primal) else primal / factor, dual / factor)
+
+
+def _run(highs: highspy.Highs) -> None:
+    """Solve in HiGHS' own thread, so that an interrupt by the user ends it."""
+    highs.HandleUserInterrupt = True
     highs.startSolve()
     try:
         while not highs.wait(0.1)[0]:
@@ -94,7 +133,17 @@ def solve(
         highs.cancelSolve()
         highs.wait()
         raise
-    return _found(instance, highs, columns, factor)
+
+
+def _columns(instance: Instance, reduced: Reduced) -> _Columns:
+    """The variables of a reduced round."""
+    experts = instance.num_experts
+    away = reduced.possible & (instance.source[:, None] != np.arange(experts))
+    wanted = np.zeros((experts, experts), dtype=bool)
+    np.logical_or.at(wanted, instance.source, away)
+    links = np.argwhere(wanted)
+    uses = np.argwhere(reduced.subcarriers[links[:, 0], links[:, 1]])
+    return _Columns(np.argwhere(reduced.possible), links, uses)
 
 
 def _options(time_limit: float) -> dict[str, Any]:
@@ -108,73 +157,107 @@ def _options(time_limit: float) -> dict[str, Any]:
     }
 
 
-def _program(
-    instance: Instance, reduced: Reduced, columns: _Columns, link_of: NDArray[np.int64], factor: float
-) -> highspy.HighsLp:
-    problem = instance.selection_problem()
+class _Rows:
+    """Rows of the program, added block by block."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.blocks: list[sparse.csr_matrix] = []
+        self.lower: list[NDArray[np.float64]] = []
+        self.upper: list[NDArray[np.float64]] = []
+
+    def add(self, number: int, lower: Any, upper: Any, *terms: tuple[Any, Any, Any]) -> None:
+        """Rows lower <= sum of terms <= upper; a term is (rows, columns, coefficients)."""
+        row, column, value = (
+            np.concatenate([np.broadcast_to(term[n], np.shape(term[0])) for term in terms])
+            for n in range(3)
+        )
+        self.blocks.append(sparse.csr_matrix((value, (row, column)), shape=(number, self.width)))
+        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
+        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
+
+
+def _rows(instance: Instance, columns: _Columns) -> _Rows:
+    """The constraints, in the order of this file's first lines."""
+    problem, inf = instance.selection_problem(), highspy.kHighsInf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     u, y, f, width = columns.starts
-    pair, use = np.arange(len(t)), np.arange(len(link))
-    sent = link_of[instance.source[t], j]  # link that a pair needs, -1 for a node's own expert
+    pair, use, links = np.arange(len(t)), np.arange(len(link)), np.arange(len(columns.links))
+    sent = columns.link_of(instance)  # the link that a pair needs, -1 for a node's own expert
     away = np.flatnonzero(sent >= 0)
-    most = np.bincount(sent[away], minlength=len(columns.links)).astype(float)  # tokens that a link may carry
-    links, tokens = np.arange(len(columns.links)), instance.num_tokens
-    rows: list[sparse.csr_matrix] = []
-    lower: list[NDArray[np.float64]] = []
-    upper: list[NDArray[np.float64]] = []
+    most = columns.most_tokens(instance)
+    step = np.arange(len(away))
+    rows = _Rows(width)
+    # (C1) half a score unit below the need: scores are whole units, so rounding decides nothing
+    need = (problem.need_units - 0.5) / SCORE_UNIT
+    rows.add(instance.num_tokens, need, inf, (t, pair, problem.scores[t, j]))
+    rows.add(instance.num_tokens, -inf, problem.max_experts, (t, pair, 1.0))
+    rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
+    rows.add(len(links), 0.0, 0.0, (links, u + links, -1.0), (link, y + use, 1.0))
+    rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (sent[away], away, -1.0))
+    rows.add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -most[link]))
+    rows.add(len(away), -inf, 0.0, (step, away, 1.0), (step, u + sent[away], -1.0))
+    return rows
 
-    def add(number: int, low: Any, high: Any, *parts: tuple[Any, Any, Any]) -> None:
-        row, column, value = (np.concatenate([np.broadcast_to(part[n], np.shape(part[0])) for part in parts]) for n in range(3))
-        rows.append(sparse.csr_matrix((value, (row, column)), shape=(number, width)))
-        lower.append(np.broadcast_to(np.asarray(low, dtype=float), number))
-        upper.append(np.broadcast_to(np.asarray(high, dtype=float), number))
 
-    inf = highspy.kHighsInf
-    add(tokens, (problem.need_units - 0.5) / SCORE_UNIT, inf, (t, pair, problem.scores[t, j]))  # (C1), as the checker has it
-    add(tokens, -inf, problem.max_experts, (t, pair, 1.0))  # (C2)
-    add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))  # (C3)
-    add(len(links), 0.0, 0.0, (links, u + links, -1.0), (link, y + use, 1.0))  # an active link has one subcarrier
-    add(len(links), 0.0, 0.0, (link, f + use, 1.0), (sent[away], away, -1.0))  # and sends the tokens that chose its end
-    add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -most[link]))  # (C4)
-    add(len(away), -inf, 0.0, (np.arange(len(away)), away, 1.0), (np.arange(len(away)), u + sent[away], -1.0))  # tightens
-    matrix = sparse.vstack(rows, format="csc")
-
+def _program(
+    instance: Instance, reduced: Reduced, columns: _Columns, factor: float
+) -> highspy.HighsLp:
+    """The program in HiGHS' own form; its objective is the energy times `factor`."""
+    (t, j), (link, m) = columns.pairs.T, columns.uses.T
+    u, _, f, width = columns.starts
+    rows = _rows(instance, columns)
+    matrix = sparse.vstack(rows.blocks, format="csc")
+    i, k = columns.links[link].T
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = width, matrix.shape[0]
-    i, k = columns.links[link].T
+    computing = factor * instance.compute_energy[j]
     sending = factor * instance.link_energy[i, k, m]
-    lp.col_cost_ = np.concatenate([factor * instance.compute_energy[j], np.zeros(len(links) + len(use)), sending])
+    lp.col_cost_ = np.concatenate([computing, np.zeros(f - u), sending])
     lp.col_lower_ = np.concatenate([reduced.certain[t, j].astype(float), np.zeros(width - u)])
-    lp.col_upper_ = np.concatenate([np.ones(f), most[link]])
-    lp.row_lower_, lp.row_upper_ = np.concatenate(lower), np.concatenate(upper)
+    lp.col_upper_ = np.concatenate([np.ones(f), columns.most_tokens(instance)[link]])
+    lp.row_lower_, lp.row_upper_ = np.concatenate(rows.lower), np.concatenate(rows.upper)
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    kinds = [highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous]
-    lp.integrality_ = [kinds[0]] * f + [kinds[1]] * len(use)
+    lp.a_matrix_.start_ = matrix.indptr
+    lp.a_matrix_.index_ = matrix.indices
+    lp.a_matrix_.value_ = matrix.data
+    whole, real = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+    lp.integrality_ = [whole] * f + [real] * (width - f)
     return lp
 
 
-def _values(instance: Instance, columns: _Columns, selection: Selection, allocation: Allocation) -> NDArray[np.float64]:
-    """An answer as values of the variables."""
-    ends = columns.links[columns.uses[:, 0]]
-    load = loads(instance, selection)
-    y = allocation[ends[:, 0], ends[:, 1], columns.uses[:, 1]]
-    active = load[columns.links[:, 0], columns.links[:, 1]] > 0
-    alpha = selection[columns.pairs[:, 0], columns.pairs[:, 1]]
-    return np.concatenate([alpha, active, y, y * load[ends[:, 0], ends[:, 1]]]).astype(float)
+def _values(columns: _Columns, decision: Decision) -> NDArray[np.float64]:
+    """A decision as values of the variables."""
+    assert decision.allocation is not None
+    i, j = columns.links[columns.uses[:, 0]].T
+    y = decision.allocation[i, j, columns.uses[:, 1]]
+    active = decision.loads[columns.links[:, 0], columns.links[:, 1]] > 0
+    alpha = decision.selection[columns.pairs[:, 0], columns.pairs[:, 1]]
+    return np.concatenate([alpha, active, y, y * decision.loads[i, j]]).astype(float)
 
 
-def _found(instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float) -> Found:
+def _outcome(instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float) -> Outcome:
     info = highs.getInfo()
     infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
-    bound = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
+    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return Found(None, None, bound, infeasible)
+        return Outcome(None, bound_j, infeasible)
     value = np.array(highs.getSolution().col_value) > 0.5
     u, y, f, _ = columns.starts
     selection = np.zeros(instance.scores.shape, dtype=bool)
-    selection[columns.pairs[value[:u], 0], columns.pairs[value[:u], 1]] = True
+    selection[tuple(columns.pairs[value[:u]].T)] = True
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    used = columns.uses[value[y:f]]
-    allocation[columns.links[used[:, 0], 0], columns.links[used[:, 0], 1], used[:, 1]] = True
-    return Found(selection, allocation, bound, infeasible)
+    link, m = columns.uses[value[y:f]].T
+    i, j = columns.links[link].T
+    allocation[i, j, m] = True
+    return Outcome(Decision(instance, selection, allocation), bound_j, infeasible)
+
+
+def factor_of(instance: Instance, energy_j: float | None = None) -> float:
+    """Factor that brings the energy of a round to about 1 per token.
+
+    It goes by the relaxed bound if `energy_j` is not known. The most expensive link would say
+    nothing of the answer: weak links cost orders of magnitude more than any that is used.
+    """
+    energy_j = relaxed_bound(instance)[1] if energy_j is None else energy_j
+    return instance.num_tokens / energy_j if 0 < energy_j < np.inf else 1.0

@@ -1,19 +1,31 @@
-"""Prices on links: a bound of a round (P2) that sees exclusivity, and answers found on the way.
+"""Prices on links: a bound of a round (P2) that sees exclusivity, and answers on the way.
 
-Let token t pay lambda[t, j] for passing the link to expert j, and let the link earn it. Then
+Let token t of node i pay lambda[t, j] for passing the link i -> j, and let the link earn it. Then
 
-    L(lambda) = sum_t DES_t(a + lambda) - max over matchings of sum_ij sum_t (lambda[t, j] - c[i, j, m(i, j)])^+
+    L(lambda) = sum_t DES_t(a + lambda)
+                - max over matchings m of sum_ij sum_t (lambda[t, j] - c[i, j, m(i, j)])^+
 
-bounds every round from below: tokens choose experts at these prices, links choose subcarriers (C3) for what they earn,
-and nothing else ties the two together. Both parts are exact and cheap, so the bound is at least that of the linear
-relaxation with one flow per token, link and subcarrier. A subgradient of L is who uses a link less who may pass it.
+bounds every round from below: tokens choose experts at these prices, links choose subcarriers (C3)
+for what they earn, and nothing else ties the two together. Both parts are exact and cheap, so the
+bound is at least as good as the linear relaxation with one flow for each token, link and
+subcarrier. A subgradient of L is 1 where a token uses a link and 0 elsewhere, less 1 where it may
+pass.
+
+The ascent, with numbers as in the comments of `ascend`::
+
+    repeat
+        1. evaluate L at the prices; remember the best
+        2. every few rounds, repair what the prices suggest into an answer
+        3. stop if the gap is closed, nothing pulls at the prices, or steps became short
+        4. after rounds without progress, shorten the step and go back to the best prices
+        5. take a step of Polyak's length along the damped subgradient
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -22,12 +34,19 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from dmoe_opt.allocation.assignment import allocate
-from dmoe_opt.answer.objective import Allocation, Selection, loads
+from dmoe_opt.allocation.assignment import serve
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.result import Result, Status, infeasible
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
-from dmoe_opt.joint.activation import activate, fewest_links, no_open_links, serve_over, solve_activation
+from dmoe_opt.joint.activation import (
+    activate,
+    fewest_links,
+    no_open_links,
+    serve_over,
+    solve_activation,
+)
 from dmoe_opt.joint.descent import Descent, better, conclude, descend, price_idle, select, solve_bcd
 from dmoe_opt.selection import des
 from dmoe_opt.selection.relaxed import relaxed_bound
@@ -37,16 +56,17 @@ Log = Callable[[float | None, float], None]
 
 CLOSED = 1e-7  # relative gap at which the ascent ends
 MOST_ITERATIONS = 500
-LEAST_SCALE = 1e-3  # of a step, in mean prices: steps go with the price, as links differ in strength by orders
+LEAST_SCALE = 1e-3  # of a step, in mean prices
 PROGRESS = 1e-3  # of the gap that counts as a better bound
 PATIENCE = 10  # iterations without a better bound after which the step is cut
+CUT = 1.5
 SHORTEST_STEP = 1e-2
 MEMORY = 0.7  # of the direction, which damps zigzags
 REPAIR_EVERY = 5
 
 
 class Ascent(NamedTuple):
-    """The best prices (T, K) found, their bound, the best answer (None if none was found), and iterations."""
+    """Where an ascent ended: best prices (T, K), their bound, best answer if any, iterations."""
 
     prices: NDArray[np.float64]
     bound_j: float
@@ -54,13 +74,15 @@ class Ascent(NamedTuple):
     iterations: int
 
 
-class Point(NamedTuple):
-    """L at some prices: the value, the experts that tokens choose, the subcarriers that links take, who may pass.
+class PricedRound(NamedTuple):
+    """L at some prices.
 
-    `bounds` (T,) are those of DES, `earned` (K, K, M) what each link would earn on each subcarrier, J.
+    `value_j` is L; `selection` the experts that tokens choose, `allocation` the subcarriers that
+    links take, `passes` (T, K) who may pass. `bounds` (T,) are those of DES and `earned` (K, K, M)
+    what each link would earn on each subcarrier, J.
     """
 
-    value: float
+    value_j: float
     selection: Selection
     allocation: Allocation
     passes: Selection
@@ -70,7 +92,10 @@ class Point(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
-    """What every link i -> j would earn on every subcarrier (K, K, M); order[first[i]:first[i+1]] are node i's tokens."""
+    """What every link i -> j would earn on every subcarrier, added to `earned` (K, K, M).
+
+    The tokens of node i are order[first[i]:first[i+1]].
+    """
     for i in range(best.shape[0]):
         for j in range(best.shape[0]):
             if j == i:
@@ -84,7 +109,10 @@ def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[
 
 @cache
 def prepare() -> None:
-    """Compile the kernels of this module and of `activation`, or load them from numba's cache, once per process."""
+    """Compile the kernels of this module and of `activation`, once in a process.
+
+    Later processes load them from numba's cache.
+    """
     round_ = generate("tiny", 0)
     assert isinstance(round_, Instance)
     solve_activation(round_)
@@ -100,7 +128,7 @@ def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.floa
     return earned
 
 
-def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
+def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     """L and its parts at prices (T, K); own experts are priced 0.
 
     Examples
@@ -111,13 +139,15 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
     >>> from dmoe_opt.selection.relaxed import relaxed_bound
     >>> from dmoe_opt.joint import lagrangian
     >>> round_ = dmoe_opt.load("tiny-s1")
-    >>> point = lagrangian.evaluate_at(round_, round_.best_link_energy[round_.source])
-    >>> round(point.value / relaxed_bound(round_)[1], 9)
+    >>> priced = lagrangian.evaluate_at(round_, round_.best_link_energy[round_.source])
+    >>> round(priced.value_j / relaxed_bound(round_)[1], 9)
     1.0
     """
     problem = instance.selection_problem()
-    # prices can make costs follow scores, the hard case of DES
-    selection, bounds = des.choose(problem, instance.compute_energy + prices, problem.usable, des.QUICK_NODES)
+    # Prices can make costs follow scores, the hard case of DES: its bound is enough here.
+    selection, bounds = des.choose(
+        problem, instance.compute_energy + prices, problem.usable, des.QUICK_NODES
+    )
     earned = earnings(instance, prices)
     i, j = np.nonzero(earned.max(axis=2, initial=0.0) > 0)
     rows, columns = linear_sum_assignment(earned[i, j], maximize=True)
@@ -126,92 +156,161 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> Point:
     i, j, columns = i[taken], j[taken], columns[taken]
     allocation = np.zeros(earned.shape, dtype=bool)
     allocation[i, j, columns] = True
-    price = np.full(earned.shape[:2], np.inf)
-    price[i, j] = instance.link_energy[i, j, columns]
-    value = float(bounds.sum() - earned[i, j, columns].sum())
-    return Point(value, selection, allocation, prices > price[instance.source], bounds, earned)
+    cost = np.full(earned.shape[:2], np.inf)
+    cost[i, j] = instance.link_energy[i, j, columns]
+    value_j = float(bounds.sum() - earned[i, j, columns].sum())
+    passes = prices > cost[instance.source]
+    return PricedRound(value_j, selection, allocation, passes, bounds, earned)
+
+
+@dataclass
+class _Climb:
+    """The state of an ascent."""
+
+    prices: NDArray[np.float64]
+    best_prices: NDArray[np.float64]
+    best_value_j: float = 0.0
+    step: float = 1.0
+    stalled: int = 0
+    direction: NDArray[np.float64] | None = None
+
+    def record(self, priced: PricedRound, target_j: float) -> None:
+        """Remember the best prices, and how long there was no progress worth the name."""
+        wanted_j = self.best_value_j + PROGRESS * (target_j - self.best_value_j)
+        self.stalled = 0 if priced.value_j > wanted_j else self.stalled + 1
+        if priced.value_j > self.best_value_j:
+            self.best_value_j, self.best_prices = priced.value_j, self.prices
+
+    def cut(self) -> None:
+        """Shorten the step and go back to the best prices."""
+        self.step, self.stalled, self.prices = self.step / CUT, 0, self.best_prices
+
+    def move(self, slope: NDArray[np.float64], scale: NDArray[np.float64], rise_j: float) -> bool:
+        """A step that would raise L by `rise_j` if L were linear; False if numbers are too small.
+
+        Steps go with the price of a link, since links differ in strength by orders of magnitude.
+        """
+        if self.direction is None:
+            self.direction = slope
+        else:
+            self.direction = MEMORY * self.direction + (1 - MEMORY) * slope
+        steepness = float((scale * slope**2).sum())
+        if not steepness > 0:
+            return False
+        length = self.step * rise_j / steepness
+        self.prices = np.maximum(self.prices + length * scale * self.direction, 0.0)
+        return True
 
 
 def ascend(
-    instance: Instance, answer: Descent | None, bound_j: float, *, deadline: float = np.inf, log: Log | None = None
+    instance: Instance,
+    answer: Descent | None,
+    bound_j: float,
+    *,
+    deadline: float = np.inf,
+    log: Log | None = None,
 ) -> Ascent:
-    """Raise the bound by deflected subgradient steps of Polyak's length; repair what the prices suggest into answers."""
+    """Raise the bound by subgradient steps, and repair what the prices suggest into answers.
+
+    Steps have Polyak's length: step * (target - L) / |subgradient|^2, with the energy of the answer
+    as the target.
+    """
     foreign = instance.source[:, None] != np.arange(instance.num_experts)
-    best_prices = prices = _least_prices(instance)
-    scale = prices + (LEAST_SCALE * prices.mean() or 1.0)
-    value, bound = 0.0, bound_j
-    step, stalled = 1.0, 0
-    direction: NDArray[np.float64] | None = None
+    least = _least_prices(instance)
+    scale = least + (LEAST_SCALE * least.mean() or 1.0)
+    climb = _Climb(least, least)
     tried: set[bytes] = set()
     iteration = 0
     for iteration in range(1, MOST_ITERATIONS + 1):
-        point = evaluate_at(instance, prices)
-        stalled = 0 if point.value > value + PROGRESS * (_target(answer, value) - value) else stalled + 1
-        if point.value > value:
-            value, best_prices = point.value, prices
-            bound = max(bound, value)
-        slope = np.where(foreign, point.selection.astype(float) - point.passes, 0.0)
-        if iteration % REPAIR_EVERY == 1 or not slope.any():
-            answer = _repair(instance, point, answer, tried)
+        # 1. evaluate
+        priced = evaluate_at(instance, climb.prices)
+        climb.record(priced, _target_j(answer, climb.best_value_j))
+        bound_j = max(bound_j, priced.value_j)
+        slope = np.where(foreign, priced.selection.astype(float) - priced.passes, 0.0)
+        # 2. repair, and where nothing pulls any more, since then the prices tell the answer
+        settled = not slope.any()
+        if iteration % REPAIR_EVERY == 1 or settled:
+            answer = _repair(instance, priced, answer, tried)
             if log:
-                log(None if answer is None else answer.energy_j, bound)
-        closed = answer is not None and answer.energy_j - bound <= CLOSED * answer.energy_j
-        if closed or not slope.any() or step < SHORTEST_STEP or time.monotonic() > deadline:
+                log(None if answer is None else answer.energy_j, bound_j)
+        # 3. stop
+        closed = answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
+        if closed or settled or climb.step < SHORTEST_STEP or time.monotonic() > deadline:
             break
-        if stalled >= PATIENCE:
-            step, stalled, prices = step / 1.5, 0, best_prices
-        direction = slope if direction is None else MEMORY * direction + (1 - MEMORY) * slope
-        steepness = float((scale * slope**2).sum())
-        if not steepness > 0:  # prices below what numbers can square
+        # 4. shorten
+        if climb.stalled >= PATIENCE:
+            climb.cut()
+        # 5. move
+        if not climb.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
             break
-        length = step * (_target(answer, bound) - point.value) / steepness
-        prices = np.maximum(prices + length * scale * direction, 0.0)
-    return Ascent(best_prices, bound, answer, iteration)
+    return Ascent(climb.best_prices, bound_j, answer, iteration)
 
 
-def _target(answer: Descent | None, bound: float) -> float:
-    """What the bound may rise to: the energy known, or a little more than the bound while none is."""
-    return 1.02 * bound if answer is None else answer.energy_j * (1 + CLOSED)
+def _target_j(answer: Descent | None, bound_j: float) -> float:
+    """What the bound may rise to: the known energy, or a little more than the bound."""
+    return 1.02 * bound_j if answer is None else answer.energy_j * (1 + CLOSED)
 
 
 def _least_prices(instance: Instance) -> NDArray[np.float64]:
-    """Every link at its best subcarrier, where L is the relaxed bound, shape (T, K); own experts and dead links at 0."""
-    return np.asarray(np.where(np.isfinite(instance.best_link_energy), instance.best_link_energy, 0.0)[instance.source])
+    """Every link at its best subcarrier, where L is the relaxed bound, shape (T, K).
+
+    Own experts and dead links are priced 0.
+    """
+    best = instance.best_link_energy
+    return np.asarray(np.where(np.isfinite(best), best, 0.0)[instance.source])
 
 
-def _repair(instance: Instance, point: Point, answer: Descent | None, tried: set[bytes]) -> Descent | None:
-    """The best of the answer and two descents: from what the tokens chose, and from the links that earn most."""
-    for selection in (point.selection, select(instance, price_idle(instance, point.allocation))):
+def _repair(
+    instance: Instance, priced: PricedRound, answer: Descent | None, tried: set[bytes]
+) -> Descent | None:
+    """The best of the answer and two descents.
+
+    One starts from what the tokens chose, the other from the links that earn most.
+    """
+    earners = select(instance, price_idle(instance, priced.allocation))
+    for selection in (priced.selection, earners):
         if selection is None or (key := np.packbits(selection).tobytes()) in tried:
             continue
         tried.add(key)
-        allocation = allocate(instance, loads(instance, selection))
-        if allocation is not None:
-            answer = better(answer, descend(instance, selection, allocation))
+        decision = serve(instance, selection)
+        if decision is not None:
+            answer = better(answer, descend(decision))
     return answer
 
 
-def close_in(instance: Instance, *, deadline: float = np.inf, log: Log | None = None) -> Ascent | Result:
-    """Descend, bound the active links where they are too many, then ascend; a result where `bcd` ends the matter."""
+def close_in(
+    instance: Instance, *, deadline: float = np.inf, log: Log | None = None
+) -> Ascent | Result:
+    """Descend, bound the active links where they are too many, then ascend.
+
+    The value is a result where block coordinate descent alone settles the matter.
+    """
     first = solve_bcd(instance)
     if first.status in (Status.OPTIMAL, Status.INFEASIBLE):
         return first
-    answer, bound = as_descent(first), first.bound_j or 0.0
-    if (loads(instance, relaxed_bound(instance)[0]) > 0).sum() > instance.num_subcarriers and time.monotonic() < deadline:
-        answer, bound = _activated(instance, answer, bound)
-        if bound == np.inf:
+    answer, bound_j = as_descent(first), first.bound_j or 0.0
+    active = (Decision(instance, relaxed_bound(instance)[0]).loads > 0).sum()
+    if active > instance.num_subcarriers and time.monotonic() < deadline:
+        answer, bound_j = _activated(instance, answer, bound_j)
+        if bound_j == np.inf:
             return infeasible(instance, "lagrangian", no_open_links(instance))
-    return ascend(instance, answer, bound, deadline=deadline, log=log)
+    return ascend(instance, answer, bound_j, deadline=deadline, log=log)
 
 
-def _activated(instance: Instance, answer: Descent | None, bound: float) -> tuple[Descent | None, float]:
+def _activated(
+    instance: Instance, answer: Descent | None, bound_j: float
+) -> tuple[Descent | None, float]:
     """The better of what is known and what the activation bound gives."""
-    found = activate(instance, fewest_links(instance).needed)
-    served = None if found.open_links is None else serve_over(instance, found.open_links)
-    return better(answer, None if served is None else descend(instance, *served)), max(bound, found.bound_j)
+    activation = activate(instance, fewest_links(instance).needed)
+    if activation.open_links is not None:
+        decision = serve_over(instance, activation.open_links)
+        answer = better(answer, None if decision is None else descend(decision))
+    return answer, max(bound_j, activation.bound_j)
 
 
-def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log: Log | None = None) -> Result:
+def solve_lagrangian(
+    instance: Instance, *, time_limit: float | None = None, log: Log | None = None
+) -> Result:
     """Descend, then raise the bound by prices on links and repair what they suggest.
 
     Where spectrum is scarce, the activation bound and its answer come first.
@@ -232,15 +331,16 @@ def solve_lagrangian(instance: Instance, *, time_limit: float | None = None, log
     (True, True)
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    found = close_in(instance, deadline=deadline, log=log)
-    if isinstance(found, Result):
-        return replace(found, method="lagrangian", stats={"iterations": 0})
-    stats = {"iterations": found.iterations}
-    return conclude(instance, "lagrangian", found.answer, found.bound_j, stats, "no answer was found in the iterations")
+    end = close_in(instance, deadline=deadline, log=log)
+    if isinstance(end, Result):
+        return replace(end, method="lagrangian", stats={"iterations": 0})
+    stats = {"iterations": end.iterations}
+    without = "no answer was found in the iterations"
+    return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
 
 
 def as_descent(result: Result) -> Descent | None:
     """The answer of a result as a place to go on from."""
-    if result.selection is None or result.allocation is None or result.objective_j is None:
+    if result.decision is None:
         return None
-    return Descent(result.selection, result.allocation, [result.objective_j])
+    return Descent(result.decision, [result.decision.energy_j])

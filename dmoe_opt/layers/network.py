@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data.files import instances_folder
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating.gates import softmax
 
 Array = NDArray[np.float64]
@@ -106,9 +107,15 @@ def load_network(name_or_path: str | os.PathLike[str] = "digits") -> Network:
     >>> len(scores), scores[0].shape, round(float((classes == tokens.labels).mean()), 3)
     (4, (450, 8), 0.991)
     """
-    source = _committed(str(name_or_path), "weights.npz") if name_or_path in TASKS else Path(name_or_path)
+    source = (
+        _committed(str(name_or_path), "weights.npz")
+        if name_or_path in TASKS
+        else Path(name_or_path)
+    )
     try:
-        return Network(**{name: array.astype(np.float64) for name, array in _arrays(source).items()})
+        return Network(
+            **{name: array.astype(np.float64) for name, array in _arrays(source).items()}
+        )
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
@@ -139,7 +146,9 @@ def _arrays(source: Path) -> dict[str, NDArray[Any]]:
         return {name: archive[name] for name in archive.files}
 
 
-def forward(network: Network, inputs: Array, weigh: Callable[[int, Array], Array]) -> tuple[list[Array], Labels]:
+def forward(
+    network: Network, inputs: Array, weigh: Callable[[int, Array], Array]
+) -> tuple[list[Array], Labels]:
     """Gate scores of every layer, (T, K) each, and the classes, where `weigh(layer, scores)` weighs the experts, (T, K).
 
     An expert of weight 0 is one that was not asked. A layer's scores depend on what was asked for in those before it.
@@ -160,4 +169,6 @@ def dense_gates(network: Network, inputs: Array) -> tuple[list[Array], Labels]:
 def mean_gates(network: Network, inputs: Array, groups: Labels) -> Array:
     """Mean gate score of every expert over the tokens of each group 0..G-1 (domains, or classes), shape (L, K, G)."""
     scores = np.array(dense_gates(network, inputs)[0])
-    return np.stack([scores[:, groups == group].mean(axis=1) for group in range(int(groups.max()) + 1)], axis=2)
+    return np.stack(
+        [scores[:, groups == group].mean(axis=1) for group in range(int(groups.max()) + 1)], axis=2
+    )

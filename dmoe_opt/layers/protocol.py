@@ -23,20 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.links import solve_assignment
-from dmoe_opt.answer.objective import Allocation, Selection, loads, relevance, round_energy_j, tokens_per_joule
+from dmoe_opt.answer.objective import (
+    Allocation,
+    Selection,
+)
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.radio import Radio
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import estimate
 from dmoe_opt.generating.presets import check_radio, draw_radio
+from dmoe_opt.layers.bills import LayerBill, layer_bill
 from dmoe_opt.layers.network import HeldOut, Network, held_out, load_network
+from dmoe_opt.method_table import METHODS
 from dmoe_opt.selection.relaxed import best_subcarriers, relaxed_bound
-from dmoe_opt.solving import METHODS, solve
+from dmoe_opt.solving import solve
 
-COMPUTE_W = 1.0
-"""Power of a node while its expert computes (ours); the time of a token is its energy over this."""
 HARDWARE_SEED = 0
 SPREAD = 2.0
 """Standard deviation of drawn gate logits."""
@@ -71,33 +73,6 @@ SCHEDULERS = {
 
 
 @dataclass(frozen=True)
-class LayerBill:
-    """What one round cost and reached. Times in s, energies in J; counts are over all tokens of the round.
-
-    `accuracy` is that of the classifier read off after this layer, None without a task. `latency_s` is the slowest link
-    (there and back) plus the slowest node; `gap` what the scheduler left unproven on the channel that it knew; `chosen`
-    how many tokens used each expert.
-    """
-
-    layer: int
-    threshold: float
-    accuracy: float | None
-    energy_j: float
-    communication_j: float
-    computation_j: float
-    latency_s: float
-    air_s: float
-    computing_s: float
-    rounds: int
-    tokens: int
-    experts: int
-    relevance: float
-    shortfalls: int
-    gap: float | None
-    chosen: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Run:
     """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels (None without a task).
 
@@ -123,11 +98,15 @@ class Run:
 
     def document(self) -> dict[str, Any]:
         """The run as plain data: totals, and the same per layer."""
-        sums = {f: self.total(f) for f in ("energy_j", "communication_j", "computation_j", "latency_s")}
+        sums = {
+            f: self.total(f) for f in ("energy_j", "communication_j", "computation_j", "latency_s")
+        }
         counts = {"rounds": len(self.layers), "tokens": self.layers[0].tokens if self.layers else 0}
         settings = {k: v for k, v in asdict(self).items() if k != "layers"}
         rows = [asdict(layer) for layer in self.layers]
-        return settings | sums | counts | {"shortfalls": int(self.total("shortfalls")), "layers": rows}
+        return (
+            settings | sums | counts | {"shortfalls": int(self.total("shortfalls")), "layers": rows}
+        )
 
 
 def run(
@@ -189,19 +168,27 @@ def run(
     max_experts = validate.whole("max_experts", max_experts)
     depth = validate.whole("layers", chosen.num_layers if layers is None else layers)
     if chosen.task and depth > chosen.num_layers:
-        raise validate.fail("layers", depth, f"1 to {chosen.num_layers}, the layers that the network was trained with")
+        raise validate.fail(
+            "layers",
+            depth,
+            f"1 to {chosen.num_layers}, the layers that the network was trained with",
+        )
     started = time.perf_counter()
     rng = np.random.default_rng([validate.whole("seed", seed, least=0), 0])
     wanted = validate.whole("num_tokens", chosen.num_tokens if num_tokens is None else num_tokens)
     network, task, tokens = _tokens(chosen, rng, wanted)
-    compute_energy = np.random.default_rng(HARDWARE_SEED).uniform(*chosen.compute_j, chosen.num_experts)
+    compute_energy = np.random.default_rng(HARDWARE_SEED).uniform(
+        *chosen.compute_j, chosen.num_experts
+    )
     hidden = network.embed(task.inputs[tokens]) if network and task else np.zeros((wanted, 0))
     bills = []
     scheduling_s = 0.0
     factors = gates.importance(depth, gamma0)
     if importance is not None:
         if np.shape(importance) != (depth,):
-            raise InputError(f"importance has {np.size(importance)} factors; allowed: {depth}, one a layer")
+            raise InputError(
+                f"importance has {np.size(importance)} factors; allowed: {depth}, one a layer"
+            )
         factors = validate.real_array("importance", importance, (depth,), most=1.0)
     if scheduler == "homogeneous":
         factors = np.ones(depth)
@@ -213,9 +200,20 @@ def run(
             else gates.softmax(gates.random_logits(draw, wanted, chosen.num_experts, SPREAD))
         )
         channel = replace(
-            draw_radio(draw, chosen.num_experts, chosen.num_subcarriers, chosen.payload_bits, **(radio or {})), round_trip=True
+            draw_radio(
+                draw,
+                chosen.num_experts,
+                chosen.num_subcarriers,
+                chosen.payload_bits,
+                **(radio or {}),
+            ),
+            round_trip=True,
         )
-        known = channel if not channel_error else replace(channel, gains=estimate(draw, channel.gains, channel_error))
+        known = (
+            channel
+            if not channel_error
+            else replace(channel, gains=estimate(draw, channel.gains, channel_error))
+        )
         true = Instance(
             source=np.arange(len(scores)) % chosen.num_experts,
             scores=gates.to_grid(scores),
@@ -233,7 +231,7 @@ def run(
         if network and task:
             hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
             accuracy = float((network.classify(hidden) == task.labels[tokens]).mean())
-        bills.append(_bill(layer + 1, true, selection, allocation, gap, accuracy))
+        bills.append(layer_bill(layer + 1, true, selection, allocation, gap, accuracy))
         if watch:
             watch(layer + 1, true, selection, allocation)
     return Run(
@@ -243,7 +241,11 @@ def run(
 
 
 def _check(scheduler: str, gamma0: float, z: float, channel_error: float) -> None:
-    known = [*SCHEDULERS, *(name for problem, name in METHODS if problem != "allocation" and name not in SCHEDULERS)]
+    known = [
+        *SCHEDULERS,
+        *METHODS["selection"],
+        *METHODS["jesa"],
+    ]
     if scheduler not in known:
         raise InputError(f'scheduler = "{scheduler}"; allowed: {", ".join(dict.fromkeys(known))}')
     for name, value in (("gamma0", gamma0), ("z", z)):
@@ -253,12 +255,16 @@ def _check(scheduler: str, gamma0: float, z: float, channel_error: float) -> Non
         raise validate.fail("channel_error", channel_error, "a share from 0 to below 1")
 
 
-def _tokens(preset: Preset, rng: np.random.Generator, wanted: int) -> tuple[Network | None, HeldOut | None, NDArray[np.int64]]:
+def _tokens(
+    preset: Preset, rng: np.random.Generator, wanted: int
+) -> tuple[Network | None, HeldOut | None, NDArray[np.int64]]:
     if preset.task is None:
         return None, None, np.arange(wanted)
     task = held_out(preset.task)
     if wanted > len(task.labels):
-        raise validate.fail("num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out")
+        raise validate.fail(
+            "num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out"
+        )
     return load_network(preset.task), task, rng.permutation(len(task.labels))[:wanted]
 
 
@@ -270,80 +276,17 @@ def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation
     method = {"jesa": "bcd", "homogeneous": "bcd"}.get(scheduler, scheduler)
     if scheduler == "dense":
         result = solve_assignment(instance, selection=instance.selection_problem().usable)
-    elif ("jesa", method) in METHODS:
+    elif method in METHODS["jesa"]:
         result = solve(instance, "jesa", method)
     else:
         chosen = solve(instance, "selection", method)
-        result = chosen if chosen.selection is None else solve_assignment(instance, selection=chosen.selection)
+        result = (
+            chosen
+            if chosen.selection is None
+            else solve_assignment(instance, selection=chosen.selection)
+        )
     if result.selection is None or result.allocation is None:
-        raise InputError(f"{instance.name}: {scheduler} has no answer: {result.message}; allowed: rounds that can be served")
+        raise InputError(
+            f"{instance.name}: {scheduler} has no answer: {result.message}; allowed: rounds that can be served"
+        )
     return result.selection, result.allocation, result.gap
-
-
-def _bill(
-    layer: int, true: Instance, selection: Selection, allocation: Allocation, gap: float | None, accuracy: float | None
-) -> LayerBill:
-    """What the round costs over the true channel."""
-    problem = true.selection_problem()
-    energy_j = round_energy_j(true, selection, allocation)
-    computation_j = float(selection.sum(axis=0) @ true.compute_energy)
-    air_s = _slowest_link_s(true, selection, allocation)
-    computing_s = float((selection.sum(axis=0) * true.compute_energy).max() / COMPUTE_W)
-    return LayerBill(
-        layer=layer,
-        threshold=float(true.threshold.max(initial=0.0)),
-        accuracy=accuracy,
-        energy_j=energy_j,
-        communication_j=energy_j - computation_j,
-        computation_j=computation_j,
-        latency_s=air_s + computing_s,
-        air_s=air_s,
-        computing_s=computing_s,
-        rounds=1,
-        tokens=true.num_tokens,
-        experts=int(selection.sum()),
-        relevance=float(relevance(problem, selection).mean()),
-        shortfalls=int(problem.shortfall.sum()),
-        gap=gap,
-        chosen=tuple(selection.sum(axis=0).tolist()),
-    )
-
-
-@dataclass(frozen=True)
-class TokenBill:
-    """What one token cost and reached in one round: its experts, and the energy of its visits, J."""
-
-    layer: int
-    token: int
-    source: int
-    experts: str
-    communication_j: float
-    computation_j: float
-    relevance: float
-    shortfall: bool
-
-
-def token_bills(layer: int, true: Instance, selection: Selection, allocation: Allocation) -> list[TokenBill]:
-    """The bill of a round by tokens: on a link with several subcarriers each token pays an equal share."""
-    problem = true.selection_problem()
-    i, j = np.nonzero(loads(true, selection))
-    price = np.zeros((true.num_experts, true.num_experts))
-    price[i, j] = allocation[i, j].sum(axis=1) / tokens_per_joule(true, allocation, i, j)
-    sending = np.where(selection, price[true.source], 0.0).sum(axis=1).tolist()
-    computing = (selection @ true.compute_energy).tolist()
-    reached, short = relevance(problem, selection).tolist(), problem.shortfall.tolist()
-    return [
-        TokenBill(layer, t, int(true.source[t]), " ".join(map(str, np.flatnonzero(selection[t]))), *values)
-        for t, values in enumerate(zip(sending, computing, reached, short, strict=True))
-    ]
-
-
-def _slowest_link_s(true: Instance, selection: Selection, allocation: Allocation) -> float:
-    """Time on air of the link that takes longest, there and back, s."""
-    if not isinstance(true.radio, Radio):
-        raise InputError(f"{true.name}: has no radio; allowed: a round with one, for times on air")
-    rates = np.where(allocation, true.radio.rate_bit_s(), 0.0).sum(axis=2)
-    load = loads(true, selection)
-    ways = 2.0 if true.radio.round_trip else 1.0
-    used = load > 0
-    return float((ways * true.radio.payload_bits * load[used] / rates[used]).max(initial=0.0))

@@ -11,4 +11,6 @@ import contextlib
 with contextlib.suppress(ImportError):
     import gymnasium
 
-    gymnasium.register("dmoe_opt/EdgeOffload-v0", entry_point="dmoe_opt.offload.environment:EdgeOffload")
+    gymnasium.register(
+        "dmoe_opt/EdgeOffload-v0", entry_point="dmoe_opt.offload.environment:EdgeOffload"
+    )

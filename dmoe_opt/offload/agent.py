@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import files, formats, validate
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 from dmoe_opt.offload.observe import OWN, observe, own, size
 from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.scenario import Scenario
@@ -70,7 +70,11 @@ class Agent:
 
     def scores(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score of every action, shape (E + 1,)."""
-        first = own(observation, len(self.action_bias)) @ self.own_weight + observation @ self.all_weight + self.action_bias
+        first = (
+            own(observation, len(self.action_bias)) @ self.own_weight
+            + observation @ self.all_weight
+            + self.action_bias
+        )
         second = np.maximum(first, 0.0) @ self.hidden_weight + self.hidden_bias
         return np.asarray(np.maximum(second, 0.0) @ self.score_weight)
 
@@ -92,7 +96,9 @@ def load(path: str | os.PathLike[str]) -> Agent:
         arrays = formats.read_arrays(content)
         wanted = {f.name for f in fields(Agent)}
         for name in sorted(wanted ^ set(arrays)):
-            raise InputError(f"{name} is {'missing' if name in wanted else 'unknown'}; allowed: the arrays of an agent")
+            raise InputError(
+                f"{name} is {'missing' if name in wanted else 'unknown'}; allowed: the arrays of an agent"
+            )
         return Agent(**arrays)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -37,13 +37,19 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
         self.observation_space = gymnasium.spaces.Box(low, high, dtype=np.float32)
         self.action_space = gymnasium.spaces.Discrete(self.scenario.num_experts + 1)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         """Draw an episode; `options={"episode": ...}` plays that `Episode` instead."""
         super().reset(seed=seed)
         given = (options or {}).get("episode")
         episode = draw(self.scenario, self.np_random) if given is None else given
         if not isinstance(episode, Episode) or _sizes(episode.scenario) != _sizes(self.scenario):
-            raise fail("options.episode", episode, "an Episode with as many experts and types as the environment's scenario")
+            raise fail(
+                "options.episode",
+                episode,
+                "an Episode with as many experts and types as the environment's scenario",
+            )
         self.state = State(episode)
         self._last = observe(self.state)
         return self._last, self._info()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from dmoe_opt.data import validate
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.offload.scenario import LEAST, MOST, Array, Scenario, Whole
 
 MOST_GAINS = 50_000_000
@@ -56,18 +57,30 @@ class Episode:
             value = validate.real_array(f"episode.{name}", getattr(self, name), (count,), most, low)
             object.__setattr__(self, name, value)
         for name, below in (("job", MOST_JOBS), ("type", self.scenario.num_types)):
-            object.__setattr__(self, name, validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below))
-        gains = validate.real_array("episode.gains", self.gains, (None, self.scenario.num_experts), most)
+            object.__setattr__(
+                self,
+                name,
+                validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below),
+            )
+        gains = validate.real_array(
+            "episode.gains", self.gains, (None, self.scenario.num_experts), most
+        )
         object.__setattr__(self, "gains", gains)
         if not count:
             raise InputError("episode.arrival_s is empty; allowed: at least one subtask")
         late = np.flatnonzero(np.diff(self.arrival_s) < 0)
         if len(late):
             n = int(late[0]) + 1
-            raise fail(f"episode.arrival_s[{n}]", float(self.arrival_s[n]), "not before the arrival of the one before")
+            raise fail(
+                f"episode.arrival_s[{n}]",
+                float(self.arrival_s[n]),
+                "not before the arrival of the one before",
+            )
         needed = self.arrival_s[-1] // self.scenario.radio.coherence_s + 1.0
         if len(gains) < needed:
-            raise InputError(f"episode.gains has {len(gains)} blocks; allowed: at least {needed:.0f}, to the last arrival")
+            raise InputError(
+                f"episode.gains has {len(gains)} blocks; allowed: at least {needed:.0f}, to the last arrival"
+            )
 
     @cached_property
     def _block(self) -> Whole:
@@ -87,7 +100,10 @@ class Episode:
     def rate_bit_s(self) -> Array:
         """Rate of the link to each expert when subtask n arrives, (N, E), bit/s."""
         radio = self.scenario.radio
-        return np.asarray(radio.bandwidth_hz * np.log2(1.0 + radio.power_w * self.gains[self._block] / radio.noise_w))
+        return np.asarray(
+            radio.bandwidth_hz
+            * np.log2(1.0 + radio.power_w * self.gains[self._block] / radio.noise_w)
+        )
 
     @cached_property
     def communication_j(self) -> Array:
@@ -103,7 +119,9 @@ class Episode:
     @cached_property
     def computation_j(self) -> Array:
         """Energy of computing, (N, E + 1), J."""
-        per_work = np.append(self.scenario.experts.energy_per_work_j, self.scenario.device.energy_per_work_j)
+        per_work = np.append(
+            self.scenario.experts.energy_per_work_j, self.scenario.device.energy_per_work_j
+        )
         return np.asarray(self.work[:, None] * per_work)
 
     @cached_property
@@ -142,7 +160,10 @@ class Episode:
         """
         prices = self.scenario.prices
         with np.errstate(invalid="ignore"):  # a dead link at price 0
-            energy = prices.communication_per_j * self.communication_j + prices.computation_per_j * self.computation_j
+            energy = (
+                prices.communication_per_j * self.communication_j
+                + prices.computation_per_j * self.computation_j
+            )
         gained = self.share[:, None] * self.quality - energy
         return np.where(self.in_time, gained, self.loss_reward[:, None])
 
@@ -200,11 +221,14 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         result_bits=types.result_bits[kind] * rng.uniform(low, high, len(job)),
         work=types.work[kind] * rng.uniform(low, high, len(job)),
         deadline_s=types.deadline_s[kind],
-        gains=scenario.experts.mean_gain * _fading(rng, radio.fading, radio.correlation, (int(blocks), scenario.num_experts)),
+        gains=scenario.experts.mean_gain
+        * _fading(rng, radio.fading, radio.correlation, (int(blocks), scenario.num_experts)),
     )
 
 
-def _fading(rng: np.random.Generator, fading: str, correlation: float, shape: tuple[int, int]) -> Array:
+def _fading(
+    rng: np.random.Generator, fading: str, correlation: float, shape: tuple[int, int]
+) -> Array:
     """Power gains of unit mean, block after block."""
     if fading == "none":
         return np.ones(shape)

@@ -40,8 +40,14 @@ def observe(state: State) -> Entries:
     deadline = float(episode.deadline_s[n])
     loss = float(episode.loss_reward[n])
     reward = [r if is_open else loss for r, is_open in zip(state.reward, state.mask, strict=True)]
-    free = [f / slots if (slots := f + len(ends)) else 0.0 for f, ends in zip(state.free, state.ends, strict=True)]
-    wait = [max(sum(ends) / len(ends) - state.now, 0.0) / deadline if ends else 0.0 for ends in state.ends]
+    free = [
+        f / slots if (slots := f + len(ends)) else 0.0
+        for f, ends in zip(state.free, state.ends, strict=True)
+    ]
+    wait = [
+        max(sum(ends) / len(ends) - state.now, 0.0) / deadline if ends else 0.0
+        for ends in state.ends
+    ]
     kind = [0.0] * episode.scenario.num_types
     kind[episode.type[n]] = 1.0
     duration = (episode.duration_s[n] / deadline).tolist()

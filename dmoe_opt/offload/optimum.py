@@ -85,7 +85,11 @@ def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
     """
     found = []
     experts = episode.scenario.num_experts
-    slots = np.bincount(twins(episode), episode.scenario.experts.capacity, minlength=experts).astype(int).tolist()
+    slots = (
+        np.bincount(twins(episode), episode.scenario.experts.capacity, minlength=experts)
+        .astype(int)
+        .tolist()
+    )
     wanted: list[list[int]] = [[] for _ in range(experts)]
     for n, a in options(episode):
         if a < experts:
@@ -103,9 +107,15 @@ def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
     return found
 
 
-def conclude(episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | None, bound: float | None) -> Optimum:
+def conclude(
+    episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | None, bound: float | None
+) -> Optimum:
     """An optimum from the options taken, if any, and a bound on the regret; what finds no room is lost."""
-    upper = None if bound is None else float(_rewards(episode).max(axis=1).sum() - bound * unit(episode))
+    upper = (
+        None
+        if bound is None
+        else float(_rewards(episode).max(axis=1).sum() - bound * unit(episode))
+    )
     if chosen is None:
         return Optimum(method, upper, None, None, unit(episode))
     choice = _dealt_out(episode, chosen)

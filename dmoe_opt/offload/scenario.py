@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -35,9 +36,14 @@ class _Part:
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
-    def _numbers(self, names: str, shape: tuple[int | None, ...], least: float = LEAST, most: float = MOST) -> None:
+    def _numbers(
+        self, names: str, shape: tuple[int | None, ...], least: float = LEAST, most: float = MOST
+    ) -> None:
         for name in names.split():
-            self._set(name, validate.real_array(f"{self.part}.{name}", getattr(self, name), shape, most, least))
+            self._set(
+                name,
+                validate.real_array(f"{self.part}.{name}", getattr(self, name), shape, most, least),
+            )
 
     def _number(self, names: str, least: float = LEAST, most: float = MOST) -> None:
         for name in names.split():
@@ -67,7 +73,10 @@ class Experts(_Part):
         count = len(self.skill)
         if not count:
             raise InputError("experts.skill has no row; allowed: at least one expert")
-        self._set("capacity", validate.whole_array("experts.capacity", self.capacity, (count,), MOST_COUNT + 1))
+        self._set(
+            "capacity",
+            validate.whole_array("experts.capacity", self.capacity, (count,), MOST_COUNT + 1),
+        )
         self._numbers("speed", (count,))
         self._numbers("energy_per_work_j mean_gain", (count,), least=0.0)
 
@@ -132,12 +141,18 @@ class Arrivals(_Part):
 
     def __post_init__(self) -> None:
         self._set("num_jobs", validate.whole("arrivals.num_jobs", self.num_jobs))
-        ends = validate.whole_array("arrivals.subtasks_per_job", self.subtasks_per_job, (2,), MOST_COUNT + 1).tolist()
+        ends = validate.whole_array(
+            "arrivals.subtasks_per_job", self.subtasks_per_job, (2,), MOST_COUNT + 1
+        ).tolist()
         if not 1 <= ends[0] <= ends[1]:
             raise fail("arrivals.subtasks_per_job", ends, "[least, most] with 1 <= least <= most")
         self._set("subtasks_per_job", (ends[0], ends[1]))
         if self.num_jobs * ends[1] > 10**6:
-            raise fail("arrivals.num_jobs", self.num_jobs, f"at most {10**6 // ends[1]}, a million subtasks in an episode")
+            raise fail(
+                "arrivals.num_jobs",
+                self.num_jobs,
+                f"at most {10**6 // ends[1]}, a million subtasks in an episode",
+            )
         self._number("jobs_per_s")
         self._number("gap_s", least=0.0)
 
@@ -206,9 +221,14 @@ class Scenario:
                 raise fail(part, getattr(self, part), f"a {kind.__name__}")
         validate.word("name", self.name)
         object.__setattr__(self, "meta", validate.plain("meta", self.meta))
-        for where, have in (("experts.skill[0]", self.experts.skill.shape[1]), ("device.skill", len(self.device.skill))):
+        for where, have in (
+            ("experts.skill[0]", self.experts.skill.shape[1]),
+            ("device.skill", len(self.device.skill)),
+        ):
             if have != self.num_types:
-                raise InputError(f"{where} has {have} entries; allowed: {self.num_types}, one a type")
+                raise InputError(
+                    f"{where} has {have} entries; allowed: {self.num_types}, one a type"
+                )
 
     @property
     def num_experts(self) -> int:
@@ -228,5 +248,8 @@ PARTS: dict[str, Any] = {
 
 def as_fields(scenario: Scenario) -> dict[str, Any]:
     """The scenario as nested fields of the file format."""
-    parts = {p: {f.name: getattr(getattr(scenario, p), f.name) for f in fields(kind)} for p, kind in PARTS.items()}
+    parts = {
+        p: {f.name: getattr(getattr(scenario, p), f.name) for f in fields(kind)}
+        for p, kind in PARTS.items()
+    }
     return {"name": scenario.name, "meta": scenario.meta, **parts}

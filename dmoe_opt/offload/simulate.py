@@ -42,7 +42,9 @@ class State:
                 heappop(ends)
                 self.free[e] += 1
         self.reward: list[float] = self._reward[self.n]
-        self.mask: list[bool] = [ok and free > 0 for ok, free in zip(self._in_time[self.n], self.free, strict=False)]
+        self.mask: list[bool] = [
+            ok and free > 0 for ok, free in zip(self._in_time[self.n], self.free, strict=False)
+        ]
         self.mask.append(True)
 
     @property
@@ -125,7 +127,11 @@ def account(episode: Episode, choice: Whole) -> Account:
     computation = float(episode.computation_j[placed, at].sum())
     local = int((at == episode.scenario.num_experts).sum())
     return Account(
-        return_=float(np.where(choice == LOST, episode.loss_reward, episode.reward[np.arange(len(choice)), choice]).sum()),
+        return_=float(
+            np.where(
+                choice == LOST, episode.loss_reward, episode.reward[np.arange(len(choice)), choice]
+            ).sum()
+        ),
         quality=float((episode.share[placed] * episode.quality[placed, at]).sum() / jobs.sum()),
         energy_j=communication + computation,
         communication_j=communication,
@@ -148,10 +154,19 @@ def violations(episode: Episode, choice: Whole) -> list[str]:
             now = episode.arrival_s[n]
             held = 1 + int((episode.finish_s[mine[mine < n], e] > now).sum())
             if held > capacity:
-                found.append(f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}")
+                found.append(
+                    f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}"
+                )
     return found
 
 
 def mean_return(episodes: Sequence[Episode], choosers: Iterable[Choose]) -> float:
     """Mean return of episodes, each played with the next of the functions that choose."""
-    return float(np.mean([account(e, run(e, choose)).return_ for e, choose in zip(episodes, choosers, strict=False)]))
+    return float(
+        np.mean(
+            [
+                account(e, run(e, choose)).return_
+                for e, choose in zip(episodes, choosers, strict=False)
+            ]
+        )
+    )

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.data import files, formats
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.offload import episode as episodes
 from dmoe_opt.offload import scenario as scenarios
 from dmoe_opt.offload.episode import Episode, scenario_of
@@ -54,7 +55,11 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
         if header.format != OFFLOAD:
             raise fail("format", header.format, f'"{OFFLOAD}"')
         if header.version != formats.VERSION:
-            raise fail("version", header.version, f"{formats.VERSION} (a newer file needs a newer dmoe-opt)")
+            raise fail(
+                "version",
+                header.version,
+                f"{formats.VERSION} (a newer file needs a newer dmoe-opt)",
+            )
         document = formats.decode(content, Document)
         parts = {part: _build(kind, part, getattr(document, part)) for part, kind in PARTS.items()}
         scenario = Scenario(**parts, name=document.name, meta=document.meta)

@@ -92,7 +92,10 @@ class _Scores(nn.Module):  # type: ignore[misc]
 
     def agent(self, made_by: str) -> Agent:
         """The weights as numpy has them; the last bias is left out, being the same for all actions."""
-        w = {name: value.detach().numpy().astype(np.float32) for name, value in self.state_dict().items()}
+        w = {
+            name: value.detach().numpy().astype(np.float32)
+            for name, value in self.state_dict().items()
+        }
         return Agent(
             own_weight=w["own.weight"].T, all_weight=w["all.weight"].T, action_bias=w["action"] + w["own.bias"],
             hidden_weight=w["hidden.weight"].T, hidden_bias=w["hidden.bias"], score_weight=w["score.weight"][0],
@@ -133,7 +136,9 @@ def train(
 
 def validation_episodes(scenario: Scenario) -> list[Episode]:
     """The episodes on which policies in training are judged."""
-    return [draw(scenario, np.random.default_rng([VALIDATION, number])) for number in range(VALIDATION)]
+    return [
+        draw(scenario, np.random.default_rng([VALIDATION, number])) for number in range(VALIDATION)
+    ]
 
 
 def _train(
@@ -147,7 +152,9 @@ def _train(
     space = EdgeOffload(scenario)
     adam = AdamOptimizerFactory(lr=LEARNING_RATE)
     algorithm: Any = DiscreteSAC(
-        policy=DiscreteSACPolicy(actor=actor, action_space=space.action_space, observation_space=space.observation_space),
+        policy=DiscreteSACPolicy(
+            actor=actor, action_space=space.action_space, observation_space=space.observation_space
+        ),
         policy_optim=adam,
         critic=_Scores(scenario, masked=False),
         critic_optim=adam,
@@ -170,7 +177,9 @@ def _train(
                 update_step_num_gradient_steps_per_sample=UPDATES_PER_STEP, verbose=False, show_progress=False,
             )
         )  # fmt: skip
-        agent = actor.agent(f"soft actor-critic on {scenario.name or 'a scenario'}, seed {seed}, step {done} of {steps}")
+        agent = actor.agent(
+            f"soft actor-critic on {scenario.name or 'a scenario'}, seed {seed}, step {done} of {steps}"
+        )
         mean = mean_return(episodes, repeat(agent.act))
         if best is None or mean > max(c.return_mean for c in checks):
             best = agent

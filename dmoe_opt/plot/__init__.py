@@ -9,4 +9,15 @@ from dmoe_opt.plot.rounds import allocation, network
 from dmoe_opt.plot.search import search_tree, trace
 from dmoe_opt.plot.styling import style
 
-__all__ = ["allocation", "episode", "experts", "front", "layers", "network", "search_tree", "shares", "style", "trace"]
+__all__ = [
+    "allocation",
+    "episode",
+    "experts",
+    "front",
+    "layers",
+    "network",
+    "search_tree",
+    "shares",
+    "style",
+    "trace",
+]

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmoe_opt.comparing.rows import Row
-
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#999999",
-)  # Okabe and Ito, colour-blind safe
-MARKERS = "osD^vPX"
+from dmoe_opt.comparing.methods import MethodRow
+from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, tidy
 
 
-def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
+def comparison(rows: Sequence[MethodRow]) -> dict[str, bytes]:
     """The figures of a comparison as PNG files by name: `energy_gap.png` and `time.png`."""
     pictures = {}
     instances = list(dict.fromkeys(row.instance for row in rows))
@@ -33,8 +20,20 @@ def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     figure = Figure(figsize=(width, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     least = _least_energy(rows)
-    _dots(above, rows, instances, lambda row: row.energy_j and row.energy_j / least[row.instance], "energy / least found")
-    _dots(below, rows, instances, lambda row: None if row.gap is None else 100 * row.gap, "gap to the best bound, %")
+    _dots(
+        above,
+        rows,
+        instances,
+        lambda row: row.energy_j and row.energy_j / least[row.instance],
+        "energy / least found",
+    )
+    _dots(
+        below,
+        rows,
+        instances,
+        lambda row: None if row.gap is None else 100 * row.gap,
+        "gap to the best bound, %",
+    )
     below.set_yscale("symlog", linthresh=1e-4)
     below.set_ylim(-3e-5, 160)
     below.set_yticks([0, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100])
@@ -54,7 +53,7 @@ def comparison(rows: Sequence[Row]) -> dict[str, bytes]:
     return pictures
 
 
-def _least_energy(rows: Sequence[Row]) -> dict[str, float]:
+def _least_energy(rows: Sequence[MethodRow]) -> dict[str, float]:
     least: dict[str, float] = {}
     for row in rows:
         if row.energy_j:
@@ -62,17 +61,36 @@ def _least_energy(rows: Sequence[Row]) -> dict[str, float]:
     return least
 
 
-def _per_token_ms(row: Row) -> float | None:
+def _per_token_ms(row: MethodRow) -> float | None:
     return None if row.wall_s is None or not row.tokens else 1e3 * row.wall_s / row.tokens
 
 
-def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable[[Row], float | None], label: str) -> None:
+def _dots(
+    axes: Axes,
+    rows: Sequence[MethodRow],
+    instances: list[str],
+    value: Callable[[MethodRow], float | None],
+    label: str,
+) -> None:
     """One column of dots an instance, one colour and marker a method, slightly apart so that none hides another."""
     names = list(dict.fromkeys(row.method for row in rows))
     for k, name in enumerate(names):
-        points = [(instances.index(row.instance), v) for row in rows if row.method == name and (v := value(row)) is not None]
+        points = [
+            (instances.index(row.instance), v)
+            for row in rows
+            if row.method == name and (v := value(row)) is not None
+        ]
         x = [i + 0.7 * ((k + 0.5) / len(names) - 0.5) for i, _ in points]
-        axes.plot(x, [v for _, v in points], MARKERS[k % 7], color=COLOURS[k % 7], ms=5, label=name, ls="none", alpha=0.9)
+        axes.plot(
+            x,
+            [v for _, v in points],
+            MARKERS[k % 7],
+            color=COLOURS[k % 7],
+            ms=5,
+            label=name,
+            ls="none",
+            alpha=0.9,
+        )
     axes.set_ylabel(label)
     tidy(axes, "y")
     for edge in np.arange(len(instances) - 1) + 0.5:
@@ -80,7 +98,12 @@ def _dots(axes: Axes, rows: Sequence[Row], instances: list[str], value: Callable
 
 
 def _name_axis(axes: Axes, instances: list[str]) -> None:
-    axes.set_xticks(range(len(instances)), [plain(name) or "unnamed" for name in instances], rotation=30, ha="right")
+    axes.set_xticks(
+        range(len(instances)),
+        [plain(name) or "unnamed" for name in instances],
+        rotation=30,
+        ha="right",
+    )
     axes.set_xlim(-0.5, len(instances) - 0.5)
 
 
@@ -93,24 +116,3 @@ def _legend(figure: Figure, axes: Axes) -> None:
         columnspacing=1.2,
         handletextpad=0.2,
     )
-
-
-def tidy(axes: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:
-    """A light grid, or none, and no frame above and on the right."""
-    if grid:
-        axes.grid(axis=grid, lw=0.5, alpha=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def plain(name: str) -> str:
-    """A name as text of a figure, where $ would begin a formula."""
-    return name.replace("$", r"\$")
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
-        figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from dmoe_opt.plot.comparison import COLOURS, plain, tidy
+from dmoe_opt.plot.styling import COLOURS, plain, tidy
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
@@ -61,13 +61,20 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
     axes.set_xlabel("time, s")
     tidy(axes, None)
     if figure is not None:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False)
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False
+        )
     return axes
 
 
 def _look(kind: int) -> dict[str, Any]:
     """Colour and hatching of a type."""
-    return {"facecolor": COLOURS[kind % len(COLOURS)], "hatch": HATCHES[kind % len(HATCHES)], "edgecolor": "white", "lw": 0.4}
+    return {
+        "facecolor": COLOURS[kind % len(COLOURS)],
+        "hatch": HATCHES[kind % len(HATCHES)],
+        "edgecolor": "white",
+        "lw": 0.4,
+    }
 
 
 def episode_in(episode: Episode, choice: Whole) -> tuple[float, float]:
@@ -93,13 +100,29 @@ def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
         _, axes = plt.subplots(figsize=shares_in(comparison), layout="constrained")
     share = 100 * np.array([row.optimum_share for row in rows])
     error = 100 * np.array([row.optimum_share_ci95 or 0.0 for row in rows])
-    axes.barh(range(len(rows)), share, xerr=error, color=[COLOURS[5 if r.policy == SAC else 0] for r in rows], capsize=3)
+    axes.barh(
+        range(len(rows)),
+        share,
+        xerr=error,
+        color=[COLOURS[5 if r.policy == SAC else 0] for r in rows],
+        capsize=3,
+    )
     axes.axvline(100, color="0.2", lw=1.2)
-    axes.text(100, 1.01, "optimum", ha="center", va="bottom", fontsize=9, transform=axes.get_xaxis_transform())
+    axes.text(
+        100,
+        1.01,
+        "optimum",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        transform=axes.get_xaxis_transform(),
+    )
     for k, (value, width) in enumerate(zip(share, error, strict=True)):
         inside = value > 20
         x = 1.5 if inside else max(value + width, 0) + 1.5
-        axes.text(x, k, f"{value:.1f}", va="center", fontsize=9, color="white" if inside else "black")
+        axes.text(
+            x, k, f"{value:.1f}", va="center", fontsize=9, color="white" if inside else "black"
+        )
     axes.set_yticks(range(len(rows)), [row.policy for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(min(0.0, float((share - error).min(initial=0)) * 1.1), 104)

@@ -10,16 +10,20 @@ from dmoe_opt.comparing.policies import SAC, OffloadComparison
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Whole
 from dmoe_opt.plot import offload
-from dmoe_opt.plot.comparison import COLOURS, plain, png, tidy
+from dmoe_opt.plot.styling import COLOURS, plain, png, tidy
 
 
-def of_learning(steps: Sequence[int], returns: Sequence[float], optimum: float, rules: dict[str, float]) -> dict[str, bytes]:
+def of_learning(
+    steps: Sequence[int], returns: Sequence[float], optimum: float, rules: dict[str, float]
+) -> dict[str, bytes]:
     """`learning.png`: mean return on the validation episodes against training steps; rules and optimum as lines."""
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.axhline(optimum, color="0.2", lw=1.5, label="clairvoyant optimum")
     for k, (name, value) in enumerate(sorted(rules.items(), key=lambda item: -item[1])):
-        axes.axhline(value, color=COLOURS[1 + k % 6], lw=1.2, ls=("--", ":", "-.")[k % 3], label=name)
+        axes.axhline(
+            value, color=COLOURS[1 + k % 6], lw=1.2, ls=("--", ":", "-.")[k % 3], label=name
+        )
     axes.plot(steps, returns, "o-", color=COLOURS[0], ms=3.5, lw=1.2, label=SAC)
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
     axes.set(xlabel="training steps", ylabel="mean return of an episode")
@@ -33,7 +37,9 @@ def of_episode(episode: Episode, choice: Whole, title: str) -> dict[str, bytes]:
     figure = Figure(figsize=offload.episode_in(episode, choice), layout="constrained")
     axes = offload.episode(episode, choice, axes=figure.subplots())
     axes.set_title(plain(title))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False
+    )
     return {"load.png": png(figure)}
 
 

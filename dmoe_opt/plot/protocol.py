@@ -10,10 +10,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from dmoe_opt.plot.comparison import COLOURS, MARKERS, tidy
+from dmoe_opt.plot.styling import COLOURS, MARKERS, tidy
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.schedulers import Point
+    from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.layers.protocol import Run
 
 FRONT_IN = 7.2, 4.6
@@ -21,7 +21,7 @@ LAYERS_IN = 6.4, 3.6
 """Width and height of figures, inches."""
 
 
-def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
+def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
     """Accuracy in % against energy per token in µJ: every setting, a line through the front of each scheduler.
 
     Settings off the front are pale. Bars are 95 % confidence intervals. Without a task the relevance reached stands for
@@ -33,14 +33,24 @@ def front(points: Sequence[Point], *, axes: Axes | None = None) -> Axes:
         mine = [p for p in points if p.scheduler == name]
         best = [p for p in mine if p.front]
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-        axes.plot(energy_uj(mine), [100 * p.worth for p in mine], marker, color=colour, ms=4, alpha=0.35, ls="none")
+        axes.plot(
+            energy_uj(mine),
+            [100 * p.worth for p in mine],
+            marker,
+            color=colour,
+            ms=4,
+            alpha=0.35,
+            ls="none",
+        )
         xerr, yerr = half_widths(best)
         axes.errorbar(
             energy_uj(best), [100 * p.worth for p in best], xerr=xerr, yerr=yerr,
             color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
         )  # fmt: skip
     if not all(p.front for p in points):
-        axes.plot([], [], "o", color="0.4", ms=4, alpha=0.35, ls="none", label="pale: off the front")
+        axes.plot(
+            [], [], "o", color="0.4", ms=4, alpha=0.35, ls="none", label="pale: off the front"
+        )
     accuracy_energy(axes, points)
     axes.legend(frameon=False)
     return axes
@@ -85,7 +95,7 @@ def experts_in(run: Run) -> tuple[float, float]:
     return 1.6 + 0.55 * len(run.layers[0].chosen), 1.6 + 0.3 * max(len(run.layers), 4)
 
 
-def accuracy_energy(axes: Axes, points: Sequence[Point]) -> None:
+def accuracy_energy(axes: Axes, points: Sequence[FrontierPoint]) -> None:
     """Axes of accuracy, or of relevance where the points have no task, against energy per token on a log scale."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
@@ -94,16 +104,18 @@ def accuracy_energy(axes: Axes, points: Sequence[Point]) -> None:
     tidy(axes)
 
 
-def energy_uj(points: Sequence[Point]) -> list[float]:
+def energy_uj(points: Sequence[FrontierPoint]) -> list[float]:
     """Energy per token, µJ."""
     return [1e6 * p.energy_per_token_j for p in points]
 
 
-def half_widths(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+def half_widths(points: Sequence[FrontierPoint]) -> tuple[list[float], list[float]]:
     """Of the intervals of energy, µJ, and of accuracy, %; 0 where they are not known."""
-    return [1e6 * (p.energy_ci95_j or 0.0) for p in points], [100 * (p.accuracy_ci95 or 0.0) for p in points]
+    return [1e6 * (p.energy_ci95_j or 0.0) for p in points], [
+        100 * (p.accuracy_ci95 or 0.0) for p in points
+    ]
 
 
-def worth_label(points: Sequence[Point]) -> str:
+def worth_label(points: Sequence[FrontierPoint]) -> str:
     """What energy buys at these points, with its unit."""
     return "mean relevance reached, %" if points[0].accuracy is None else "accuracy, %"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.objective import Allocation, Selection, loads, tokens_per_joule
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.validate import InputError
-from dmoe_opt.plot.comparison import COLOURS
+from dmoe_opt.errors import InputError
+from dmoe_opt.plot.styling import COLOURS
 
 BEND = 0.22  # of an arrow, so that both directions of a pair can be seen
 NEAR = 0.36  # place of a label on its arrow, nearer to the source, so that those of both directions are apart
@@ -44,7 +44,9 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
     if result is None:
         works = np.isfinite(round_.best_link_energy)
         pairs = np.argwhere(np.triu(works | works.T, 1))
-        axes.add_collection(LineCollection([at[pair] for pair in pairs], colors="0.75", linewidths=1.5, zorder=1))
+        axes.add_collection(
+            LineCollection([at[pair] for pair in pairs], colors="0.75", linewidths=1.5, zorder=1)
+        )
         _nodes(axes, round_, at, None)
     else:
         selection, allocation = _decision(round_, result)
@@ -74,48 +76,97 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
     if axes is None:
         size = (min(3.4 + 0.7 * columns, 9.5), min(1.6 + 0.5 * rows, 1.6 + 0.28 * rows + 3, 11.0))
         axes = plt.subplots(figsize=size, layout="constrained")[1]
-    axes.set(xlabel="subcarrier", ylabel="link", xlim=(-0.5, columns - 0.5), ylim=(max(rows, 1) - 0.5, -0.5))
+    axes.set(
+        xlabel="subcarrier",
+        ylabel="link",
+        xlim=(-0.5, columns - 0.5),
+        ylim=(max(rows, 1) - 0.5, -0.5),
+    )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if not rows:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no link is in use", ha="center", va="center", transform=axes.transAxes)
         return axes
-    axes.set_yticks(range(rows), [f"{i} → {j}, {_count(load[i, j], 'token')}" for i, j in links.tolist()])
+    axes.set_yticks(
+        range(rows), [f"{i} → {j}, {_count(load[i, j], 'token')}" for i, j in links.tolist()]
+    )
     axes.tick_params(axis="y", labelsize=11 if rows <= 12 else 10 if rows <= 32 else 7)
     _shade(axes, energy)
-    handles = [Line2D([], [], marker="o", color="black", ls="none", ms=5, label="best subcarrier of the link")]
+    handles = [
+        Line2D(
+            [], [], marker="o", color="black", ls="none", ms=5, label="best subcarrier of the link"
+        )
+    ]
     _dots(axes, energy)
     if result.allocation is not None:
         for row, (i, j) in enumerate(links):
             for m in np.flatnonzero(chosen[i, j]):
-                box = Rectangle((m - 0.5, row - 0.5), 1, 1, fill=False, ec=COLOURS[5], lw=3 if columns <= 20 else 1.8, zorder=3)
+                box = Rectangle(
+                    (m - 0.5, row - 0.5),
+                    1,
+                    1,
+                    fill=False,
+                    ec=COLOURS[5],
+                    lw=3 if columns <= 20 else 1.8,
+                    zorder=3,
+                )
                 axes.add_patch(box)
-        frame = {"marker": "s", "mfc": "none", "mec": COLOURS[5], "mew": 2.5, "ms": 11, "ls": "none"}
+        frame = {
+            "marker": "s",
+            "mfc": "none",
+            "mec": COLOURS[5],
+            "mew": 2.5,
+            "ms": 11,
+            "ls": "none",
+        }
         handles.insert(0, Line2D([], [], label="carries the link", **frame))  # type: ignore[arg-type]
-    axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize="small")
+    axes.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=2,
+        frameon=False,
+        fontsize="small",
+    )
     return axes
 
 
 def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
     """What a result chooses; without an allocation, every link on its best subcarrier."""
-    from dmoe_opt.selection.relaxed import best_subcarriers  # brings DES along, for which nobody else here waits
+    from dmoe_opt.selection.relaxed import (
+        best_subcarriers,  # brings DES along, for which nobody else here waits
+    )
 
     if result.selection is None:
         raise InputError(f"result has no answer ({result.status}); allowed: one with a selection")
     if result.instance_sha256 not in (round_.sha256, round_.selection_problem().sha256):
-        raise InputError(f"result is of {result.instance or 'another instance'}; allowed: one of this round")
+        raise InputError(
+            f"result is of {result.instance or 'another instance'}; allowed: one of this round"
+        )
     chosen = result.allocation
-    return result.selection, best_subcarriers(round_, result.selection) if chosen is None else chosen
+    return result.selection, best_subcarriers(
+        round_, result.selection
+    ) if chosen is None else chosen
 
 
-def _nodes(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None) -> None:
+def _nodes(
+    axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None
+) -> None:
     """Circles with numbers; outside them what an expert costs and which tokens the node owns."""
     nodes = round_.num_experts
     in_words = nodes <= MOST_WORDS
     for node, (x, y) in enumerate(at):
         size = 30.0 if in_words else max(6.0, 300.0 / nodes)
         axes.plot(x, y, "o", ms=size, mfc="white", mec="black", mew=1.5, zorder=3)
-        axes.text(x, y, str(node), ha="center", va="center", zorder=4, fontsize=14 if in_words else size * 0.55)
+        axes.text(
+            x,
+            y,
+            str(node),
+            ha="center",
+            va="center",
+            zorder=4,
+            fontsize=14 if in_words else size * 0.55,
+        )
         if in_words:
             side = int(np.sign(np.round(x, 6)))  # the last of a tuple is that at -1
             beside = side != 0 and abs(y) < 0.3
@@ -141,11 +192,15 @@ def _words(round_: Instance, node: int, selection: Selection | None) -> str:
     else:
         for t in owned:
             experts = np.flatnonzero(selection[t]).astype(str)
-            lines.append(f"token {t}: {_several('expert', experts) if experts.size else 'no expert'}")
+            lines.append(
+                f"token {t}: {_several('expert', experts) if experts.size else 'no expert'}"
+            )
     return "\n".join(lines)
 
 
-def _arrows(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection, chosen: Allocation) -> None:
+def _arrows(
+    axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection, chosen: Allocation
+) -> None:
     load = loads(round_, selection)
     links = np.argwhere(load)
     most = int(load.max(initial=1))
@@ -160,13 +215,26 @@ def _arrows(axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Se
         )  # fmt: skip
         if len(links) <= MOST_WORDS:
             dx, dy = at[j] - at[i]
-            x, y = at[i] + NEAR * (at[j] - at[i]) + 2 * NEAR * (1 - NEAR) * BEND * np.array([dy, -dx])
+            x, y = (
+                at[i] + NEAR * (at[j] - at[i]) + 2 * NEAR * (1 - NEAR) * BEND * np.array([dy, -dx])
+            )
             label = _label(round_, i, j, int(load[i, j]), chosen)
             box = {"fc": "white", "ec": "none", "pad": 1.0}
-            axes.text(x, y, label, ha="center", va="center", fontsize=11, linespacing=1.1, bbox=box, zorder=5)
+            axes.text(
+                x,
+                y,
+                label,
+                ha="center",
+                va="center",
+                fontsize=11,
+                linespacing=1.1,
+                bbox=box,
+                zorder=5,
+            )
     if len(links) > MOST_WORDS:
         handles = [
-            Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token")) for q in sorted({1, most})
+            Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token"))
+            for q in sorted({1, most})
         ]
         axes.legend(handles=handles, title=f"{len(links)} links", loc="lower right", frameon=False)
 
@@ -184,7 +252,14 @@ def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
     least, most = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
     shown = np.ma.masked_array(np.clip(energy, least, most), ~works)
     colours = LinearSegmentedColormap.from_list("", ["#FFFFFF", COLOURS[4], "#2B8CC9"])
-    image = axes.imshow(shown, norm=LogNorm(least, most), cmap=colours, aspect="auto", interpolation="none", zorder=1)
+    image = axes.imshow(
+        shown,
+        norm=LogNorm(least, most),
+        cmap=colours,
+        aspect="auto",
+        interpolation="none",
+        zorder=1,
+    )
     axes.patch.set(hatch="////", edgecolor="0.6", linewidth=0)
     bar = axes.get_figure(root=True).colorbar(image, ax=axes, label="energy of a token")  # type: ignore[union-attr]
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 100 * least else (1,)))
@@ -192,14 +267,23 @@ def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
     bar.ax.yaxis.set_minor_locator(NullLocator())
     if energy.size <= MOST_NUMBERS:
         for row, m in np.argwhere(works):
-            axes.text(m, row, _joules(energy[row, m]), ha="center", va="center", fontsize=10, zorder=4)
+            axes.text(
+                m, row, _joules(energy[row, m]), ha="center", va="center", fontsize=10, zorder=4
+            )
 
 
 def _dots(axes: Axes, energy: NDArray[np.float64]) -> None:
     """The best subcarrier of every link; beside the number where cells have one."""
     rows = np.flatnonzero(np.isfinite(energy).any(axis=1))
     aside = 0.32 if energy.size <= MOST_NUMBERS else 0.0
-    axes.plot(energy[rows].argmin(axis=1) - aside, rows - aside, "o", color="black", ms=5 if len(rows) <= 20 else 3, zorder=4)
+    axes.plot(
+        energy[rows].argmin(axis=1) - aside,
+        rows - aside,
+        "o",
+        color="black",
+        ms=5 if len(rows) <= 20 else 3,
+        zorder=4,
+    )
 
 
 def _joules(energy_j: float) -> str:

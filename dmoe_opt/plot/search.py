@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from dmoe_opt.answer.result import relative_gap
-from dmoe_opt.data.validate import InputError
-from dmoe_opt.plot.comparison import COLOURS, tidy
+from dmoe_opt.errors import InputError
+from dmoe_opt.plot.styling import COLOURS, tidy
 
 if TYPE_CHECKING:
     from dmoe_opt.selection.des import TreeNode
@@ -33,7 +33,9 @@ HALF_BOX = 0.2  # of a row: a branch leaves a box below, so that it crosses no o
 LETTERS = 13  # points, in a tree, which is wide and shown small
 
 
-def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axes: Axes | None = None) -> Axes:
+def search_tree(
+    tree: Sequence[TreeNode], *, optimum_j: float | None = None, axes: Axes | None = None
+) -> Axes:
     """Draw the tree of a branch and bound with the bound of every node and why it was left.
 
     A solid line takes an expert, a dashed one skips it. The larger branch goes straight down, the smaller to the right.
@@ -54,12 +56,16 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
         If there are no nodes, or more than anyone can read, or more kinds of reasons than there are signs.
     """
     if not 0 < len(tree) <= MOST_NODES:
-        raise InputError(f"tree has {len(tree)} nodes; allowed: 1 to {MOST_NODES}, more cannot be read")
+        raise InputError(
+            f"tree has {len(tree)} nodes; allowed: 1 to {MOST_NODES}, more cannot be read"
+        )
     signs = _signs(tree)
     at = _places(tree)
     rows, columns = (max(place[k] for place in at) + 1 for k in (0, 1))
     if axes is None:
-        _, axes = plt.subplots(figsize=(max(1.9 * columns, 7.8), 1.2 * rows + 0.9), layout="constrained")
+        _, axes = plt.subplots(
+            figsize=(max(1.9 * columns, 7.8), 1.2 * rows + 0.9), layout="constrained"
+        )
     factor, unit = _unit(n.bound_j for n in tree)
     finite = np.array([factor * n.bound_j for n in tree if np.isfinite(n.bound_j)])
     digits = ".4g" if np.allclose(finite, finite.round(2), rtol=0, atol=1e-9) else "#.4g"
@@ -78,11 +84,24 @@ def search_tree(tree: Sequence[TreeNode], *, optimum_j: float | None = None, axe
         label = f"{sign}  {reason}" if sign else reason
         axes.scatter([], [], marker="s", s=170, color=colour, edgecolor="black", label=label)
     if best is not None:
-        axes.scatter([], [], marker="s", s=170, color=WHITE, edgecolor="black", lw=3.5, label="the optimum (thick edge)")
+        axes.scatter(
+            [],
+            [],
+            marker="s",
+            s=170,
+            color=WHITE,
+            edgecolor="black",
+            lw=3.5,
+            label="the optimum (thick edge)",
+        )
     axes.set(xlim=(-0.5, columns - 0.5), ylim=(0.55 - rows, 0.45))
     axes.axis("off")
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=max(1, min(columns // 2, 3)), frameon=False, fontsize=LETTERS
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=max(1, min(columns // 2, 3)),
+        frameon=False,
+        fontsize=LETTERS,
     )
     return axes
 
@@ -133,7 +152,9 @@ def _signs(tree: Sequence[TreeNode]) -> dict[str, tuple[str, str]]:
     reasons = dict.fromkeys(n.reason for n in tree)
     others = [reason for reason in reasons if reason not in SIGNS]
     if len(others) > len(OTHER_SIGNS):
-        raise InputError(f"tree has {len(others)} reasons of its own; allowed: up to {len(OTHER_SIGNS)}, more look alike")
+        raise InputError(
+            f"tree has {len(others)} reasons of its own; allowed: up to {len(OTHER_SIGNS)}, more look alike"
+        )
     known = SIGNS | dict(zip(others, zip(OTHER_SIGNS, OTHER_COLOURS, strict=True), strict=False))
     return {reason: known[reason] for reason in reasons}
 
@@ -146,7 +167,10 @@ def _first_best(tree: Sequence[TreeNode], optimum_j: float | None) -> TreeNode |
 
 
 def trace(
-    energy_j: Sequence[float | None], *, bound_j: float | Sequence[float] | None = None, axes: Axes | None = None
+    energy_j: Sequence[float | None],
+    *,
+    bound_j: float | Sequence[float] | None = None,
+    axes: Axes | None = None,
 ) -> Axes:
     """Draw how energy falls from the start, step 0, and the bound it cannot fall below.
 
@@ -164,7 +188,9 @@ def trace(
         If there is no step, or not a bound for each.
     """
     if not len(energy_j) or (isinstance(bound_j, Sequence) and len(bound_j) != len(energy_j)):
-        raise InputError(f"energy_j has {len(energy_j)} steps; allowed: at least one, and as many bounds where they are a list")
+        raise InputError(
+            f"energy_j has {len(energy_j)} steps; allowed: at least one, and as many bounds where they are a list"
+        )
     if axes is None:
         _, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
     steps = np.arange(len(energy_j))
@@ -174,7 +200,11 @@ def trace(
     axes.plot(steps, factor * energies, "o-", color=COLOURS[0], ms=6, label="energy")
     if bound_j is not None:
         gap = relative_gap(float(energies[-1]), float(bounds[-1]))
-        label = "proven bound" if np.isnan(energies[-1]) else f"proven bound, in the end {gap:.2%} below"
+        label = (
+            "proven bound"
+            if np.isnan(energies[-1])
+            else f"proven bound, in the end {gap:.2%} below"
+        )
         if isinstance(bound_j, int | float):
             axes.axhline(factor * bound_j, ls="--", color=COLOURS[5], label=label)
         else:
@@ -190,4 +220,7 @@ def trace(
 def _unit(energies_j: Iterable[float]) -> tuple[float, str]:
     """Factor and unit that bring the largest of these energies to 1 or more."""
     largest = max((e for e in energies_j if np.isfinite(e)), default=1.0)
-    return next(((factor, unit) for factor, unit in PREFIXES if factor * largest >= 1.0), PREFIXES[0 if largest <= 0 else -1])
+    return next(
+        ((factor, unit) for factor, unit in PREFIXES if factor * largest >= 1.0),
+        PREFIXES[0 if largest <= 0 else -1],
+    )

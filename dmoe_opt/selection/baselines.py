@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
-from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.selection.des import relaxation
 
 
 def solve_topk(problem: SelectionProblem) -> Result:
     """Top-k routing: every token takes its D best usable experts whatever they cost; ties go to the lower index."""
-    return build(problem, "topk", selection=topk_selection(problem), bound_j=relaxation(problem))
+    return build(
+        problem, "topk", Decision(problem, topk_selection(problem)), bound_j=relaxation(problem)
+    )
 
 
 def topk_selection(problem: SelectionProblem) -> Selection:
@@ -47,12 +50,14 @@ def solve_greedy(problem: SelectionProblem) -> Result:
         rest = np.where(prefix, 0.0, units[rows])
         by_score = np.argsort(-rest, axis=1, kind="stable")[:, : problem.max_experts - kept]
         sequence = np.concatenate([order[rows, :kept], by_score], axis=1)
-        reached = _first_reaching(np.take_along_axis(units[rows], sequence, axis=1), problem.need_units[rows])
+        reached = _first_reaching(
+            np.take_along_axis(units[rows], sequence, axis=1), problem.need_units[rows]
+        )
         for row, t, last in zip(sequence, rows, reached, strict=True):
             if last >= 0:
                 selection[t, row[: last + 1]] = True
                 open_tokens[t] = False
-    return build(problem, "greedy", selection=selection, bound_j=relaxation(problem))
+    return build(problem, "greedy", Decision(problem, selection), bound_j=relaxation(problem))
 
 
 def _first_reaching(units: NDArray[np.float64], need: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -25,18 +25,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.answer.result import Result, as_problem, build
+from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data import validate
-from dmoe_opt.data.instance import SCORE_UNIT, Instance, SelectionProblem
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
+from dmoe_opt.errors import InputError
 from dmoe_opt.selection import des_kernel as kernel
 
 Progress = Callable[[int, int], None]
 UNLIMITED = 2**62
 QUICK_NODES = 1_000  # per token, where any valid bound will do
 SMALL = 2**15  # scores up to which the first nodes of all tokens are a matter of milliseconds
-REASONS = ("branched", "reaches the threshold", "cannot reach the threshold", "bound", "completed by a sweep")
+REASONS = (
+    "branched",
+    "reaches the threshold",
+    "cannot reach the threshold",
+    "bound",
+    "completed by a sweep",
+)
 
 
 class TreeNode(NamedTuple):
@@ -69,7 +77,12 @@ class _Search:
         self.stop = np.zeros(1, dtype=np.bool_)
 
     def run(
-        self, rows: slice, limit: int, reduce: bool = True, pairs: bool = True, tree: NDArray[np.float64] | None = None
+        self,
+        rows: slice,
+        limit: int,
+        reduce: bool = True,
+        pairs: bool = True,
+        tree: NDArray[np.float64] | None = None,
     ) -> int:
         """Solve some tokens in the calling thread (the lock of the interpreter is released); returns recorded rows."""
         p = self.problem
@@ -91,11 +104,13 @@ def prepare() -> float:
     """Compile the kernels, or load them from numba's cache; returns the seconds this took, once per process."""
     started = time.perf_counter()
     one = np.ones((1, 2))
-    _Search(SelectionProblem(scores=one, cost=one, threshold=one[:, 0], max_experts=1)).run(slice(None), 1)
+    _Search(SelectionProblem(scores=one, cost=one, threshold=one[:, 0], max_experts=1)).run(
+        slice(None), 1
+    )
     return time.perf_counter() - started
 
 
-def solve_selection(
+def solve_des(
     problem: SelectionProblem,
     *,
     time_limit: float | None = None,
@@ -129,7 +144,7 @@ def solve_selection(
     ...     scores=[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], cost=[[1.0, 3.0, 2.0], [1.0, 2.0, 2.0]],
     ...     threshold=[0.6, 0.5], max_experts=2,
     ... )
-    >>> result = des.solve_selection(problem)
+    >>> result = des.solve_des(problem)
     >>> result.objective_j, result.stats["token_bound_j"].tolist()
     (5.0, [3.0, 2.0])
     """
@@ -140,10 +155,18 @@ def solve_selection(
         "token_nodes": search.nodes,
         "token_bound_j": search.bound,
     }
-    return build(problem, "des", selection=search.chosen, bound_j=float(search.bound.sum()), stats=stats)
+    return build(
+        problem,
+        "des",
+        Decision(problem, search.chosen),
+        bound_j=float(search.bound.sum()),
+        stats=stats,
+    )
 
 
-def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None) -> None:
+def _run_all(
+    search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None
+) -> None:
     """Solve all tokens in threads, so that a limit or an interrupt is heard; what is small and easy is done at once."""
     tokens = search.problem.num_tokens
     if search.chosen.size <= SMALL:
@@ -159,7 +182,9 @@ def _run_all(search: _Search, limit: int, threads: int, time_limit: float | None
     else:
         size = max(1, min(-(-tokens // (8 * threads)), 4096))
         blocks = [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
-    timer = threading.Timer(time_limit, search.stop.fill, [True]) if time_limit is not None else None
+    timer = (
+        threading.Timer(time_limit, search.stop.fill, [True]) if time_limit is not None else None
+    )
     with ThreadPoolExecutor(threads) as pool:
         try:
             if timer:
@@ -187,7 +212,7 @@ def relaxation(problem: SelectionProblem | Instance) -> float:
     >>> from dmoe_opt import SelectionProblem
     >>> from dmoe_opt.selection import des
     >>> problem = SelectionProblem(scores=[[0.25, 0.75]], cost=[[1.0, 3.0]], threshold=0.6, max_experts=1)
-    >>> round(des.relaxation(problem), 6), des.solve_selection(problem).objective_j
+    >>> round(des.relaxation(problem), 6), des.solve_des(problem).objective_j
     (2.4, 3.0)
     """
     search = _Search(as_problem(problem))
@@ -196,7 +221,10 @@ def relaxation(problem: SelectionProblem | Instance) -> float:
 
 
 def choose(
-    problem: SelectionProblem, cost: NDArray[np.float64], usable: NDArray[np.bool_], node_limit: int = UNLIMITED
+    problem: SelectionProblem,
+    cost: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    node_limit: int = UNLIMITED,
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Exact selections at other prices, in the calling thread: what a descent over prices calls again and again.
 
@@ -225,7 +253,12 @@ def choose(
 
 
 def search_tree(
-    problem: SelectionProblem | Instance, token: int, *, reduce: bool = True, sweep: bool = True, most: int = 10_000
+    problem: SelectionProblem | Instance,
+    token: int,
+    *,
+    reduce: bool = True,
+    sweep: bool = True,
+    most: int = 10_000,
 ) -> list[TreeNode]:
     """The nodes that DES visits for one token, in order, for looking at and for teaching.
 

@@ -34,7 +34,7 @@ from dmoe_opt.selection.des_bound import (
 from dmoe_opt.selection.des_search import reduce_and_search, trusted
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "283fafa78a304994"
+SOURCES = "4cce7931df7200b5"
 """Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
 
 
@@ -112,7 +112,24 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def solve_tokens(scores, cost, usable, need, unit, cap, limit, reduce, pairs, stop, chosen, bound, nodes, w, tree, rows):
+def solve_tokens(
+    scores,
+    cost,
+    usable,
+    need,
+    unit,
+    cap,
+    limit,
+    reduce,
+    pairs,
+    stop,
+    chosen,
+    bound,
+    nodes,
+    w,
+    tree,
+    rows,
+):
     """Solve tokens one after the other.
 
     scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; limit is in nodes per token.
@@ -138,7 +155,9 @@ def solve_tokens(scores, cost, usable, need, unit, cap, limit, reduce, pairs, st
             for j in range(m):
                 e[j] *= scale
         most = NONE if stop[0] else limit
-        _, size, visited, low = _solve_token(g, e, m, need[t], cap, most, w, reduce, pairs, stop, tree, rows)
+        _, size, visited, low = _solve_token(
+            g, e, m, need[t], cap, most, w, reduce, pairs, stop, tree, rows
+        )
         for k in range(size):
             chosen[t, w.whole[INDEX, w.whole[BEST, k]]] = True
         nodes[t] = visited
@@ -151,4 +170,9 @@ def workspace(experts: int, cap: int) -> Work:
     """Scratch for `solve_tokens` with up to this many experts and this cap; each running call needs its own."""
     k = experts + 2
     c = min(experts, cap) + 2
-    return Work(np.empty((REALS, k)), np.empty((WHOLES, k), np.int32), np.empty((TABLES, k, c)), np.empty((k, k), np.int32))
+    return Work(
+        np.empty((REALS, k)),
+        np.empty((WHOLES, k), np.int32),
+        np.empty((TABLES, k, c)),
+        np.empty((k, k), np.int32),
+    )

@@ -157,7 +157,26 @@ def _note(tree, rows, parent, expert, branch, bound, reason):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, limit, w, pairs, stop, tree, rows):
+def _search(
+    g,
+    e,
+    m,
+    need,
+    lo,
+    hi,
+    lam,
+    err,
+    best,
+    low,
+    base_score,
+    base_cost,
+    limit,
+    w,
+    pairs,
+    stop,
+    tree,
+    rows,
+):
     """Depth-first search over items ordered by what deciding against the relaxation costs, dearest first.
 
     Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, its members stand in
@@ -192,7 +211,9 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
         else:
             least = max(lo - w.whole[AT_COUNT, i], 0)
             fill = min(max(w.whole[NEGATIVE, i], least), k)
-            bound = max(cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least])
+            bound = max(
+                cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least]
+            )
             if bound >= best * (1.0 - TIE):
                 reason = DEAR
                 low = min(low, bound - err)
@@ -200,17 +221,24 @@ def _search(g, e, m, need, lo, hi, lam, err, best, low, base_score, base_cost, l
                 more = np.inf  # bound of all completions by three experts or more
                 if k > 2:
                     fill = max(fill, 3)
-                    more = max(cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, 3])
+                    more = max(
+                        cost + lam * missing + w.table[REDUCED, i, fill],
+                        cost + w.table[CHEAP, i, 3],
+                    )
                 if more >= best * (1.0 - TIE):
                     low = min(low, more - err)
                     reason = COMPLETED
                     k = min(k, 2)
-                    bound = cost + _complete(g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT])
+                    bound = cost + _complete(
+                        g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT]
+                    )
                     extra = 1 if w.whole[OUT, 0] >= 0 and bound < best else 0
         if tree.shape[0] > 0:
             parent = w.whole[NODE, i - 1] if i > 0 else -1
             expert = w.whole[LABEL, i - 1] if i > 0 else -1
-            w.whole[NODE, i] = _note(tree, rows, parent, expert, w.whole[TAKEN, i - 1] if i > 0 else -1, bound, reason)
+            w.whole[NODE, i] = _note(
+                tree, rows, parent, expert, w.whole[TAKEN, i - 1] if i > 0 else -1, bound, reason
+            )
         if extra:
             best = bound
             size = 0
@@ -264,7 +292,9 @@ def _penalties(g, e, r, chosen, m, before, after, room):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def reduce_and_search(g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, pairs, stop, tree, rows):
+def reduce_and_search(
+    g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, pairs, stop, tree, rows
+):
     """Fix what the dual bound and the incumbent decide, then search the rest; results as `_search`, in w.whole[MEMBERS]."""
     bound, lam = dual
     r = w.real[R]
@@ -273,7 +303,9 @@ def reduce_and_search(g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, 
     cut = best * (1.0 - TIE)
     if bound >= cut:
         return best, -1, 0, min(low, bound - err), True
-    before = 0.0  # reduced cost that leaves when another expert enters, and that enters when one leaves
+    before = (
+        0.0  # reduced cost that leaves when another expert enters, and that enters when one leaves
+    )
     after = 0.0
     _, _, n = negative(g, e, m, lam)
     for j in range(m):

@@ -10,9 +10,10 @@ from itertools import chain, combinations, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build
-from dmoe_opt.data.instance import SelectionProblem
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.errors import InputError
 from dmoe_opt.selection.des import relaxation
 
 MOST_SETS = 5_000_000
@@ -24,7 +25,7 @@ def number_of_sets(num_experts: int, max_experts: int) -> int:
     return sum(math.comb(num_experts, n) for n in range(min(num_experts, max_experts) + 1))
 
 
-def solve_selection(problem: SelectionProblem, *, time_limit: float | None = None) -> Result:
+def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = None) -> Result:
     """The cheapest of all sets for every token; proven optimal by having looked at all of them.
 
     Raises
@@ -50,12 +51,18 @@ def solve_selection(problem: SelectionProblem, *, time_limit: float | None = Non
         _improve(problem, units, _incidence(block, experts), best, selection)
         seen += len(block)
         if time_limit is not None and time.monotonic() - started > time_limit and seen < count:
-            found = selection if np.isfinite(best).all() else None
+            partial = Decision(problem, selection) if np.isfinite(best).all() else None
             return build(
-                problem, "exhaustive", selection=found, bound_j=relaxation(problem), stats={"sets": seen},
+                problem, "exhaustive", partial, bound_j=relaxation(problem), stats={"sets": seen},
                 message=f"time limit of {time_limit:g} s after {seen:,} of {count:,} sets",
             )  # fmt: skip
-    return build(problem, "exhaustive", selection=selection, bound_j=float(best.sum()), stats={"sets": seen})
+    return build(
+        problem,
+        "exhaustive",
+        Decision(problem, selection),
+        bound_j=float(best.sum()),
+        stats={"sets": seen},
+    )
 
 
 def _incidence(block: list[tuple[int, ...]], experts: int) -> NDArray[np.float64]:

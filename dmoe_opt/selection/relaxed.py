@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection, loads
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
@@ -42,4 +43,4 @@ def solve_relaxed(instance: Instance) -> Result:
         shared = int((allocation.sum(axis=(0, 1)) > 1).sum())
         message = f"a bound only: links share {shared} of their best subcarriers"
         return build(instance, "relaxed", bound_j=bound, message=message)
-    return build(instance, "relaxed", selection=selection, allocation=allocation, bound_j=bound)
+    return build(instance, "relaxed", Decision(instance, selection, allocation), bound_j=bound)

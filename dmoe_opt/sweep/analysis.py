@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from dmoe_opt.answer.result import OPTIMAL_GAP
-from dmoe_opt.comparing.intervals import half_width
-from dmoe_opt.comparing.rows import grouped
+from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.comparing.rows import grouped, half_width
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.judging import Judged
 
@@ -76,21 +75,40 @@ def profile_rows(judged: Sequence[Judged]) -> list[ProfileRow]:
     rows = []
     for problem, mine in sorted(grouped((j.job.problem, j) for j in judged).items()):
         lines = sorted({j.line for j in mine})
-        expected = {setting: {j.line for j in several} for setting, several in grouped((j.setting, j) for j in mine).items()}
+        expected = {
+            setting: {j.line for j in several}
+            for setting, several in grouped((j.setting, j) for j in mine).items()
+        }
         for instance, several in grouped((j.instance, j) for j in mine).items():
             by_line = {j.line: j for j in several}
             first = several[0]
             if set(by_line) < expected[first.setting]:
                 continue
             for within in WITHIN:
-                times = {name: _time(j) for name, j in by_line.items() if j.gap is not None and j.gap <= within}
+                times = {
+                    name: _time(j)
+                    for name, j in by_line.items()
+                    if j.gap is not None and j.gap <= within
+                }
                 best = min(times.values(), default=None)
                 for line in lines:
                     there = by_line.get(line)
-                    status, wall_s = ("not run", None) if there is None else (there.job.status, there.job.wall_s)
+                    status, wall_s = (
+                        ("not run", None) if there is None else (there.job.status, there.job.wall_s)
+                    )
                     ratio = None if best is None or line not in times else times[line] / best
                     rows.append(
-                        ProfileRow(problem, within, first.setting, first.job.seed, instance, line, status, wall_s, ratio)
+                        ProfileRow(
+                            problem,
+                            within,
+                            first.setting,
+                            first.job.seed,
+                            instance,
+                            line,
+                            status,
+                            wall_s,
+                            ratio,
+                        )
                     )
     return rows
 
@@ -102,7 +120,9 @@ def _time(j: Judged) -> float:
 def profile_shares(rows: Sequence[ProfileRow]) -> list[ProfileShare]:
     """Profiles in numbers, a row a problem, level and method."""
     found = []
-    for (problem, within, method), mine in grouped(((r.problem, r.within, r.method), r) for r in rows).items():
+    for (problem, within, method), mine in grouped(
+        ((r.problem, r.within, r.method), r) for r in rows
+    ).items():
         ratio = np.array([np.inf if r.ratio is None else r.ratio for r in mine])
         run = sum(r.status != "not run" for r in mine)
         heights = (float((ratio <= most).mean()) for most in (1.0, 10.0, np.finfo(float).max))
@@ -112,7 +132,9 @@ def profile_shares(rows: Sequence[ProfileRow]) -> list[ProfileShare]:
 
 def left_out(judged: Sequence[Judged], rows: Sequence[ProfileRow]) -> int:
     """Instances that are in no profile, since a method has not run on them yet."""
-    return len({(j.job.problem, j.instance) for j in judged}) - len({(r.problem, r.instance) for r in rows})
+    return len({(j.job.problem, j.instance) for j in judged}) - len(
+        {(r.problem, r.instance) for r in rows}
+    )
 
 
 @dataclass(frozen=True)
@@ -161,10 +183,16 @@ def gap_summaries(rows: Sequence[GapRow]) -> list[GapSummary]:
     found = []
     for (problem, method), mine in grouped(((r.problem, r.method), r) for r in rows).items():
         gaps = np.array([r.gap for r in mine if r.gap is not None])
-        median, p90, worst = (float(q) for q in np.percentile(gaps, (50, 90, 100))) if len(gaps) else (None, None, None)
+        median, p90, worst = (
+            (float(q) for q in np.percentile(gaps, (50, 90, 100)))
+            if len(gaps)
+            else (None, None, None)
+        )
         failed = sum(r.status == FAILED for r in mine)
         proven = sum(r.status == "optimal" for r in mine) / len(mine)
-        found.append(GapSummary(problem, method, len(mine), len(gaps), failed, median, p90, worst, proven))
+        found.append(
+            GapSummary(problem, method, len(mine), len(gaps), failed, median, p90, worst, proven)
+        )
     return found
 
 
@@ -225,10 +253,15 @@ def scaling_points(judged: Sequence[Judged]) -> list[ScalingPoint]:
     Size is tokens times experts if both vary, otherwise what varies of tokens, experts and subcarriers. Failed jobs are
     left out, and so are infeasible instances.
     """
-    timed = [j for j in judged if j.feasible and j.job.wall_s is not None and j.job.status != FAILED]
+    timed = [
+        j for j in judged if j.feasible and j.job.wall_s is not None and j.job.status != FAILED
+    ]
     points = []
     for _, mine in sorted(grouped((j.job.problem, j) for j in timed).items()):
-        panels = [(preset, _sized(several)) for preset, several in sorted(grouped((j.job.preset, j) for j in mine).items())]
+        panels = [
+            (preset, _sized(several))
+            for preset, several in sorted(grouped((j.job.preset, j) for j in mine).items())
+        ]
         large = [panel for panel in panels if _num_sizes(panel[1]) >= FEWEST_SIZES]
         for preset, (size_is, sized) in large or [(ALL_PRESETS, _sized(mine))]:
             if _num_sizes((size_is, sized)) < FEWEST_SIZES:
@@ -236,8 +269,14 @@ def scaling_points(judged: Sequence[Judged]) -> list[ScalingPoint]:
             by_size = grouped(((j.job.problem, j.line, size), j) for size, j in sized)
             for (problem, line, size), at in sorted(by_size.items()):
                 stopped = sum(map(_stopped, at))
-                lower, median, upper = (float(q) for q in np.percentile([_time(j) for j in at], (25, 50, 75)))
-                points.append(ScalingPoint(problem, preset, line, size_is, size, len(at), stopped, median, lower, upper))
+                lower, median, upper = (
+                    float(q) for q in np.percentile([_time(j) for j in at], (25, 50, 75))
+                )
+                points.append(
+                    ScalingPoint(
+                        problem, preset, line, size_is, size, len(at), stopped, median, lower, upper
+                    )
+                )
     return points
 
 
@@ -260,7 +299,9 @@ def _sized(judged: Sequence[Judged]) -> tuple[str, list[tuple[int, Judged]]]:
     varied = [name for name, values in sizes.items() if len(set(values) - {None}) > 1]
     if varied[:2] == ["tokens", "experts"]:
         name = "tokens times experts"
-        counts = [(t or 0) * (k or 0) for t, k in zip(sizes["tokens"], sizes["experts"], strict=True)]
+        counts = [
+            (t or 0) * (k or 0) for t, k in zip(sizes["tokens"], sizes["experts"], strict=True)
+        ]
     else:
         name = (varied or ["tokens"])[0]
         counts = [value or 0 for value in sizes[name]]
@@ -270,14 +311,18 @@ def _sized(judged: Sequence[Judged]) -> tuple[str, list[tuple[int, Judged]]]:
 def scaling_fits(points: Sequence[ScalingPoint]) -> list[ScalingFit]:
     """Exponents with half the width of their 95 % intervals (Student's t, sizes less two degrees of freedom)."""
     found = []
-    for key, all_of_it in grouped(((p.problem, p.preset, p.method, p.size_is), p) for p in points).items():
+    for key, all_of_it in grouped(
+        ((p.problem, p.preset, p.method, p.size_is), p) for p in points
+    ).items():
         mine = [p for p in all_of_it if not p.censored]
         if len(mine) < FEWEST_SIZES:
             found.append(ScalingFit(*key, len(mine), None, None, None))
             continue
         fit = stats.linregress(np.log([p.size for p in mine]), np.log([p.median_s for p in mine]))
         width = float(stats.t.ppf(0.975, len(mine) - 2) * fit.stderr)
-        found.append(ScalingFit(*key, len(mine), float(np.exp(fit.intercept)), float(fit.slope), width))
+        found.append(
+            ScalingFit(*key, len(mine), float(np.exp(fit.intercept)), float(fit.slope), width)
+        )
     return found
 
 

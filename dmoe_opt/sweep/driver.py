@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from dmoe_opt.sweep import journal, pools
-from dmoe_opt.sweep.job import Row, row, run, run_batch
+from dmoe_opt.sweep.job import JobRow, row, run, run_batch
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job, Limits, Plan
 
@@ -28,13 +28,13 @@ MOST_IN_BATCH = 1_000
 AHEAD = 2
 """Batches in flight per worker, so that none waits for the next."""
 
-Emit = Callable[[Row], None]
+Emit = Callable[[JobRow], None]
 
 
 def run_pool(jobs: Iterable[Job], emit: Emit, pool: pools.Pool, limits: Limits) -> None:
     """Keep the workers busy with batches of about half a second until every job has a row."""
     todo = iter(jobs)
-    running: dict[Future[list[Row]], tuple[list[Job], int, float]] = {}
+    running: dict[Future[list[JobRow]], tuple[list[Job], int, float]] = {}
     suspects: deque[tuple[Job, int]] = deque()
     seconds_each = BATCH_S
 
@@ -42,7 +42,7 @@ def run_pool(jobs: Iterable[Job], emit: Emit, pool: pools.Pool, limits: Limits) 
         future = pool.executor.submit(run_batch, batch, tries, limits.job_s, limits.memory_gb)
         running[future] = (batch, tries, time.monotonic())
 
-    def collect(future: Future[list[Row]]) -> None:
+    def collect(future: Future[list[JobRow]]) -> None:
         """Emit what a batch gave, or note that its worker died."""
         nonlocal seconds_each
         batch, tries, started = running.pop(future)
@@ -82,7 +82,11 @@ def run_pool(jobs: Iterable[Job], emit: Emit, pool: pools.Pool, limits: Limits) 
             elif tries < limits.tries:
                 suspects.append((batch[0], tries + 1))
             else:
-                why = f"took longer than {limits.job_s:g} s" if spent >= limits.job_s else f"killed its worker ({reason})"
+                why = (
+                    f"took longer than {limits.job_s:g} s"
+                    if spent >= limits.job_s
+                    else f"killed its worker ({reason})"
+                )
                 emit(row(batch[0], tries, message=f"{why}, {tries} tries"))
 
 
@@ -133,7 +137,7 @@ def sweep(
         total, finished = len(there), sum(there)
         todo = (job for job in plan.jobs() if job.key not in book.done)
 
-        def emit(found: Row) -> None:
+        def emit(found: JobRow) -> None:
             nonlocal finished
             book.append(found)
             done.rows += 1

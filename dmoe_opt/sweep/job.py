@@ -15,14 +15,14 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from dmoe_opt.answer.result import mean_relevance
-from dmoe_opt.data.instance import Instance, SelectionProblem
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import generate
 from dmoe_opt.solving import solve
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job
 
-Row = dict[str, Any]
+JobRow = dict[str, Any]
 
 
 @cache
@@ -45,7 +45,7 @@ def _warm(problem: str, method: str) -> None:
         solve(generate("tiny", 0), problem, method)
 
 
-def row(job: Job, tries: int, **found: Any) -> Row:
+def row(job: Job, tries: int, **found: Any) -> JobRow:
     """A row of results; what is not known is None."""
     return {
         "key": job.key, "preset": job.preset, "seed": job.seed, "problem": job.problem, "method": job.method,
@@ -57,9 +57,9 @@ def row(job: Job, tries: int, **found: Any) -> Row:
     } | found  # fmt: skip
 
 
-def run(job: Job, tries: int = 1) -> Row:
+def run(job: Job, tries: int = 1) -> JobRow:
     """Run a job; whatever it raises is told in its row."""
-    known: Row = {}
+    known: JobRow = {}
     try:
         data, seconds = _drawn(job.preset, job.seed, json.dumps(job.changes))
         known = {
@@ -70,26 +70,35 @@ def run(job: Job, tries: int = 1) -> Row:
         result = solve(data, job.problem, job.method, seed=job.seed, **job.options)
         return row(
             job, tries, **known, status=str(result.status), objective_j=result.objective_j, bound_j=result.bound_j,
-            gap=result.gap, relevance=mean_relevance(data, result), nodes=result.stats.get("nodes"), wall_s=result.wall_s,
+            gap=result.gap, relevance=result.mean_relevance, nodes=result.stats.get("nodes"), wall_s=result.wall_s,
             message=result.message,
         )  # fmt: skip
     except Exception as error:  # a sweep goes on whatever a method raises
-        return row(job, tries, **known, message=f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+        return row(
+            job,
+            tries,
+            **known,
+            message=f"{type(error).__name__}: {' '.join(str(error).split())}"[:500],
+        )
 
 
-def run_batch(jobs: Sequence[Job], tries: int, job_s: float, memory_gb: float | None) -> list[Row]:
+def run_batch(
+    jobs: Sequence[Job], tries: int, job_s: float, memory_gb: float | None
+) -> list[JobRow]:
     """Run jobs in a worker process, which dies if one takes longer than `job_s`, give or take a tenth: the driver then acts."""
     if memory_gb is not None:
         _limit_memory(memory_gb)
     for problem, method in {(job.problem, job.method) for job in jobs}:
         _warm(problem, method)  # starting up must not count
-    rows: list[Row] = []
+    rows: list[JobRow] = []
     armed = -float("inf")
     with open(os.devnull, "w") as nowhere:
         try:
             for job in jobs:
                 if time.monotonic() - armed > 0.1 * job_s:  # arming costs more than some jobs do
-                    faulthandler.dump_traceback_later(1.1 * job_s, exit=True, file=nowhere)  # compiled loops hear nothing else
+                    faulthandler.dump_traceback_later(
+                        1.1 * job_s, exit=True, file=nowhere
+                    )  # compiled loops hear nothing else
                     armed = time.monotonic()
                 rows.append(run(job, tries))
         finally:
@@ -98,7 +107,12 @@ def run_batch(jobs: Sequence[Job], tries: int, job_s: float, memory_gb: float | 
 
 
 def _limit_memory(memory_gb: float) -> None:
-    with contextlib.suppress(ImportError, ValueError):  # no such limit on Windows; a lower one stays
+    with contextlib.suppress(
+        ImportError, ValueError
+    ):  # no such limit on Windows; a lower one stays
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (int(memory_gb * 2**30), resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_DATA,
+            (int(memory_gb * 2**30), resource.getrlimit(resource.RLIMIT_DATA)[1]),
+        )

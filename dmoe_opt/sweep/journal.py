@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from dmoe_opt.data import files
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 
 RESULTS, RUNNING = "results.jsonl", "running.json"
 FAILED = "failed"
@@ -33,7 +33,9 @@ class Journal:
         try:
             self._lock()
             if not resume and os.fstat(self._file).st_size:
-                raise InputError(f"{self.path}: holds results of a sweep; allowed: --resume, or another folder")
+                raise InputError(
+                    f"{self.path}: holds results of a sweep; allowed: --resume, or another folder"
+                )
             with open(self.path, "rb") as lines:
                 self._end = 0
                 for number, line in enumerate(lines, 1):
@@ -52,7 +54,9 @@ class Journal:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise InputError(f"{self.path}: another sweep is writing there; allowed: one at a time") from None
+                raise InputError(
+                    f"{self.path}: another sweep is writing there; allowed: one at a time"
+                ) from None
 
     def append(self, row: dict[str, Any]) -> None:
         """Write a row; if that fails, a full disk say, nothing of it stays.

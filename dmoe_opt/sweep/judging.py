@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from dmoe_opt.answer.result import BOUND_NOISE, Status, relative_gap
+from dmoe_opt.answer.result import Status, relative_gap
+from dmoe_opt.answer.tolerances import BOUND_NOISE
 from dmoe_opt.comparing.rows import grouped
 from dmoe_opt.data import files, formats, validate
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating.presets import PRESETS, options
-from dmoe_opt.solving import PROBLEMS
+from dmoe_opt.method_table import PROBLEMS
 from dmoe_opt.sweep.journal import FAILED, RESULTS
 
 STATUSES = (*Status, FAILED)
@@ -25,7 +26,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Job(msgspec.Struct, frozen=True):
+class FinishedJob(msgspec.Struct, frozen=True):
     """A line of `results.jsonl`, one finished job; fields that are not read here are passed over.
 
     `options` holds options of the generator and of the method; a failed job has None for every number.
@@ -56,7 +57,7 @@ class Judged:
     None without an answer.
     """
 
-    job: Job
+    job: FinishedJob
     line: str
     setting: str
     instance: str
@@ -64,7 +65,7 @@ class Judged:
     gap: float | None
 
 
-def read_jobs(folder: str | os.PathLike[str]) -> list[Job]:
+def read_jobs(folder: str | os.PathLike[str]) -> list[FinishedJob]:
     """The jobs in `results.jsonl` of a folder, of each the last line; a last line that was cut off is passed over.
 
     Raises
@@ -76,11 +77,11 @@ def read_jobs(folder: str | os.PathLike[str]) -> list[Job]:
     *lines, rest = files.read(path).split(b"\n")
     if _is_json(rest):
         lines.append(rest)
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, FinishedJob] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                job = formats.decode(line, Job)
+                job = formats.decode(line, FinishedJob)
                 validate.word("problem", job.problem, PROBLEMS)
                 validate.word("status", job.status, STATUSES)
             except InputError as error:
@@ -108,16 +109,20 @@ def _told(values: dict[str, Any]) -> str:
     return "".join(f" {name}={value}" for name, value in sorted(values.items()))
 
 
-def judge(jobs: Sequence[Job]) -> list[Judged]:
+def judge(jobs: Sequence[FinishedJob]) -> list[Judged]:
     """Put jobs beside the others on their instances.
 
     An instance is known by its hash; a failed job without one by preset, seed and options of the generator. It is
     infeasible if a method says so and none has an answer.
     """
     generator = _generator_options()
-    settings = [job.preset + _told({k: v for k, v in job.options.items() if k in generator}) for job in jobs]
+    settings = [
+        job.preset + _told({k: v for k, v in job.options.items() if k in generator}) for job in jobs
+    ]
     hashes = {
-        (setting, job.seed): job.instance_sha256 for setting, job in zip(settings, jobs, strict=True) if job.instance_sha256
+        (setting, job.seed): job.instance_sha256
+        for setting, job in zip(settings, jobs, strict=True)
+        if job.instance_sha256
     }
     instances = [
         job.instance_sha256 or hashes.get((setting, job.seed)) or f"{setting} seed={job.seed}"
@@ -141,19 +146,27 @@ def judge(jobs: Sequence[Job]) -> list[Judged]:
         place = job.problem, instance
         feasible = place in answered or place not in refuted
         gap = None if job.objective_j is None else relative_gap(job.objective_j, bound.get(place))
-        if (not feasible and job.status == "infeasible") or (gap is not None and gap <= BOUND_NOISE):
+        if (not feasible and job.status == "infeasible") or (
+            gap is not None and gap <= BOUND_NOISE
+        ):
             gap = 0.0
         judged.append(Judged(job, line, home[instance], instance, feasible, gap))
     return judged
 
 
-def _lines(jobs: Sequence[Job]) -> list[str]:
+def _lines(jobs: Sequence[FinishedJob]) -> list[str]:
     """Of every job the method, with those of its options that differ among the jobs of this method."""
     generator = _generator_options()
     own = [{k: v for k, v in job.options.items() if k not in generator} for job in jobs]
-    values = grouped(((job.problem, job.method), given) for job, given in zip(jobs, own, strict=True))
+    values = grouped(
+        ((job.problem, job.method), given) for job, given in zip(jobs, own, strict=True)
+    )
     varied = {
-        method: {name for name in set().union(*several) if len({repr(given.get(name)) for given in several}) > 1}
+        method: {
+            name
+            for name in set().union(*several)
+            if len({repr(given.get(name)) for given in several}) > 1
+        }
         for method, several in values.items()
     }
     return [
@@ -165,7 +178,9 @@ def _lines(jobs: Sequence[Job]) -> list[str]:
 def contradictions(judged: Sequence[Judged]) -> list[str]:
     """One sentence a job whose word is false by the answer of another method on its instance."""
     best: dict[tuple[str, str], Judged] = {}
-    for j in sorted((j for j in judged if j.job.objective_j is not None), key=lambda j: j.job.objective_j or 0.0):
+    for j in sorted(
+        (j for j in judged if j.job.objective_j is not None), key=lambda j: j.job.objective_j or 0.0
+    ):
         best.setdefault((j.job.problem, j.instance), j)
     found = []
     for j in judged:
@@ -175,7 +190,11 @@ def contradictions(judged: Sequence[Judged]) -> list[str]:
         where = f"{j.job.problem}, {j.setting} seed={j.job.seed}"
         if j.job.status == "infeasible":
             found.append(f"{where}: {j.line} says infeasible, {answer.line} has an answer")
-        elif j.job.bound_j is not None and j.job.bound_j > answer.job.objective_j * (1 + BOUND_NOISE):
+        elif j.job.bound_j is not None and j.job.bound_j > answer.job.objective_j * (
+            1 + BOUND_NOISE
+        ):
             energy = f"{answer.job.objective_j:.9g} J"
-            found.append(f"{where}: the bound {j.job.bound_j:.9g} J of {j.line} is above the {energy} of {answer.line}")
+            found.append(
+                f"{where}: the bound {j.job.bound_j:.9g} J of {j.line} is above the {energy} of {answer.line}"
+            )
     return found

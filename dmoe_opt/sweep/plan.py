@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from dmoe_opt import solving
+from dmoe_opt import method_table
 from dmoe_opt.data import files, validate
-from dmoe_opt.data.validate import InputError, fail
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating.presets import options
 
 AXES = ("preset", "seed", "problem", "method")
@@ -55,23 +56,37 @@ class Plan:
         for seed in self.grid["seed"]:
             validate.whole("grid.seed", seed, 0)
         for method in methods:
-            if not any(method in solving.methods(problem) for problem in problems):
-                raise fail("grid.method", method, f"a method of {' or '.join(problems)}; see `dmoe-opt methods`")
-        pairs = [(p, m) for p in problems for m in methods if m in solving.methods(p)]
+            if not any(method in method_table.methods(problem) for problem in problems):
+                raise fail(
+                    "grid.method",
+                    method,
+                    f"a method of {' or '.join(problems)}; see `dmoe-opt methods`",
+                )
+        pairs = [(p, m) for p in problems for m in methods if m in method_table.methods(p)]
         known |= set().union(*(self._options(*pair) for pair in pairs))
         for name in self.grid:
             if name not in known and name not in AXES:
-                raise InputError(f"grid.{name} is unknown; allowed: {', '.join([*AXES, 'seeds', *sorted(known)])}")
+                raise InputError(
+                    f"grid.{name} is unknown; allowed: {', '.join([*AXES, 'seeds', *sorted(known)])}"
+                )
         if not any(True for _ in self.jobs()):
-            raise InputError("grid holds no job; allowed: presets, problems and methods that go together")
+            raise InputError(
+                "grid holds no job; allowed: presets, problems and methods that go together"
+            )
 
     def jobs(self) -> Iterator[Job]:
         """Every job once, those of one instance after one another.
 
         An option goes to the presets and methods that know it. Problems of a whole round pass over presets without a radio.
         """
-        pairs = itertools.product(dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"]))
-        tasks = [(p, m, list(self._settings(self._options(p, m)))) for p, m in pairs if m in solving.methods(p)]
+        pairs = itertools.product(
+            dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"])
+        )
+        tasks = [
+            (p, m, list(self._settings(self._options(p, m))))
+            for p, m in pairs
+            if m in method_table.methods(p)
+        ]
         known = {preset: options(preset) for preset in self.grid["preset"]}
         for preset, seed in itertools.product(known, dict.fromkeys(self.grid["seed"])):
             for changes in self._settings(known[preset]):
@@ -97,7 +112,8 @@ class Plan:
 @cache
 def _method_options(problem: str, method: str) -> frozenset[str]:
     """What a grid can set of a method; the seed is that of the instance."""
-    return LIMIT | set(solving.method_options(problem, method)) - {"seed", "selection", "progress", "log"}
+    options = method_table.look_up(problem, method).options
+    return LIMIT | {option.name for option in options if option.plain} - {"seed"}
 
 
 def _spelt(options: dict[str, Any]) -> str:
@@ -130,16 +146,20 @@ def plan(document: dict[str, Any]) -> Plan:
     for name in document:
         if name not in ("grid", "limits") or not isinstance(document[name], dict):
             raise InputError(f"{name} is unknown; allowed: the tables [grid] and [limits]")
-    grid = {name: _values(f"grid.{name}", value) for name, value in document.get("grid", {}).items()}
+    grid = {
+        name: _values(f"grid.{name}", value) for name, value in document.get("grid", {}).items()
+    }
     if "seeds" in grid:
         if "seed" in grid or len(grid["seeds"]) != 1:
             raise fail("grid.seeds", grid["seeds"], "one number, in place of seed")
         grid["seed"] = list(range(validate.whole("grid.seeds", grid.pop("seeds")[0])))
     defaults: dict[str, list[Any]] = {"seed": [0], "problem": ["selection"]}
     grid = defaults | grid
-    grid.setdefault("method", [solving.default_method(problem) for problem in grid["problem"]])
+    grid.setdefault("method", [method_table.default_method(problem) for problem in grid["problem"]])
     if "preset" not in grid:
-        raise InputError("grid.preset is missing; allowed: it must be given, see `dmoe-opt generate --list`")
+        raise InputError(
+            "grid.preset is missing; allowed: it must be given, see `dmoe-opt generate --list`"
+        )
     given = document.get("limits", {})
     for name in given:
         if name not in LIMITS:

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.errors import InputError
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -35,7 +35,9 @@ class _Loky:
     def __init__(self, jobs: int) -> None:
         from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
-        self._make: Callable[[], Any] = lambda: ProcessPoolExecutor(jobs, env=ONE_THREAD, initializer=_deaf, timeout=60)
+        self._make: Callable[[], Any] = lambda: ProcessPoolExecutor(
+            jobs, env=ONE_THREAD, initializer=_deaf, timeout=60
+        )
         self._jobs = jobs
         self.broken: Died = (BrokenProcessPool,)
         self.executor: Any = self._make()
@@ -93,12 +95,16 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
     from dask import config
     from distributed import Client, LocalCluster
 
-    with config.set({"distributed.scheduler.allowed-failures": 0, "distributed.logging.distributed": "critical"}):
+    with config.set(
+        {"distributed.scheduler.allowed-failures": 0, "distributed.logging.distributed": "critical"}
+    ):
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout="10s")
             except (OSError, ValueError) as error:
-                raise InputError(f"--scheduler = {scheduler!r}: {' '.join(str(error).split())}") from None
+                raise InputError(
+                    f"--scheduler = {scheduler!r}: {' '.join(str(error).split())}"
+                ) from None
             with client:
                 yield _Dask(client)
             return
@@ -116,4 +122,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-OPEN: dict[str, Callable[[int | None, str | None], Any]] = {"loky": lambda jobs, _: loky(jobs), "dask": dask}
+OPEN: dict[str, Callable[[int | None, str | None], Any]] = {
+    "loky": lambda jobs, _: loky(jobs),
+    "dask": dask,
+}

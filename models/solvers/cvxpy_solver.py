@@ -10,9 +10,9 @@ from typing import Any
 
 import cvxpy as cp
 
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.answer.tolerances import FEASIBILITY, HIGHS_TOLERANCES
+from dmoe_opt.errors import InputError
 from dmoe_opt.models.solvers.outcome import Outcome
-from dmoe_opt.models.solvers.tokenwise import FEASIBILITY, HIGHS_TOLERANCES
 
 DEFAULT = "HIGHS"
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
@@ -55,7 +55,10 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
     if name not in cp.installed_solvers():
         raise InputError(f'solver = "{solver}"; allowed: {", ".join(cp.installed_solvers())}')
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # licence notices
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):  # licence notices
             warnings.simplefilter("ignore")  # "solution may be inaccurate": the checker judges it
             program.solve(solver=name, **options)
     except cp.error.SolverError as error:

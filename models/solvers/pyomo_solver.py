@@ -11,14 +11,16 @@ from pyomo.common.tee import capture_output
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
-from dmoe_opt.data.validate import InputError
+from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
+from dmoe_opt.errors import InputError
 from dmoe_opt.models.solvers.outcome import Outcome
-from dmoe_opt.models.solvers.tokenwise import HIGHS_TOLERANCES
 
 DEFAULT = "highs"
 
 
-def run(model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None) -> Outcome:
+def run(
+    model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None
+) -> Outcome:
     """Solve to a gap of zero and load the best solution found into the model.
 
     Raises
@@ -52,11 +54,16 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
 
 
 def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
-    with capture_output(), LoggingIntercept(io.StringIO(), "pyomo"):  # Pyomo warns of unknown names at length
+    with (
+        capture_output(),
+        LoggingIntercept(io.StringIO(), "pyomo"),
+    ):  # Pyomo warns of unknown names at length
         solver = pyo.SolverFactory(name)
         available = bool(solver.available(exception_flag=False))
     if not available:
-        raise InputError(f'solver = "{name}"; allowed: "{DEFAULT}" or a solver that Pyomo finds on this machine')
+        raise InputError(
+            f'solver = "{name}"; allowed: "{DEFAULT}" or a solver that Pyomo finds on this machine'
+        )
     limit = {} if time_limit is None else {"timelimit": time_limit}
     try:
         with capture_output():  # licence notices must not mix with what is printed

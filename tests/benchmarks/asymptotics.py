@@ -36,7 +36,11 @@ def look(data: Instance) -> tuple[bool, bool, int]:
     best = data.link_energy.argmin(axis=2)
     everywhere = best[~np.eye(data.num_experts, dtype=bool)]
     active = best[loads(data, relaxed_bound(data)[0]) > 0]
-    return len(set(everywhere.tolist())) == len(everywhere), len(set(active.tolist())) == len(active), len(active)
+    return (
+        len(set(everywhere.tolist())) == len(everywhere),
+        len(set(active.tolist())) == len(active),
+        len(active),
+    )
 
 
 def interval(hits: int, number: int) -> tuple[float, float]:
@@ -47,7 +51,9 @@ def interval(hits: int, number: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print the table, and draw it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--plot", metavar="FILE.png")
     arguments = parser.parse_args()
@@ -70,7 +76,9 @@ def main() -> None:
                 for hits in (everywhere, active)
                 for low, high in (interval(hits, number),)
             ]
-            curves.setdefault(name, []).append((active / number, *interval(active, number), expected))
+            curves.setdefault(name, []).append(
+                (active / number, *interval(active, number), expected)
+            )
             print(
                 f"| {name} | {size:,} | {np.mean(links):.1f} | {cells[0]} | {100 * product(56, size):.1f} | {cells[1]} "
                 f"| {100 * expected:.1f} |",
@@ -86,10 +94,14 @@ def draw(path: str, curves: dict[str, list[tuple[float, ...]]]) -> None:
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.subplots()
-    for (name, rows), colour, marker in zip(curves.items(), ("#0072B2", "#E69F00", "#009E73"), "osD", strict=True):
+    for (name, rows), colour, marker in zip(
+        curves.items(), ("#0072B2", "#E69F00", "#009E73"), "osD", strict=True
+    ):
         share, low, high, expected = 100 * np.array(rows).T
         spread = np.maximum([share - low, high - share], 0.0)
-        axes.errorbar(SIZES, share, yerr=spread, color=colour, marker=marker, capsize=3, lw=1.2, label=name)
+        axes.errorbar(
+            SIZES, share, yerr=spread, color=colour, marker=marker, capsize=3, lw=1.2, label=name
+        )
         if name == "independent":
             axes.plot(SIZES, expected, "--", color="0.4", lw=1, label="product, independent fading")
     axes.set_xscale("log", base=2)

@@ -35,12 +35,19 @@ def main() -> None:
     for name in sorted(now.keys() | before.keys()):
         old, new = before.get(name), now.get(name)
         if old is None or new is None:
-            print(f"{name:30} {'' if old is None else f'{old:.3g}':>9} {'' if new is None else f'{new:.3g}':>9}")
+            print(
+                f"{name:30} {'' if old is None else f'{old:.3g}':>9} {'' if new is None else f'{new:.3g}':>9}"
+            )
             continue
         note = "slower" if new > NOTABLE * old else "faster" if old > NOTABLE * new else ""
         print(f"{name:30} {old:9.3g} {new:9.3g} {new / old - 1:+9.0%} {note}".rstrip())
     if given.store:
-        STORED.write_text(json.dumps({name: float(f"{value:.4g}") for name, value in sorted(now.items())}, indent=1) + "\n")
+        STORED.write_text(
+            json.dumps(
+                {name: float(f"{value:.4g}") for name, value in sorted(now.items())}, indent=1
+            )
+            + "\n"
+        )
         print(f"stored in {STORED.name}")
 
 

@@ -15,7 +15,14 @@ import numpy as np
 
 from dmoe_opt import Instance, Result, Status, generate, solve
 
-FAMILIES = ("edge-8x64", "correlated-8x64", "interference-8x64", "nr-51", "scarce-8x36", "scarce-8x48")
+FAMILIES = (
+    "edge-8x64",
+    "correlated-8x64",
+    "interference-8x64",
+    "nr-51",
+    "scarce-8x36",
+    "scarce-8x48",
+)
 AGAINST = (
     ("edge-8x64", 5), ("correlated-8x64", 3), ("interference-8x64", 3), ("nr-51", 3), ("scarce-8x36", 4),
     ("scarce-8x48", 4), ("edge-12x132", 2), ("edge-16x240", 1),
@@ -93,7 +100,9 @@ def against() -> None:
                 f"| {ratio:,.0f} | {differ} |",
                 flush=True,
             )
-    means = ", ".join(f"{name}: {np.exp(np.log(values).mean()):,.0f}" for name, values in ratios.items())
+    means = ", ".join(
+        f"{name}: {np.exp(np.log(values).mean()):,.0f}" for name, values in ratios.items()
+    )
     print(f"\nGeometric mean of the ratios: {means}.", flush=True)
 
 
@@ -127,9 +136,14 @@ def refutations() -> None:
         "Rounds without an answer (seeds up to 40): time of the proof",
         "preset | rounds | exact, worst ms | whole program on HiGHS, three rounds, s",
     )
-    for preset, options in (("scarce-8x36", {"share": 0.8}), ("scarce-8x48", {"share": 0.8}), ("scarce-16x150", {})):
+    for preset, options in (
+        ("scarce-8x36", {"share": 0.8}),
+        ("scarce-8x48", {"share": 0.8}),
+        ("scarce-16x150", {}),
+    ):
         results = [
-            (data, solve(data, "jesa", "exact")) for data in rounds(preset, range(40 if preset[7] == "8" else 5), **options)
+            (data, solve(data, "jesa", "exact"))
+            for data in rounds(preset, range(40 if preset[7] == "8" else 5), **options)
         ]
         refuted = [(data, r) for data, r in results if r.status == Status.INFEASIBLE]
         whole = "not tried"
@@ -137,7 +151,10 @@ def refutations() -> None:
             others = [solve(data, "jesa", "pyomo", time_limit=LIMIT_S) for data, _ in refuted[:3]]
             whole = ", ".join(f"{r.wall_s:.1f} ({r.status})" for r in others)
         name = preset + "".join(f", {key} {value}" for key, value in options.items())
-        print(f"| {name} | {len(refuted)} | {1e3 * max(r.wall_s for _, r in refuted):.0f} | {whole} |", flush=True)
+        print(
+            f"| {name} | {len(refuted)} | {1e3 * max(r.wall_s for _, r in refuted):.0f} | {whole} |",
+            flush=True,
+        )
 
 
 def growth(picture: str | None) -> None:
@@ -177,9 +194,13 @@ def _draw(picture: str, curves: dict[str, tuple[list[int], list[float], float]])
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.2), layout="constrained")
-    for axes, (what, (sizes, times, slope)) in zip(figure.subplots(1, 3, sharey=True), curves.items(), strict=True):
+    for axes, (what, (sizes, times, slope)) in zip(
+        figure.subplots(1, 3, sharey=True), curves.items(), strict=True
+    ):
         axes.loglog(sizes, times, "o-", color="#0072B2")
-        axes.loglog(sizes, times[-1] * (np.array(sizes) / sizes[-1]) ** slope, "--", color="0.5", lw=1)
+        axes.loglog(
+            sizes, times[-1] * (np.array(sizes) / sizes[-1]) ** slope, "--", color="0.5", lw=1
+        )
         axes.set_xticks(sizes, [f"{v:,}" for v in sizes], rotation=30)
         axes.minorticks_off()
         axes.set_xlabel(f"number of {what}")
@@ -196,7 +217,9 @@ TABLES = ("gaps", "against", "large", "refutations", "growth")
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--plot", metavar="FILE.png")
     parser.add_argument("--only", default=",".join(TABLES))

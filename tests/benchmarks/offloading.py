@@ -45,12 +45,16 @@ def steps_per_second() -> None:
         env.reset(options={"episode": episode})
         while not env.step(np.int64(0))[2]:
             pass
-    print(f"| the gymnasium environment, observations included | {steps / (time.perf_counter() - began):,.0f} |")
+    print(
+        f"| the gymnasium environment, observations included | {steps / (time.perf_counter() - began):,.0f} |"
+    )
 
 
 def optima(limit_s: float = 10.0, count: int = 10) -> None:
     """How long the clairvoyant optimum takes in Pyomo and in CVXPY, model building included, and how often it is proven."""
-    print(f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | largest gap left % |")
+    print(
+        f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | largest gap left % |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name in PRESETS:
         scenario, times, gaps, sizes, proven = preset(name), [], [], [], 0
@@ -72,11 +76,15 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
 
 def seeds(folder: Path) -> None:
     """Every agent of the folder over held-out episodes, beside the rules."""
-    print(f"\n| preset | policy | return of {EPISODES} episodes | share of optimum % | quality | energy J | lost | local |")
+    print(
+        f"\n| preset | policy | return of {EPISODES} episodes | share of optimum % | quality | energy J | lost | local |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for name in PRESETS:
         paths = sorted(folder.glob(f"{name}-s*/agent.npz"))
-        trained = {f"sac, seed {path.parent.name.rpartition('-s')[2]}": agents.load(path) for path in paths}
+        trained = {
+            f"sac, seed {path.parent.name.rpartition('-s')[2]}": agents.load(path) for path in paths
+        }
         done = compare(preset(name), agents=trained, episodes=EPISODES, time_limit=1.0)
         for row in [*done.rows, *([done.optimum] if done.optimum else [])]:
             print(

@@ -23,9 +23,18 @@ def highs(path: str, limit_s: float) -> dict[str, Any]:
     solver = highspy.Highs()
     solver.silent()
     solver.readModel(path)
-    for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance"):
+    for name in (
+        "primal_feasibility_tolerance",
+        "dual_feasibility_tolerance",
+        "mip_feasibility_tolerance",
+    ):
         solver.setOptionValue(name, TOLERANCE)
-    for name, value in (("mip_rel_gap", 0.0), ("mip_abs_gap", 0.0), ("threads", 1), ("time_limit", limit_s)):
+    for name, value in (
+        ("mip_rel_gap", 0.0),
+        ("mip_abs_gap", 0.0),
+        ("threads", 1),
+        ("time_limit", limit_s),
+    ):
         solver.setOptionValue(name, value)
     started = time.perf_counter()
     solver.run()
@@ -36,7 +45,9 @@ def highs(path: str, limit_s: float) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "infeasible": solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible,
-        "ones": [name for name, value in zip(names, values, strict=True) if value > 0.5] if found else None,
+        "ones": [name for name, value in zip(names, values, strict=True) if value > 0.5]
+        if found
+        else None,
         "bound": info.mip_dual_bound,
     }
 
@@ -53,12 +64,17 @@ def gurobi(path: str, limit_s: float) -> dict[str, Any]:
         "FeasibilityTol": TOLERANCE,
         "IntFeasTol": TOLERANCE,
     }
-    with gurobipy.Env(params=parameters | {"TimeLimit": limit_s}) as environment, gurobipy.read(path, environment) as model:
+    with (
+        gurobipy.Env(params=parameters | {"TimeLimit": limit_s}) as environment,
+        gurobipy.read(path, environment) as model,
+    ):
         started = time.perf_counter()
         try:
             model.optimize()
         except gurobipy.GurobiError as error:
-            return {"refused": "size-limited licence" if "size-limited" in str(error) else str(error)}
+            return {
+                "refused": "size-limited licence" if "size-limited" in str(error) else str(error)
+            }
         return {
             "seconds": time.perf_counter() - started,
             "infeasible": model.Status == gurobipy.GRB.INFEASIBLE,
@@ -74,7 +90,14 @@ def scip(path: str, limit_s: float) -> dict[str, Any]:
     model = pyscipopt.Model()
     model.hideOutput()
     model.readProblem(path)
-    model.setParams({"limits/time": limit_s, "limits/gap": 0.0, "numerics/feastol": TOLERANCE, "parallel/maxnthreads": 1})
+    model.setParams(
+        {
+            "limits/time": limit_s,
+            "limits/gap": 0.0,
+            "numerics/feastol": TOLERANCE,
+            "parallel/maxnthreads": 1,
+        }
+    )
     started = time.perf_counter()
     model.optimize()
     seconds = time.perf_counter() - started
@@ -95,7 +118,9 @@ def cp_sat(path: str, limit_s: float) -> dict[str, Any]:
     model.import_from_mps_file(path)
     solver = model_builder.Solver("sat")
     solver.set_time_limit_in_seconds(limit_s)
-    solver.set_solver_specific_parameters("num_workers:1 relative_gap_limit:0 absolute_gap_limit:0 mip_wanted_precision:1e-9")
+    solver.set_solver_specific_parameters(
+        "num_workers:1 relative_gap_limit:0 absolute_gap_limit:0 mip_wanted_precision:1e-9"
+    )
     started = time.perf_counter()
     status = solver.solve(model)
     seconds = time.perf_counter() - started

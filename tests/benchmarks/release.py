@@ -25,12 +25,14 @@ import outside
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, Result, SelectionProblem, Status
-from dmoe_opt.answer.result import as_problem, build, infeasible
-from dmoe_opt.comparing.methods import rows_of
-from dmoe_opt.comparing.rows import Row, as_csv
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import build, infeasible
+from dmoe_opt.comparing.methods import MethodRow, rows_of
+from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data.files import write_all
+from dmoe_opt.data.instance import as_problem
+from dmoe_opt.method_table import look_up
 from dmoe_opt.models.export import export
-from dmoe_opt.solving import method_options
 
 SELECTION = (
     "tiny-s1", "digits-l4", "edge-8x64-s1", "mixtral-8-s1", "uncorrelated-s1", "weakly-correlated-s1", "strongly-correlated-s1",
@@ -49,7 +51,7 @@ Run = Callable[[], Result]
 
 def ours(data: Data, problem: str, method: str, limit_s: float) -> Result:
     """A method of the package."""
-    options = {"threads": 1} if "threads" in method_options(problem, method) else {}
+    options = {"threads": 1} if look_up(problem, method).takes("threads") else {}
     return dmoe_opt.solve(data, problem, method, time_limit=limit_s, **options)
 
 
@@ -57,7 +59,9 @@ class Crashed(Exception):
     """A solver's process ended without an answer; says its last words."""
 
 
-def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> tuple[list[dict[str, Any]], list[float]]:
+def run_outside(
+    name: str, problem: str, parts: list[Data], limit_s: float
+) -> tuple[list[dict[str, Any]], list[float]]:
     """What a solver answers to the program of each part, and the factors of their objectives; raises `Crashed`."""
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / f"{k}.mps") for k in range(len(parts))]
@@ -73,7 +77,11 @@ def run_outside(name: str, problem: str, parts: list[Data], limit_s: float) -> t
 def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
     """An outside solver on all tokens at once, or token by token; its answer goes through the same checker as any."""
     p1 = as_problem(data)
-    parts = [data] if batched or problem == "jesa" else [p1.rows(np.array([t])) for t in range(p1.num_tokens)]
+    parts = (
+        [data]
+        if batched or problem == "jesa"
+        else [p1.rows(np.array([t])) for t in range(p1.num_tokens)]
+    )
     answers, factors = run_outside(name, problem, parts, limit_s)
     if refused := [answer["refused"] for answer in answers if "refused" in answer]:
         raise InputError(refused[0])
@@ -82,7 +90,11 @@ def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool
     if any(answer["infeasible"] for answer in answers):
         return replace(infeasible(about, name, f"proven by {name}"), wall_s=seconds)
     selection = np.zeros(p1.scores.shape, dtype=bool)
-    allocation = np.zeros(data.link_energy.shape, dtype=bool) if isinstance(data, Instance) and problem == "jesa" else None
+    allocation = (
+        np.zeros(data.link_energy.shape, dtype=bool)
+        if isinstance(data, Instance) and problem == "jesa"
+        else None
+    )
     for t, answer in enumerate(answers):
         for variable in answer["ones"] or []:
             kind, _, index = variable.rstrip(")").partition("(")
@@ -94,8 +106,13 @@ def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool
     found = all(answer["ones"] is not None for answer in answers)
     bound = None
     if all(answer["bound"] is not None for answer in answers):
-        bound = sum(max(answer["bound"], 0.0) / factor for answer, factor in zip(answers, factors, strict=True))
-    result = build(about, name, selection=selection if found else None, allocation=allocation, bound_j=bound)
+        bound = sum(
+            max(answer["bound"], 0.0) / factor
+            for answer, factor in zip(answers, factors, strict=True)
+        )
+    result = build(
+        about, name, Decision(about, selection, allocation) if found else None, bound_j=bound
+    )
     return replace(result, wall_s=seconds)
 
 
@@ -117,12 +134,17 @@ def measured(runs: dict[str, Run]) -> Iterator[tuple[str, Result | Exception]]:
         if name in words:
             yield name, words[name]
         else:
-            yield name, replace(found[name][0], wall_s=float(np.median([r.wall_s for r in found[name]])))
+            yield (
+                name,
+                replace(found[name][0], wall_s=float(np.median([r.wall_s for r in found[name]]))),
+            )
 
 
-def table(problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[str, Run]]) -> list[Row]:
+def table(
+    problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[str, Run]]
+) -> list[MethodRow]:
     """Measure, print the rows in Markdown, and return them."""
-    rows: list[Row] = []
+    rows: list[MethodRow] = []
     for k, name in enumerate(names):
         data = dmoe_opt.load(name)
         results = dict(measured(columns(data)))
@@ -131,14 +153,17 @@ def table(problem: str, names: tuple[str, ...], columns: Callable[[Data], dict[s
         told = [r if isinstance(r, Result) else str(r) for r in results.values()]
         made = rows_of(data, [f"{problem}/{method}" for method in results], told)
         crashed = [isinstance(r, Crashed) for r in results.values()]
-        made = [replace(row, status="crashed") if bad else row for row, bad in zip(made, crashed, strict=True)]
+        made = [
+            replace(row, status="crashed") if bad else row
+            for row, bad in zip(made, crashed, strict=True)
+        ]
         rows += made
         cells = [cell(row) for row in made]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return rows
 
 
-def cell(row: Row) -> str:
+def cell(row: MethodRow) -> str:
     """Gap and milliseconds, or that there are none."""
     if row.wall_s is None:
         return row.status
@@ -153,7 +178,18 @@ def cell(row: Row) -> str:
 
 def machine() -> str:
     """Where and with what the numbers were made."""
-    packages = ("dmoe-opt", "numpy", "scipy", "numba", "pyomo", "cvxpy", "highspy", "gurobipy", "pyscipopt", "ortools")
+    packages = (
+        "dmoe-opt",
+        "numpy",
+        "scipy",
+        "numba",
+        "pyomo",
+        "cvxpy",
+        "highspy",
+        "gurobipy",
+        "pyscipopt",
+        "ortools",
+    )
     versions = []
     for package in packages:
         try:
@@ -167,12 +203,17 @@ def main() -> None:
     """All tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", metavar="FOLDER", help="for release.csv")
-    parser.add_argument("--selection-s", type=float, default=5.0, help="time limit of a method on an instance")
+    parser.add_argument(
+        "--selection-s", type=float, default=5.0, help="time limit of a method on an instance"
+    )
     parser.add_argument("--joint-s", type=float, default=30.0)
     parser.add_argument("--only", nargs="*", help="names of instances")
     given = parser.parse_args()
     solvers = outside.installed()
-    wanted = [[name for name in names if given.only is None or name in given.only] for names in (SELECTION, JOINT)]
+    wanted = [
+        [name for name in names if given.only is None or name in given.only]
+        for names in (SELECTION, JOINT)
+    ]
     print(machine())
 
     def selection(batched: bool) -> Callable[[Data], dict[str, Run]]:
@@ -191,14 +232,20 @@ def main() -> None:
             s: lambda s=s: by_solver(data, "jesa", s, limit, True) for s in solvers
         }
 
-    print(f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; gap to the best bound / ms")
+    print(
+        f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; gap to the best bound / ms"
+    )
     rows = table("selection", tuple(wanted[0]), selection(batched=False))
-    print(f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap to the best bound / ms")
+    print(
+        f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap to the best bound / ms"
+    )
     rows += table("batched", tuple(wanted[0]), selection(batched=True))
-    print(f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; gap to the best bound / ms")
+    print(
+        f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; gap to the best bound / ms"
+    )
     rows += table("jesa", tuple(wanted[1]), joint)
     if given.output:
-        write_all(given.output, {"release.csv": as_csv(rows).encode()})
+        write_all(given.output, {"release.csv": as_csv(rows, MethodRow).encode()})
 
 
 if __name__ == "__main__":

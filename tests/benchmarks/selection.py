@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from dmoe_opt import check, generate, load, save, solve
-from dmoe_opt.answer.result import as_problem
-from dmoe_opt.data.instance import SelectionProblem
+from dmoe_opt.data.instance import as_problem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import FAMILIES
 from dmoe_opt.selection import des
 
@@ -49,7 +49,8 @@ def highs_direct(problem: SelectionProblem, tokens: int) -> Callable[[], object]
             solver.setOptionValue("time_limit", 60.0)
             x = [solver.addBinary(obj=float(e)) for e in problem.cost[t] / problem.cost[t].mean()]
             solver.addConstr(
-                sum(float(g) * v for g, v in zip(problem.scores[t], x, strict=True)) >= float(problem.threshold[t])
+                sum(float(g) * v for g, v in zip(problem.scores[t], x, strict=True))
+                >= float(problem.threshold[t])
             )
             solver.addConstr(sum(x) <= problem.max_experts)
             solver.run()
@@ -63,12 +64,16 @@ def gurobi_direct(problem: SelectionProblem, tokens: int) -> Callable[[], object
         import gurobipy
     except ImportError:
         return None
-    environment = gurobipy.Env(params={"OutputFlag": 0, "Threads": 1, "MIPGap": 0, "FeasibilityTol": 1e-9})
+    environment = gurobipy.Env(
+        params={"OutputFlag": 0, "Threads": 1, "MIPGap": 0, "FeasibilityTol": 1e-9}
+    )
 
     def work() -> None:
         for t in range(tokens):
             model = gurobipy.Model(env=environment)
-            x = model.addMVar(problem.num_experts, vtype="B", obj=problem.cost[t] / problem.cost[t].mean())
+            x = model.addMVar(
+                problem.num_experts, vtype="B", obj=problem.cost[t] / problem.cost[t].mean()
+            )
             model.addConstr(problem.scores[t] @ x >= problem.threshold[t])
             model.addConstr(x.sum() <= problem.max_experts)
             model.optimize()
@@ -83,7 +88,12 @@ def radio_presets() -> None:
         "| DES / argsort | HiGHS / DES | Gurobi / DES | nodes |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for preset, changes in (("edge-8x64", {}), ("olmoe-64", {}), ("qwen3-128", {}), ("deepseek-256", {"num_subcarriers": 8})):
+    for preset, changes in (
+        ("edge-8x64", {}),
+        ("olmoe-64", {}),
+        ("qwen3-128", {}),
+        ("deepseek-256", {"num_subcarriers": 8}),
+    ):
         problem = as_problem(generate(preset, 1, num_tokens=2000, **changes))
         search = des._Search(problem)
         ratios = problem.cost / np.maximum(problem.scores, 1e-12)
@@ -104,7 +114,9 @@ def radio_presets() -> None:
 
 def hard_families(limit_s: float = 60.0) -> None:
     """Per token on the knapsack families; HiGHS stops after a minute a token, which counts as a minute."""
-    print("\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | proven |")
+    print(
+        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | proven |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
     for family in FAMILIES:
@@ -121,7 +133,9 @@ def hard_families(limit_s: float = 60.0) -> None:
                 f"of 2^{experts} | {nodes.max():,} | {result.status} |",
                 flush=True,
             )
-    print(f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least {min(factors):,.0f}")
+    print(
+        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least {min(factors):,.0f}"
+    )
 
 
 def many_tokens() -> None:
@@ -137,7 +151,11 @@ def many_tokens() -> None:
             result = solve(data)
             solved = time.perf_counter()
             found = check(data, result)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024) / 1024
+            peak = (
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                / (1 if sys.platform == "darwin" else 1024)
+                / 1024
+            )
             print(
                 f"100,000 tokens x 64 experts, {suffix} of {path.stat().st_size / 2**20:.0f} MiB: "
                 f"load {loaded - started:.1f} s, "
@@ -148,7 +166,9 @@ def many_tokens() -> None:
 
 def main() -> None:
     """All of it."""
-    print(f"compiling DES or loading it from its cache: {des.prepare():.1f} s; all times in microseconds a token")
+    print(
+        f"compiling DES or loading it from its cache: {des.prepare():.1f} s; all times in microseconds a token"
+    )
     many_tokens()
     radio_presets()
     hard_families()

@@ -31,7 +31,9 @@ def bare(jobs: int, workers: int) -> float:
     """Processor seconds of loops that share the jobs, without their start."""
     ends = [jobs * k // workers for k in range(workers + 1)]
     loops = [
-        subprocess.Popen([sys.executable, "-c", LOOP.format(begin=a, end=b)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", LOOP.format(begin=a, end=b)], stdout=subprocess.PIPE, text=True
+        )
         for a, b in itertools.pairwise(ends)
     ]
     return sum(float(loop.communicate()[0]) for loop in loops)
@@ -41,16 +43,26 @@ def swept(jobs: int, workers: int, backend: str) -> tuple[float, float, int]:
     """Processor and clock seconds of a sweep, and the most memory of one of its processes in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder) / "plan.toml", Path(folder) / "out"
-        plan.write_text(f'[grid]\npreset = "edge-8x64"\nseeds = {jobs}\nproblem = "jesa"\nmethod = "bcd"\n')
-        command = ["sweep", str(plan), "-o", str(out), "--backend", backend, "--jobs", str(workers)]
-        watch = (
-            "import resource, subprocess, sys; subprocess.run([sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]], check=True); "
+        plan.write_text(
+            f'[grid]\npreset = "edge-8x64"\nseeds = {jobs}\nproblem = "jesa"\nmethod = "bcd"\n'
         )
+        command = ["sweep", str(plan), "-o", str(out), "--backend", backend, "--jobs", str(workers)]
+        watch = "import resource, subprocess, sys; subprocess.run([sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]], check=True); "
         watch += "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
         started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", watch, *command], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", watch, *command], check=True, capture_output=True, text=True
+        )
         wall = time.perf_counter() - started
-        assert len({json.loads(line)["key"] for line in (out / "results.jsonl").read_text().splitlines()}) == jobs
+        assert (
+            len(
+                {
+                    json.loads(line)["key"]
+                    for line in (out / "results.jsonl").read_text().splitlines()
+                }
+            )
+            == jobs
+        )
         spent, memory = done.stdout.split()[-2:]
         return float(spent), wall, 1024 * int(memory)
 
@@ -69,10 +81,18 @@ def main() -> None:
     )  # fmt: skip
     work = 0.5 * (before + after)
     slope = (long[0] - short[0]) / (given.jobs - few)
-    print(f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, {after:.1f} after)")
-    print(f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, {long[0] / work - 1:+.0%}")
-    print(f"of it {short[0] - few * slope:.1f} s to start, and {slope * given.jobs / work - 1:+.0%} a job")
-    print(f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs {short[2] / 2**20:.0f} MiB")
+    print(
+        f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, {after:.1f} after)"
+    )
+    print(
+        f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, {long[0] / work - 1:+.0%}"
+    )
+    print(
+        f"of it {short[0] - few * slope:.1f} s to start, and {slope * given.jobs / work - 1:+.0%} a job"
+    )
+    print(
+        f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs {short[2] / 2**20:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

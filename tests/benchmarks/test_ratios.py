@@ -15,7 +15,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import dmoe_opt
-from dmoe_opt.answer.result import as_problem
+from dmoe_opt.data.instance import as_problem
 from dmoe_opt.joint.descent import solve_bcd
 from dmoe_opt.layers import protocol
 from dmoe_opt.offload import policies, presets
@@ -43,7 +43,9 @@ def descent() -> tuple[Work, Work]:
 def joint(name: str, method: str) -> tuple[Work, Work]:
     """A joint method against the descent."""
     round_ = dmoe_opt.load(name)
-    return lambda: dmoe_opt.solve(round_, "jesa", method), lambda: dmoe_opt.solve(round_, "jesa", "bcd")
+    return lambda: dmoe_opt.solve(round_, "jesa", method), lambda: dmoe_opt.solve(
+        round_, "jesa", "bcd"
+    )
 
 
 def checking() -> tuple[Work, Work]:
@@ -63,20 +65,26 @@ def reading(folder: Path) -> tuple[Work, Work]:
 def layers() -> tuple[Work, Work]:
     """Four layers of the protocol against DES and assignment alone on as many rounds."""
     round_ = dmoe_opt.load("digits-l4")
-    return lambda: protocol.run("digits", scheduler="jesa"), lambda: [solve_bcd(round_) for _ in range(4)]
+    return lambda: protocol.run("digits", scheduler="jesa"), lambda: [
+        solve_bcd(round_) for _ in range(4)
+    ]
 
 
 def episode() -> tuple[Work, Work]:
     """An episode under the greedy rule against numpy taking the best reward of all its subtasks at once."""
     drawn = draw(presets.preset("busy"), 0)
-    return lambda: run(drawn, policies.RULES["greedy"](0)), lambda: [row.argmax() for row in drawn.reward]
+    return lambda: run(drawn, policies.RULES["greedy"](0)), lambda: [
+        row.argmax() for row in drawn.reward
+    ]
 
 
 PAIRS: dict[str, Callable[[Path], tuple[Work, Work]]] = {
     "DES, 8 experts / argsort": lambda _: selection("edge-8x64", 2000),
     "DES, 64 experts / argsort": lambda _: selection("olmoe-64", 2000),
     "DES, 256 experts / argsort": lambda _: selection("deepseek-256", 500, num_subcarriers=8),
-    "DES, hard tokens / argsort": lambda _: selection("inverse-strongly-correlated", 200, num_experts=32, max_experts=4),
+    "DES, hard tokens / argsort": lambda _: selection(
+        "inverse-strongly-correlated", 200, num_experts=32, max_experts=4
+    ),
     "bcd / one assignment": lambda _: descent(),
     "lagrangian / bcd": lambda _: joint("edge-8x64-s1", "lagrangian"),
     "exact / bcd": lambda _: joint("edge-8x64-s1", "exact"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import Ended
+from helpers.drawn import Ended
 
 from dmoe_opt.offload import agent as agents
 from dmoe_opt.offload import training
@@ -55,7 +55,9 @@ def test_numpy_scores_are_those_of_torch(small: Scenario) -> None:
 def test_training_learns_and_repeats(small: Scenario) -> None:
     """A few hundred steps beat no training at all; one seed gives one agent, another seed another."""
     shown = []
-    agent, checks = training.train(small, seed=3, steps=600, progress=lambda *what: shown.append(what))
+    agent, checks = training.train(
+        small, seed=3, steps=600, progress=lambda *what: shown.append(what)
+    )
     assert [check.step for check in checks] == [done for done, *_ in shown]
     assert checks[-1].step == 600
     again, _ = training.train(small, seed=3, steps=600)
@@ -76,8 +78,21 @@ def test_train_command(typed: Callable[..., Ended], tmp_path: Path) -> None:
     ended = typed("offload", "train", "light", "--steps", "60", "-o", "out")
     assert "clairvoyant optimum at most" in ended.stdout
     assert (tmp_path / "out" / "learning.png").read_bytes()[:4] == b"\x89PNG"
-    assert len(list(csv.DictReader((tmp_path / "out" / "learning.csv").read_text().splitlines()))) == training.CHECKS
+    assert (
+        len(list(csv.DictReader((tmp_path / "out" / "learning.csv").read_text().splitlines())))
+        == training.CHECKS
+    )
     assert "step" in agents.load(tmp_path / "out" / "agent.npz").made_by
-    ended = typed("offload", "compare", "light", "--policies", "sac,greedy", "--agent", "out/agent.npz", "--episodes", "2")
+    ended = typed(
+        "offload",
+        "compare",
+        "light",
+        "--policies",
+        "sac,greedy",
+        "--agent",
+        "out/agent.npz",
+        "--episodes",
+        "2",
+    )
     assert ended.returncode == 0
     assert "sac" in ended.stdout

@@ -23,7 +23,10 @@ COMMON = {
 MODELS: dict[str, tuple[type, dict[str, Any]]] = {
     "Mixtral": (transformers.MixtralConfig, {"num_local_experts": EXPERTS}),
     "Olmoe": (transformers.OlmoeConfig, {"num_experts": EXPERTS}),
-    "Qwen3Moe": (transformers.Qwen3MoeConfig, {"num_experts": EXPERTS, "moe_intermediate_size": 16, "head_dim": 8}),
+    "Qwen3Moe": (
+        transformers.Qwen3MoeConfig,
+        {"num_experts": EXPERTS, "moe_intermediate_size": 16, "head_dim": 8},
+    ),
 }
 IDS = torch.tensor([[5, 6, 7, 8, 9], [0, 0, 10, 11, 12]])
 MASK = (IDS != 0).long()
@@ -56,7 +59,9 @@ def seen(model: Any) -> Iterator[Seen]:
     found = Seen([], [])
 
     def at_gate(gate: Any, given: tuple[Any, ...], _: object) -> None:
-        found.logits.append(linear(given[0].reshape(-1, HIDDEN), gate.weight).double().detach().numpy())
+        found.logits.append(
+            linear(given[0].reshape(-1, HIDDEN), gate.weight).double().detach().numpy()
+        )
 
     def at_experts(_: object, given: tuple[Any, ...], __: object) -> None:
         found.used.append([set(row.tolist()) for row in given[1]])
@@ -123,7 +128,9 @@ class Plain(torch.nn.Module):
         super().__init__()
         torch.manual_seed(2)
         self.embed = torch.nn.Embedding(100, HIDDEN)
-        self.layers = torch.nn.ModuleList(torch.nn.ModuleDict({"gate": torch.nn.Linear(HIDDEN, 4)}) for _ in range(gates))
+        self.layers = torch.nn.ModuleList(
+            torch.nn.ModuleDict({"gate": torch.nn.Linear(HIDDEN, 4)}) for _ in range(gates)
+        )
         self.answer = answer
 
     def forward(self, input_ids: Any, attention_mask: Any = None) -> Any:
@@ -167,13 +174,20 @@ def test_sigmoid_of_deepseek() -> None:
     trace = from_model(model, IDS, MASK, gate="sigmoid")
     assert trace.scores.shape == (1, len(KEPT), EXPERTS)
     wanted = torch.sigmoid(linear(inputs[0].float(), gate.weight.float())).double()[KEPT]
-    assert np.allclose(trace.scores[0], (wanted / wanted.sum(dim=1, keepdim=True)).detach().numpy(), rtol=0, atol=1e-6)
+    assert np.allclose(
+        trace.scores[0],
+        (wanted / wanted.sum(dim=1, keepdim=True)).detach().numpy(),
+        rtol=0,
+        atol=1e-6,
+    )
 
 
 def test_logits_after_a_softmax() -> None:
     """The first releases of transformers 5 return probabilities as router logits: they are not squashed twice."""
     model = Plain(answer="softmax")
-    assert np.allclose(from_model(model, IDS).scores, from_model(Plain(), IDS).scores, rtol=0, atol=1e-6)
+    assert np.allclose(
+        from_model(model, IDS).scores, from_model(Plain(), IDS).scores, rtol=0, atol=1e-6
+    )
     with pytest.raises(InputError, match="gate = 'sigmoid'; allowed: \"softmax\""):
         from_model(model, IDS, gate="sigmoid")
 
@@ -181,12 +195,30 @@ def test_logits_after_a_softmax() -> None:
 def test_what_is_refused() -> None:
     """A model without gates, a mask of another shape, gates that answer with expert numbers, nothing but padding."""
     counting = Plain()
-    counting.layers[0]["gate"].register_forward_hook(lambda _, __, out: out.argmax(dim=-1, keepdim=True))  # type: ignore[operator]
+    counting.layers[0]["gate"].register_forward_hook(
+        lambda _, __, out: out.argmax(dim=-1, keepdim=True)
+    )  # type: ignore[operator]
     for model, mask, message in (
-        (Plain(gates=0), None, "model = 'Plain'; allowed: a model with router_logits, or with modules named gate or router"),
-        (Plain(), MASK[:1], r"attention_mask = \(1, 5\); allowed: the shape of input_ids, \(2, 5\)"),
-        (counting, None, r"router_logits are 10 x 1 torch\.int64, 10 x 4 torch\.float32; allowed: reals, 10 tokens"),
-        (Plain(), torch.zeros_like(MASK), "logits has shape 2 x 0 x 4; allowed: layers x tokens x experts, none empty"),
+        (
+            Plain(gates=0),
+            None,
+            "model = 'Plain'; allowed: a model with router_logits, or with modules named gate or router",
+        ),
+        (
+            Plain(),
+            MASK[:1],
+            r"attention_mask = \(1, 5\); allowed: the shape of input_ids, \(2, 5\)",
+        ),
+        (
+            counting,
+            None,
+            r"router_logits are 10 x 1 torch\.int64, 10 x 4 torch\.float32; allowed: reals, 10 tokens",
+        ),
+        (
+            Plain(),
+            torch.zeros_like(MASK),
+            "logits has shape 2 x 0 x 4; allowed: layers x tokens x experts, none empty",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             from_model(model, IDS, mask)

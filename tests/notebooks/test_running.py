@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from booklets import FOLDER, PATHS, code_cells, read, solutions
+from helpers.booklets import FOLDER, PATHS, code_cells, read, solutions
 from nbclient import NotebookClient
 
 NUMBER = re.compile(r"-?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?")
@@ -21,7 +21,9 @@ NEAR = 0.01  # relative: printed digits are few, and other processors round othe
 
 def run(notebook: Any) -> None:
     """Execute in place; an error of a cell is raised with its traceback."""
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    ).execute()
 
 
 def printed(cell: Any) -> str:
@@ -32,8 +34,12 @@ def differs(old: str, new: str) -> bool:
     """Whether words differ, or numbers by more than a little."""
     if NUMBER.sub("#", old).split() != NUMBER.sub("#", new).split():
         return True
-    before, now = ([float(number.replace(",", "")) for number in NUMBER.findall(text)] for text in (old, new))
-    return not all(math.isclose(*pair, rel_tol=NEAR, abs_tol=1e-12) for pair in zip(before, now, strict=True))
+    before, now = (
+        [float(number.replace(",", "")) for number in NUMBER.findall(text)] for text in (old, new)
+    )
+    return not all(
+        math.isclose(*pair, rel_tol=NEAR, abs_tol=1e-12) for pair in zip(before, now, strict=True)
+    )
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -45,11 +51,17 @@ def test_solutions_run_and_outputs_are_of_today(path: Path) -> None:
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in blocks]
     run(notebook)
     cells = code_cells(notebook)
-    noisy = [block for block, cell in zip(blocks, cells[len(committed) :], strict=True) if "stderr" in str(cell.outputs)]
+    noisy = [
+        block
+        for block, cell in zip(blocks, cells[len(committed) :], strict=True)
+        if "stderr" in str(cell.outputs)
+    ]
     assert noisy == []
     for n, (cell, old) in enumerate(zip(cells, committed, strict=False), 1):
         if "varies" not in cell.metadata.get("tags", []):
-            assert not differs(old, printed(cell)), f"cell {n} printed\n{old}\nand prints now\n{printed(cell)}"
+            assert not differs(old, printed(cell)), (
+                f"cell {n} printed\n{old}\nand prints now\n{printed(cell)}"
+            )
 
 
 def test_what_counts_as_different() -> None:
@@ -67,6 +79,8 @@ def test_what_counts_as_different() -> None:
 
 def test_a_failing_solution_is_seen() -> None:
     """An error in the last cell is raised."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("x / 0")])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("x / 0")]
+    )
     with pytest.raises(Exception, match="ZeroDivisionError"):
         run(notebook)

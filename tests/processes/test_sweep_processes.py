@@ -18,7 +18,12 @@ from dmoe_opt import InputError
 from dmoe_opt.sweep import journal, plan, pools
 from dmoe_opt.sweep.driver import run_pool, sweep
 
-GRID = {"preset": "tiny", "seeds": 5, "problem": ["selection", "jesa"], "method": ["des", "topk", "bcd"]}
+GRID = {
+    "preset": "tiny",
+    "seeds": 5,
+    "problem": ["selection", "jesa"],
+    "method": ["des", "topk", "bcd"],
+}
 POISON = """
 import os, time
 import dmoe_opt.sweep.job as work
@@ -50,7 +55,16 @@ def lasting(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def command(folder: Path, *more: str, **how: Any) -> subprocess.Popen[str]:
     """A sweep in a process group of its own."""
-    arguments = [sys.executable, "-m", "dmoe_opt", "sweep", str(folder / "plan.toml"), "-o", str(folder / "out"), *more]
+    arguments = [
+        sys.executable,
+        "-m",
+        "dmoe_opt",
+        "sweep",
+        str(folder / "plan.toml"),
+        "-o",
+        str(folder / "out"),
+        *more,
+    ]
     return subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **how
     )  # fmt: skip
@@ -69,7 +83,9 @@ def test_backends_write_the_same_rows(tmp_path: Path) -> None:
     """Serial, loky, and dask with a worker killed by a signal: the same rows but for order, times and places."""
     grid = plan.plan({"grid": GRID | {"num_tokens": [8, 16], "restarts": [0, 2], "time_limit": 30}})
     keys = [job.key for job in grid.jobs()]
-    assert len(keys) == len(set(keys)) == 5 * 2 * (2 + 3)  # des and topk of selection; bcd twice and topk of jesa
+    assert (
+        len(keys) == len(set(keys)) == 5 * 2 * (2 + 3)
+    )  # des and topk of selection; bcd twice and topk of jesa
     for backend in ("serial", "loky"):
         done = sweep(grid, tmp_path / backend, backend=backend, workers=2)
         assert (done.rows, done.before, done.failed) == (len(keys), 0, 0)
@@ -104,7 +120,9 @@ def test_poison_fails_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert "killed its worker" in failed["tiny-s2/jesa/bcd"]
     assert failed["tiny-s3/jesa/topk"] == "took longer than 5 s, 1 tries"
     assert failed["tiny-s4/selection/des"] == "MemoryError: no more"
-    assert all(row["status"] == "optimal" for row in rows if row["method"] == "des" and row["seed"] != 4)
+    assert all(
+        row["status"] == "optimal" for row in rows if row["method"] == "des" and row["seed"] != 4
+    )
 
 
 def test_a_killed_driver_resumes(tmp_path: Path) -> None:
@@ -122,7 +140,9 @@ def test_a_killed_driver_resumes(tmp_path: Path) -> None:
     killed = len(rows_in(tmp_path / "out"))
     with open(tmp_path / "out" / journal.RESULTS, "ab") as results:
         results.write(b'{"key": "tiny-s9999/jes')  # a line cut short
-    with pytest.raises(InputError, match="holds results of a sweep; allowed: --resume, or another folder"):
+    with pytest.raises(
+        InputError, match="holds results of a sweep; allowed: --resume, or another folder"
+    ):
         journal.Journal(tmp_path / "out", resume=False)
 
     interrupted = command(tmp_path, "--resume")

@@ -21,7 +21,9 @@ class Ended(NamedTuple):
 
 
 @st.composite
-def problems(draw: st.DrawFn, most_experts: int = 6, most_tokens: int = 4, on_grid: bool = True) -> SelectionProblem:
+def problems(
+    draw: st.DrawFn, most_experts: int = 6, most_tokens: int = 4, on_grid: bool = True
+) -> SelectionProblem:
     """Small problems full of ties: zero scores, zero costs, D >= K, thresholds met exactly, shortfalls, T = 0."""
     tokens = draw(st.integers(0, most_tokens))
     experts = draw(st.integers(1, most_experts))
@@ -29,11 +31,19 @@ def problems(draw: st.DrawFn, most_experts: int = 6, most_tokens: int = 4, on_gr
     score = st.integers(0, coarse).map(lambda n: n / coarse) if on_grid else st.floats(0, 1)
     price = st.one_of(
         st.integers(0, 4).map(float),
-        st.floats(1e-4, 1.0, allow_subnormal=False) if not on_grid else st.integers(0, 2**20).map(lambda n: n / 2**20),
+        st.floats(1e-4, 1.0, allow_subnormal=False)
+        if not on_grid
+        else st.integers(0, 2**20).map(lambda n: n / 2**20),
     )
 
     def table(element: st.SearchStrategy[float]) -> np.ndarray[Any, Any]:
-        rows = draw(st.lists(st.lists(element, min_size=experts, max_size=experts), min_size=tokens, max_size=tokens))
+        rows = draw(
+            st.lists(
+                st.lists(element, min_size=experts, max_size=experts),
+                min_size=tokens,
+                max_size=tokens,
+            )
+        )
         return np.array(rows).reshape(tokens, experts)
 
     scores = table(score)

@@ -42,7 +42,11 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
     experts, types = draw_(st.integers(1, 3)), draw_(st.integers(1, 2))
 
     def table(values: list[float], *shape: int) -> np.ndarray:
-        flat = draw_(st.lists(st.sampled_from(values), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+        flat = draw_(
+            st.lists(
+                st.sampled_from(values), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))
+            )
+        )
         return np.array(flat).reshape(shape)
 
     scenario = Scenario(
@@ -53,7 +57,11 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             energy_per_work_j=table([0.0, 1.0], experts),
             mean_gain=table([0.0, 1.0, 1.0, 4.0], experts),
         ),
-        device=Device(skill=table([0.0, 0.5], types), speed=draw_(st.sampled_from([0.2, 1.0])), energy_per_work_j=1.0),
+        device=Device(
+            skill=table([0.0, 0.5], types),
+            speed=draw_(st.sampled_from([0.2, 1.0])),
+            energy_per_work_j=1.0,
+        ),
         types=Types(
             name=[f"type {y}" for y in range(types)],
             probability=np.ones(types),
@@ -71,8 +79,15 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             gap_s=draw_(st.sampled_from([0.0, 0.5])),
         ),
         radio=BlockRadio(
-            1.0, 1.0, 1.0, 0.5, draw_(st.sampled_from(["none", "rayleigh"])), draw_(st.sampled_from([0.0, 0.5, 1.0]))
+            1.0,
+            1.0,
+            1.0,
+            0.5,
+            draw_(st.sampled_from(["none", "rayleigh"])),
+            draw_(st.sampled_from([0.0, 0.5, 1.0])),
         ),
-        prices=Prices(draw_(st.sampled_from([0.0, 0.1, 1.0])), 0.1, draw_(st.sampled_from([0.0, 0.5]))),
+        prices=Prices(
+            draw_(st.sampled_from([0.0, 0.1, 1.0])), 0.1, draw_(st.sampled_from([0.0, 0.5]))
+        ),
     )
     return draw(scenario, draw_(st.integers(0, 1000)))

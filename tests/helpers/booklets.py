@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -36,4 +36,8 @@ def exercises(notebook: Any) -> list[str]:
 
 def solutions(notebook: Any) -> list[str]:
     """The Python blocks of the solutions, in order."""
-    return [block for exercise in exercises(notebook) for block in re.findall(r"^```python\n(.*?)^```", exercise, re.S | re.M)]
+    return [
+        block
+        for exercise in exercises(notebook)
+        for block in re.findall(r"^```python\n(.*?)^```", exercise, re.S | re.M)
+    ]

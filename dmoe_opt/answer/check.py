@@ -1,0 +1,171 @@
+"""The independent checker: it recomputes an answer from its instance, and knows no method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.result import Result, Status, derive_status, relative_gap
+from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.data import formats
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
+
+PROBLEMS = ("selection", "allocation", "jesa")
+
+
+def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
+    """Recompute an answer from its instance; returns broken rules and false claims in words.
+
+    The list is empty if all holds. The checker recomputes the rules, energy, gap, status and
+    shortfall, and whether tokens can be served. It cannot recompute a bound, nor that a round has
+    too few subcarriers: for these it takes the word of the method.
+
+    Raises
+    ------
+    InputError
+        If the arguments are no instance and no answer, or the problem does not fit the instance.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> answer = dmoe_opt.solve(round_)
+    >>> dmoe_opt.check(round_, answer)
+    []
+    >>> claim = answer.solution()
+    >>> claim.selection[0] = []
+    >>> dmoe_opt.check(round_, claim)
+    ['token 0 (C1): relevance 0 is below 0.694961548']
+    """
+    if not isinstance(data, Instance | SelectionProblem):
+        raise fail("instance", data, "an Instance or a SelectionProblem")
+    if not isinstance(answer, Result | formats.Solution):
+        raise fail("answer", answer, "a Result or the Solution of a file")
+    claim = answer.solution() if isinstance(answer, Result) else answer
+    _require_problem(data, claim.problem)
+    if claim.instance_sha256 != data.sha256:
+        return [f"the solution belongs to another instance ({claim.instance or 'unnamed'})"]
+    if claim.selection is None:
+        return _check_absence(claim, as_problem(data).infeasibility())
+    decision, broken = _decision_of(data, claim)
+    if decision is None:
+        return broken
+    return decision.violations or _check_claims(claim, decision)
+
+
+def _require_problem(data: Instance | SelectionProblem, problem: str) -> None:
+    if problem not in PROBLEMS:
+        allowed = '"selection", "allocation" or "jesa"'
+        raise InputError(f'problem = "{problem}"; allowed: {allowed}')
+    if problem != "selection" and isinstance(data, SelectionProblem):
+        raise InputError(f'problem = "{problem}"; allowed for a selection problem: "selection"')
+
+
+def _decision_of(
+    data: Instance | SelectionProblem, claim: formats.Solution
+) -> tuple[Decision | None, list[str]]:
+    """The decision that a claim lists; or None, and why the lists are no decision."""
+    problem = as_problem(data)
+    selection, broken = _selection_of(problem, claim.selection or [])
+    if claim.problem == "selection":
+        if claim.allocation is not None:
+            broken = [*broken, "experts were to be chosen, yet an allocation is given"]
+        return (None if broken else Decision(problem, selection)), broken
+    assert isinstance(data, Instance)  # `_require_problem` has seen to it
+    allocation, wrong = _allocation_of(data, claim.allocation or [])
+    broken = broken + wrong
+    return (None if broken else Decision(data, selection, allocation)), broken
+
+
+def _allocation_of(instance: Instance, listed: list[list[int]]) -> tuple[Allocation, list[str]]:
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    for n, entry in enumerate(listed):
+        if len(entry) != 3 or not all(0 <= entry[k] < allocation.shape[k] for k in range(3)):
+            complaint = f"allocation[{n}] = {entry} is no link and subcarrier of the instance"
+            return allocation, [complaint]
+        allocation[tuple(entry)] = True
+    return allocation, []
+
+
+def _check_absence(claim: formats.Solution, reason: str | None) -> list[str]:
+    """What contradicts a claim that has no selection."""
+    wrong = []
+    if claim.objective_j is not None or claim.gap is not None:
+        wrong.append("there is no selection, yet an objective or a gap is claimed")
+    if claim.status in (Status.OPTIMAL, Status.FEASIBLE):
+        wrong.append(f'status "{claim.status}" is claimed without a selection')
+    if claim.status == Status.INFEASIBLE and reason is None and claim.problem == "selection":
+        wrong.append("the instance is claimed infeasible, but every token can be served")
+    if claim.allocation is not None:
+        wrong.append("there is no selection, yet an allocation is given")
+    if claim.status not in list(Status):
+        wrong.append(f'status "{claim.status}" is none of {", ".join(Status)}')
+    return wrong
+
+
+def selection_of(data: Instance | SelectionProblem, solution: formats.Solution) -> Selection:
+    """The selection of a solution as a bool array (T, K).
+
+    Raises
+    ------
+    InputError
+        If the solution belongs to another instance or holds no selection of this one.
+    """
+    if solution.instance_sha256 != data.sha256:
+        allowed = f"a solution of this instance ({data.name or 'unnamed'})"
+        raise fail("instance_sha256", solution.instance_sha256, allowed)
+    if solution.selection is None:
+        raise fail("selection", None, "a solution that has one")
+    selection, broken = _selection_of(as_problem(data), solution.selection)
+    if broken:
+        raise InputError(f"selection: {broken[0]}; allowed: experts of the instance")
+    return selection
+
+
+def _selection_of(
+    problem: SelectionProblem, listed: list[list[int]]
+) -> tuple[Selection, list[str]]:
+    selection = np.zeros((problem.num_tokens, problem.num_experts), dtype=bool)
+    if len(listed) != problem.num_tokens:
+        have = f"the selection has {len(listed)} tokens"
+        return selection, [f"{have}, the instance {problem.num_tokens}"]
+    for t, experts in enumerate(listed):
+        for j in experts:
+            if not 0 <= j < problem.num_experts:
+                return selection, [f"token {t}: there is no expert {j}"]
+            if selection[t, j]:
+                return selection, [f"token {t}: expert {j} is listed twice"]
+            selection[t, j] = True
+    return selection, []
+
+
+def _check_claims(claim: formats.Solution, decision: Decision) -> list[str]:
+    """Energy, bound, gap, status and shortfall that differ from what the decision says."""
+    wrong = []
+    objective_j = decision.energy_j
+    if not _close(claim.objective_j, objective_j, BOUND_NOISE, 0.0):
+        wrong.append(f"the objective is {objective_j:.12g} J, claimed is {claim.objective_j}")
+    if claim.bound_j is not None and claim.bound_j > objective_j * (1 + BOUND_NOISE):
+        above = f"is above the objective {objective_j:.12g} J"
+        wrong.append(f"the claimed bound {claim.bound_j:.12g} J {above}")
+    gap = relative_gap(objective_j, claim.bound_j)
+    if not _close(claim.gap, gap, 1e-6, BOUND_NOISE):
+        wrong.append(f"the gap is {gap}, claimed is {claim.gap}")
+    status = derive_status(objective_j, gap)
+    if claim.status != status:
+        wrong.append(f'the status is "{status}", claimed is "{claim.status}"')
+    lowered = decision.problem.lowered
+    if tuple(claim.shortfall) != lowered:
+        claimed = len(claim.shortfall)
+        wrong.append(f"{len(lowered)} tokens fall short, {claimed} are claimed")
+    return wrong
+
+
+def _close(claimed: float | None, value: float | None, relative: float, absolute: float) -> bool:
+    if claimed is None or value is None:
+        return claimed is value
+    return bool(np.isclose(claimed, value, rtol=relative, atol=absolute))

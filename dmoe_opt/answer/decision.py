@@ -1,0 +1,101 @@
+"""A decision: which experts every token uses and, in a round, which subcarriers its links use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.answer import objective
+from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.validate import frozen
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """Selection and allocation as one value; loads, energy and broken rules are computed once.
+
+    Parameters
+    ----------
+    data
+        The instance that the decision is about.
+    selection
+        True where a token uses an expert, bool, shape (T, K).
+    allocation
+        True where link i -> j uses subcarrier m, bool, shape (K, K, M); None where only experts
+        are chosen.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> answer = dmoe_opt.solve(round_, "jesa")
+    >>> decision = dmoe_opt.Decision(round_, answer.selection, answer.allocation)
+    >>> decision.violations, decision.energy_j == answer.objective_j, int(decision.loads.sum())
+    ([], True, 6)
+    """
+
+    data: Instance | SelectionProblem
+    selection: Selection
+    allocation: Allocation | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("selection", "allocation"):
+            array = getattr(self, name)
+            if array is not None:
+                array = np.asarray(array)
+                object.__setattr__(self, name, frozen(array, array.dtype.type))
+
+    @property
+    def problem(self) -> SelectionProblem:
+        """P1 of the instance: the rules that the selection has to keep."""
+        return as_problem(self.data)
+
+    @property
+    def instance(self) -> Instance:
+        """The round that is decided; raises `TypeError` if it is a selection problem alone."""
+        if not isinstance(self.data, Instance):
+            raise TypeError("a selection problem has no links")
+        return self.data
+
+    def with_allocation(self, allocation: Allocation) -> Decision:
+        """The same experts with these subcarriers; the loads are not computed again."""
+        decision = Decision(self.data, self.selection, allocation)
+        decision.__dict__["loads"] = self.loads  # they depend on the selection only
+        return decision
+
+    @cached_property
+    def loads(self) -> NDArray[np.int64]:
+        """Tokens that each link i -> j of the round carries, shape (K, K)."""
+        return objective.loads(self.instance, self.selection)
+
+    @cached_property
+    def energy_j(self) -> float:
+        """The objective, J: of the round where subcarriers are chosen, of P1 otherwise."""
+        if isinstance(self.data, Instance) and self.allocation is not None:
+            return objective.energy_at_loads_j(
+                self.data, self.selection, self.allocation, self.loads
+            )
+        return objective.energy_j(self.problem, self.selection)
+
+    @cached_property
+    def violations(self) -> list[str]:
+        """Every rule that the decision breaks, in words; empty if it is feasible."""
+        broken = objective.violations(self.problem, self.selection)
+        if broken or self.allocation is None or not isinstance(self.data, Instance):
+            return broken
+        return objective.allocation_violations(self.data, self.allocation, self.loads)
+
+    @cached_property
+    def relevance(self) -> NDArray[np.float64]:
+        """Sum of the chosen scores of every token, shape (T,)."""
+        return objective.relevance(self.problem, self.selection)
+
+    @property
+    def mean_relevance(self) -> float | None:
+        """Mean of `relevance` over the tokens; None without tokens."""
+        return float(self.relevance.mean()) if len(self.relevance) else None

@@ -1,0 +1,95 @@
+"""The options of methods, each declared once: its name, the check of its values, and its help.
+
+This file is light for the same reason as `method_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from dmoe_opt.errors import InputError
+
+if TYPE_CHECKING:
+    from dmoe_opt.answer.objective import Selection
+
+MOST_SECONDS = 1e6
+
+
+class Options(TypedDict, total=False):
+    """Options as keyword arguments; the rows of `METHODS` say which method takes which."""
+
+    node_limit: int | None
+    threads: int | None
+    restarts: int | None
+    solver: str | None
+    relax: bool | None
+    selection: Selection | None
+    progress: Callable[[int, int], None] | None
+    log: Callable[[float | None, float], None] | None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a method.
+
+    `check` raises `InputError` for a value that is not allowed. `plain` says that a value fits on a
+    command line and into a grid: a number, a word or a flag.
+    """
+
+    name: str
+    check: Callable[[str, object], object]
+    says: str
+    plain: bool = True
+
+
+def _seconds(name: str, value: object) -> None:
+    from dmoe_opt.data import validate
+
+    if validate.real(name, value) > MOST_SECONDS:
+        raise validate.fail(name, value, f"at most {MOST_SECONDS:g} seconds")
+
+
+def _whole_from(least: int) -> Callable[[str, object], object]:
+    def check(name: str, value: object) -> None:
+        from dmoe_opt.data import validate
+
+        validate.whole(name, value, least)
+
+    return check
+
+
+def _word(name: str, value: object) -> None:
+    from dmoe_opt.data import validate
+
+    validate.word(name, value)
+
+
+def _flag(name: str, value: object) -> None:
+    from dmoe_opt.data import validate
+
+    validate.flag(name, value)
+
+
+def _function(name: str, value: object) -> None:
+    if not callable(value):
+        raise InputError(f"{name} = {value!r:.60}; allowed: a function")
+
+
+def _by_method(name: str, value: object) -> None:
+    """The method compares the value with its instance."""
+
+
+TIME_LIMIT = Option(
+    "time_limit", _seconds, "Stop after S seconds with the best answer and its bound."
+)
+SEED = Option("seed", _whole_from(0), "Seed of what the method draws.")
+NODE_LIMIT = Option("node_limit", _whole_from(0), "Nodes per token.")
+THREADS = Option("threads", _whole_from(1), "Threads.")
+RESTARTS = Option("restarts", _whole_from(0), "Further descents from random starts.")
+SOLVER = Option("solver", _word, "Another solver, by its name in Pyomo or CVXPY.")
+RELAX = Option("relax", _flag, "Solve the linear relaxation instead.")
+SELECTION = Option("selection", _by_method, "Experts whose links get subcarriers.", plain=False)
+PROGRESS = Option("progress", _function, "Called with (tokens done, tokens).", plain=False)
+LOG = Option("log", _function, "Called with incumbent and bound in J.", plain=False)
