@@ -61,7 +61,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: the command line starts in a fraction of a second that way."""
+    """Import a public name when it is first used, so that the command line starts at once."""
     for module, names in _HOMES.items():
         if name in names:
             value = getattr(import_module(f"dmoe_opt.{module}"), name)

@@ -76,7 +76,7 @@ def test_committed_instances_meet_the_schema(path: Path) -> None:
 
 
 def test_written_files_meet_the_schema(tmp_path: Path) -> None:
-    """Scenarios, a drawn episode, solutions with and without an answer, and a round without a radio."""
+    """Scenarios, an episode, solutions with and without an answer, a round without a radio."""
     for name in presets.PRESETS:
         store.save(presets.preset(name), tmp_path / "s.json")
         assert complaints(json.loads((tmp_path / "s.json").read_text())) == []

@@ -34,7 +34,7 @@ def run(*arguments: str, cwd: Path) -> Ended:
 
 
 def test_generate_solve_check(tmp_path: Path) -> None:
-    """The main path: an instance file, a solution file, a check of it; then a forged solution fails."""
+    """The main path: an instance file, a solution file, a check; then a forged solution fails."""
     made = run("generate", "tiny", "--seed", "4", "--count", "2", "-o", "many", cwd=tmp_path)
     assert (made.returncode, made.stdout.split()) == (0, ["many/tiny-s4.json", "many/tiny-s5.json"])
     solved = run("solve", "many/tiny-s4.json", "-o", "s.json", "--json", cwd=tmp_path)
@@ -185,7 +185,10 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
 
 
 def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
-    """Experts of one solution file get subcarriers in another, which passes its check; files that do not fit are refused."""
+    """Experts of one solution file get subcarriers in another, which passes its check.
+
+    Files that do not fit are refused.
+    """
     assert typed("solve", TINY, "--method", "topk", "-o", "s.json").returncode == 0
     allocate = ("solve", TINY, "--problem", "allocation", "--selection")
     solved = typed(*allocate, "s.json", "-o", "a.json", "--json")
@@ -237,7 +240,7 @@ def test_compare_allocation(typed: Typed) -> None:
 @pytest.mark.parametrize("problem", ["selection", "allocation"])
 @pytest.mark.parametrize("suffix", ["mps", "lp", "nl"])
 def test_export(typed: Typed, tmp_path: Path, suffix: str, problem: str) -> None:
-    """The exported program has the optimum that the default method finds, in the units that the command names."""
+    """The exported program has the optimum of the default method, in the units that are named."""
     result = typed("export", "tiny-s1", "--problem", problem, "-o", f"x.{suffix}")
     assert result.returncode == 0
     assert (tmp_path / f"x.{suffix}").stat().st_size > 500
