@@ -1,1 +1,1 @@
-"""Declarative formulations, one page a problem and back-end, with the same names in each."""
+"""Declarative formulations, one page for each problem and back-end, with the same names in each."""

@@ -1,4 +1,14 @@
-"""P3 in CVXPY: every active link gets a subcarrier of its own at least energy (docs/problems/allocation.md)."""
+"""P3 in CVXPY: every active link gets a subcarrier of its own at least energy.
+
+::
+
+    min  sum_lm cost[l, m] y[l, m]
+    (C3) sum_l y[l, m] <= 1
+    (C4) sum_m y[l, m] = 1
+         y binary
+
+See docs/problems/allocation.md.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +24,10 @@ from dmoe_opt.models.solvers import cvxpy_solver
 
 
 def build(cost: NDArray[np.float64], *, relax: bool = False) -> tuple[cp.Problem, cp.Variable]:
-    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+    """The assignment of n links to M subcarriers at `cost` (n, M).
 
-    Variable y[l, m] is 1 where link l uses subcarrier m; `relax` drops integrality.
+    A cost of inf says that a link cannot use a subcarrier. Variable y[l, m] is 1 where link l uses
+    subcarrier m; `relax` drops integrality.
     """
     works = np.isfinite(cost)
     y = cp.Variable(cost.shape, boolean=not relax)
@@ -36,9 +47,10 @@ def solve(
     solver: str | None = None,
     relax: bool = False,
 ) -> Result:
-    """Solve with HiGHS, or with another solver by its CVXPY name; `selection` as in `allocation.chosen_experts`.
+    """Solve with HiGHS, or with another solver by its CVXPY name.
 
-    `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
+    `selection` is as in `links.chosen_experts`. `relax` solves the linear relaxation: its vertices
+    are assignments, so a simplex method ends at an optimum.
     """
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:

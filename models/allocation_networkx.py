@@ -1,11 +1,13 @@
 """P3 in networkx: every active link sends one unit over a subcarrier into the band at least energy.
 
-A minimum-cost flow (docs/problems/allocation.md) rather than networkx's bipartite matching, which calls scipy, or its
-general matching: the flow is the assignment drawn as a network, and network simplex ends at a vertex, where every flow
-is whole. It needs whole
-costs: they are rounded down to multiples of 1/SCALE, so the optimum of the network is a lower bound, and less than
-n/SCALE below the true one. That is at least 1 in the units used here, so rounding costs a relative gap below n/SCALE,
-5e-11 for 56 links.
+The assignment is drawn as a network, and a minimum-cost flow in it is sought: network simplex ends
+at a vertex, where every flow is whole. networkx's bipartite matching would call scipy.
+
+Network simplex needs whole costs. They are rounded down to multiples of 1/SCALE, so the optimum of
+the network is a lower bound, less than n/SCALE below the true one. The true optimum is at least 1
+in the units used here, so rounding costs a relative gap below n/SCALE, 5e-11 for 56 links.
+
+See docs/problems/allocation.md.
 """
 
 from __future__ import annotations
@@ -23,27 +25,28 @@ SCALE = 2**40
 
 
 def build(cost: NDArray[np.float64]) -> nx.DiGraph:
-    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+    """The assignment of n links to M subcarriers at `cost` (n, M).
 
-    One unit flows from ("link", l) to ("subcarrier", m) where link l uses subcarrier m, and on to "band".
+    A cost of inf says that a link cannot use a subcarrier. One unit flows from ("link", l) to
+    ("subcarrier", m) where link l uses subcarrier m, and on to "band".
     """
     graph = nx.DiGraph()
     graph.add_node("band", demand=len(cost))
     for link in range(len(cost)):  # (C4) an active link has a subcarrier
         graph.add_node(("link", link), demand=-1)
+    works = np.isfinite(cost)
     for m in np.flatnonzero(
-        np.isfinite(cost).any(axis=0)
-    ).tolist():  # (C3) a subcarrier serves at most one link
+        works.any(axis=0)
+    ).tolist():  # (C3) a subcarrier serves one link at most
         graph.add_edge(("subcarrier", m), "band", capacity=1, weight=0)
-    for link, m in np.argwhere(np.isfinite(cost)).tolist():
-        graph.add_edge(
-            ("link", link), ("subcarrier", m), capacity=1, weight=int(cost[link, m] * SCALE)
-        )
+    for link, m in np.argwhere(works).tolist():
+        weight = int(cost[link, m] * SCALE)
+        graph.add_edge(("link", link), ("subcarrier", m), capacity=1, weight=weight)
     return graph
 
 
 def solve(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Solve by network simplex; `selection` as in `allocation.chosen_experts`."""
+    """Solve by network simplex; `selection` is as in `links.chosen_experts`."""
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         least, flow = nx.network_simplex(build(cost))

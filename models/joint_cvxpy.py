@@ -1,102 +1,107 @@
-"""P2 in CVXPY: experts and subcarriers at once, an exact integer program in matrix form (docs/problems/joint.md)."""
+"""P2 in CVXPY: experts and subcarriers at once, an exact integer program in matrix form.
+
+The program is that of `joint_pyomo`, with links in rows. See docs/problems/joint.md.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cvxpy as cp
 import numpy as np
+from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.result import Result, infeasible
-from dmoe_opt.answer.result import build as build_result
+from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 from dmoe_opt.models.solvers import cvxpy_solver
-from dmoe_opt.selection.relaxed import relaxed_bound
+from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
 
 
-class Model:
-    """The program of a round; its objective is the energy times `factor`.
+class RoundProgram(NamedTuple):
+    """The program of a round and its variables.
 
-    alpha (T, K) is 1 where a token uses an expert; y (n, M) is 1 where link l, from `ends[l, 0]` to `ends[l, 1]`, uses a
-    subcarrier; f (n, M) is the number of tokens that the link sends on it.
+    alpha (T, K) is 1 where a token uses an expert. y (n, M) is 1 where link l, from `ends[l, 0]` to
+    `ends[l, 1]`, uses a subcarrier, and f (n, M) is the number of tokens that the link sends on it;
+    both are None in a round without links.
     """
 
-    def __init__(self, instance: Instance, *, factor: float = 1.0) -> None:
-        problem = instance.selection_problem()
-        g, theta, source, experts = (
-            problem.scores,
-            problem.effective_threshold,
-            instance.source,
-            instance.num_experts,
-        )
-        self.ends = np.argwhere(
-            np.isfinite(instance.best_link_energy) & ~np.eye(experts, dtype=bool)
-        )
-        i, j = self.ends.T
-        works = np.isfinite(instance.link_energy[i, j])
-        c = np.where(works, instance.link_energy[i, j], 0.0)
-        tokens_of = (source == np.arange(experts)[:, None]).astype(np.float64)  # (K, T)
-        link = np.full((experts, experts), -1)
-        link[i, j] = np.arange(len(self.ends))
-        t, away = np.nonzero(
-            problem.usable & (link >= 0)[source]
-        )  # tokens and the experts they need a link to
+    program: cp.Problem
+    alpha: cp.Variable
+    y: cp.Variable | None
+    f: cp.Variable | None
+    ends: NDArray[np.int64]
 
-        self.alpha = cp.Variable(g.shape, boolean=True)
-        energy = (factor * instance.compute_energy) @ cp.sum(self.alpha, axis=0)
-        constraints = [
-            cp.sum(cp.multiply(g, self.alpha), axis=1)
-            >= theta,  # (C1) the chosen experts reach the threshold
-            cp.sum(self.alpha, axis=1)
-            <= instance.max_experts,  # (C2) a token uses at most D experts
-            self.alpha <= problem.usable.astype(np.float64),
-        ]
-        self.y = cp.Variable(c.shape, boolean=True) if len(self.ends) else None
-        if self.y is not None:
-            y, f = self.y, cp.Variable(c.shape, nonneg=True)
-            load = (tokens_of @ self.alpha)[i, j]
-            energy += cp.sum(cp.multiply(factor * c, f))
-            constraints += [
-                cp.sum(y, axis=0) <= 1,  # (C3) a subcarrier serves at most one link
-                cp.sum(y, axis=1) <= 1,  # one subcarrier per link is enough
-                cp.sum(f, axis=1) == load,  # a link sends the tokens that chose its end
-                f
-                <= cp.multiply(
-                    tokens_of.sum(axis=1)[i, None] * works, y
-                ),  # (C4) only where it has the subcarrier
-                self.alpha[t, away]
-                <= cp.sum(y, axis=1)[link[source[t], away]],  # tightens the relaxation
-            ]
-        self.program = cp.Problem(cp.Minimize(energy), constraints)
+
+def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> RoundProgram:
+    """The program of a round; its objective is the energy times `factor`.
+
+    An expert or a subcarrier that alone costs more than `most_j` is left out.
+    """
+    problem = instance.selection_problem()
+    works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
+    ends = np.argwhere(works.any(axis=2) & ~np.eye(instance.num_experts, dtype=bool))
+    usable = problem.usable & (problem.cost <= most_j)
+    alpha = cp.Variable(problem.scores.shape, boolean=True)
+    energy = (factor * instance.compute_energy) @ cp.sum(alpha, axis=0)
+    constraints = [
+        # (C1) the chosen experts reach the threshold
+        cp.sum(cp.multiply(problem.grid_scores, alpha), axis=1) >= problem.least_relevance,
+        # (C2) a token uses at most D experts
+        cp.sum(alpha, axis=1) <= instance.max_experts,
+        alpha <= usable.astype(np.float64),
+    ]
+    if not len(ends):
+        return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, None, None, ends)
+
+    i, j = ends.T
+    c = np.where(works[i, j], instance.link_energy[i, j], 0.0)
+    nodes = np.arange(instance.num_experts)
+    tokens_of = (instance.source == nodes[:, None]).astype(np.float64)  # (K, T)
+    link = np.full((instance.num_experts, instance.num_experts), -1)
+    link[i, j] = np.arange(len(ends))
+    needed = link[instance.source]  # (T, K) the link that a token needs to an expert
+    t, away = np.nonzero(usable & (needed >= 0))
+    y, f = cp.Variable(c.shape, boolean=True), cp.Variable(c.shape, nonneg=True)
+    energy += cp.sum(cp.multiply(factor * c, f))
+    constraints += [
+        # (C3) a subcarrier serves at most one link
+        cp.sum(y, axis=0) <= 1,
+        # one subcarrier per link is enough
+        cp.sum(y, axis=1) <= 1,
+        # a link sends the tokens that chose its end
+        cp.sum(f, axis=1) == (tokens_of @ alpha)[i, j],
+        # (C4) tokens go only where the link has the subcarrier
+        f <= cp.multiply(tokens_of.sum(axis=1)[i, None] * works[i, j], y),
+        # a token reaches an expert only over an open link; tightens the relaxation
+        alpha[t, away] <= cp.sum(y, axis=1)[needed[t, away]],
+    ]
+    return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, y, f, ends)
 
 
 def solve(
     instance: Instance, *, time_limit: float | None = None, solver: str | None = None
 ) -> Result:
-    """Solve the round as one integer program with HiGHS, or with another solver by its CVXPY name."""
-    problem = instance.selection_problem()
+    """Solve the round as one program with HiGHS, or with another solver by its CVXPY name."""
+
+    def solve_once(attempt: Attempt) -> RoundAnswer:
+        model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        program = model.program
+        if attempt.too_small:  # at least one other expert is needed
+            larger = [cp.sum(model.alpha[t, ~experts]) >= 1 for t, experts in attempt.too_small]
+            program = cp.Problem(program.objective, [*program.constraints, *larger])
+        outcome = cvxpy_solver.run(program, solver, attempt.time_limit)
+        bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
+        decision = _decision(instance, model) if outcome.solved else None
+        return RoundAnswer(decision, bound_j, outcome.infeasible)
+
     stats = {"solver": solver or cvxpy_solver.DEFAULT}
-    selection = np.zeros(problem.scores.shape, dtype=bool)
-    if not problem.num_tokens:
-        return build_result(
-            instance, "cvxpy", Decision(instance, selection), bound_j=0.0, stats=stats
-        )
-    factor = factor_of(instance)
-    model = Model(instance, factor=factor)
-    outcome = cvxpy_solver.run(model.program, solver, time_limit)
-    bound = (
-        relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
-    )
-    if outcome.infeasible:
-        return infeasible(instance, "cvxpy", NO_ALLOCATION.format(instance.num_subcarriers))
-    if not outcome.solved:
-        return build_result(
-            instance, "cvxpy", bound_j=bound, stats=stats, message="no answer within the limit"
-        )
-    selection = np.asarray(model.alpha.value > 0.5)
+    return solve_round(instance, "cvxpy", solve_once, time_limit=time_limit, stats=stats)
+
+
+def _decision(instance: Instance, model: RoundProgram) -> Decision:
+    """The values of the variables as a decision."""
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     if model.y is not None:
         allocation[model.ends[:, 0], model.ends[:, 1]] = model.y.value > 0.5
-    return build_result(
-        instance, "cvxpy", Decision(instance, selection, allocation), bound_j=bound, stats=stats
-    )
+    return Decision(instance, np.asarray(model.alpha.value > 0.5), allocation)

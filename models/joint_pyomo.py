@@ -1,142 +1,171 @@
-"""P2 in Pyomo: experts and subcarriers at once, an exact integer program (docs/problems/joint.md)."""
+"""P2 in Pyomo: experts and subcarriers at once, an exact integer program.
+
+::
+
+    min  sum_tj a[j] alpha[t, j] + sum_ijm c[i, j, m] f[i, j, m]
+    (C1) sum_j g[t, j] alpha[t, j] >= theta[t]
+    (C2) sum_j alpha[t, j] <= D
+    (C3) sum_ij y[i, j, m] <= 1
+    (C4) f[i, j, m] <= (tokens of node i) y[i, j, m]
+         sum_m y[i, j, m] <= 1
+         sum_m f[i, j, m] = sum of alpha[t, j] over the tokens t of node i
+         alpha[t, j] <= sum_m y[i, j, m] for the tokens t of node i
+         alpha, y binary, f >= 0
+
+See docs/problems/joint.md.
+"""
 
 from __future__ import annotations
 
-import time
+from typing import NamedTuple
 
 import numpy as np
 import pyomo.environ as pyo
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.result import Result, infeasible
-from dmoe_opt.answer.result import build as build_result
+from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 from dmoe_opt.models.solvers import pyomo_solver
-from dmoe_opt.selection.relaxed import relaxed_bound
+from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
+
+Link = tuple[int, int]
 
 
-def build(instance: Instance, *, factor: float = 1.0) -> pyo.ConcreteModel:
-    """The program of a round; its objective is the energy times `factor`.
+class Sets(NamedTuple):
+    """What the sums of the program run over.
 
-    alpha[t, j] is 1 where token t uses expert j; y[i, j, m] is 1 where link i -> j uses subcarrier m; f[i, j, m] is
-    the number of tokens that the link sends on it. One subcarrier per link is enough, so f is all of its load.
+    `pairs` are (token, expert) that may be chosen, `links` (i, j) that they need, `uses` (i, j, m)
+    subcarriers that work. The dictionaries have the experts of a token, the tokens that may use a
+    link, the subcarriers of a link, and the links on a subcarrier.
     """
+
+    pairs: list[tuple[int, int]]
+    links: list[Link]
+    uses: list[tuple[int, int, int]]
+    experts_of: dict[int, list[int]]
+    senders_of: dict[Link, list[int]]
+    carriers_of: dict[Link, list[int]]
+    links_on: dict[int, list[Link]]
+
+
+def sets_of(instance: Instance, most_j: float = np.inf) -> Sets:
+    """The sets of a round, without experts and subcarriers that alone cost more than `most_j`."""
     problem = instance.selection_problem()
-    g, theta, source, c = (
-        problem.scores,
-        problem.effective_threshold,
-        instance.source,
-        instance.link_energy,
-    )
-    pairs = [(t, j) for t, j in np.argwhere(problem.usable).tolist()]
-    links = sorted({(int(source[t]), j) for t, j in pairs if source[t] != j})
-    uses = [(i, j, m) for i, j in links for m in np.flatnonzero(np.isfinite(c[i, j])).tolist()]
-    model = pyo.ConcreteModel("jesa")
-    model.tokens = pyo.RangeSet(0, instance.num_tokens - 1)
-    model.pairs = pyo.Set(initialize=pairs, dimen=2)
-    model.links = pyo.Set(initialize=links, dimen=2)
-    model.uses = pyo.Set(initialize=uses, dimen=3)
-    model.alpha = pyo.Var(model.pairs, domain=pyo.Binary)
-    model.y = pyo.Var(model.uses, domain=pyo.Binary)
-    model.f = pyo.Var(model.uses, domain=pyo.NonNegativeReals)
-    experts_of: dict[int, list[int]] = {t: [] for t in range(instance.num_tokens)}
-    senders_of: dict[tuple[int, int], list[int]] = {link: [] for link in links}
+    pairs = np.argwhere(problem.usable & (problem.cost <= most_j)).tolist()
+    experts_of: dict[int, list[int]] = {}
+    senders_of: dict[Link, list[int]] = {}
     for t, j in pairs:
-        experts_of[t].append(j)
-        if source[t] != j:
-            senders_of[int(source[t]), j].append(t)
-    carriers_of: dict[tuple[int, int], list[int]] = {link: [] for link in links}
-    links_on: dict[int, list[tuple[int, int]]] = {}
+        experts_of.setdefault(t, []).append(j)
+        if instance.source[t] != j:
+            senders_of.setdefault((int(instance.source[t]), j), []).append(t)
+    links = sorted(senders_of)
+    works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
+    uses = [(i, j, m) for i, j in links for m in np.flatnonzero(works[i, j]).tolist()]
+    carriers_of: dict[Link, list[int]] = {link: [] for link in links}
+    links_on: dict[int, list[Link]] = {}
     for i, j, m in uses:
         carriers_of[i, j].append(m)
         links_on.setdefault(m, []).append((i, j))
+    return Sets(
+        [(t, j) for t, j in pairs], links, uses, experts_of, senders_of, carriers_of, links_on
+    )
+
+
+def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> pyo.ConcreteModel:
+    """The program of a round; its objective is the energy times `factor`.
+
+    alpha[t, j] is 1 where token t uses expert j; y[i, j, m] is 1 where link i -> j uses subcarrier
+    m; f[i, j, m] is the number of tokens that the link sends on it. One subcarrier per link is
+    enough, so f is all of its load. An expert or a subcarrier that alone costs more than `most_j`
+    is left out.
+    """
+    problem = instance.selection_problem()
+    g, theta = problem.grid_scores, problem.least_relevance
+    a, c, source = instance.compute_energy, instance.link_energy, instance.source
+    sets = sets_of(instance, most_j)
+    away = [(t, j) for t, j in sets.pairs if source[t] != j]
+    model = pyo.ConcreteModel("jesa")
+    model.tokens = pyo.Set(initialize=list(sets.experts_of))
+    model.pairs = pyo.Set(initialize=sets.pairs, dimen=2)
+    model.links = pyo.Set(initialize=sets.links, dimen=2)
+    model.uses = pyo.Set(initialize=sets.uses, dimen=3)
+    model.alpha = pyo.Var(model.pairs, domain=pyo.Binary)
+    model.y = pyo.Var(model.uses, domain=pyo.Binary)
+    model.f = pyo.Var(model.uses, domain=pyo.NonNegativeReals)
 
     @model.Objective(sense=pyo.minimize)
-    def energy(model):
-        """Computing, and what the links send."""
-        computing = sum(
-            factor * float(instance.compute_energy[j]) * model.alpha[t, j] for t, j in pairs
-        )
-        return computing + sum(factor * float(c[i, j, m]) * model.f[i, j, m] for i, j, m in uses)
+    def energy(m):
+        """Computing, and sending over the links."""
+        computing = sum(factor * float(a[j]) * m.alpha[t, j] for t, j in sets.pairs)
+        sending = sum(factor * float(c[use]) * m.f[use] for use in sets.uses)
+        return computing + sending
 
     @model.Constraint(model.tokens)
-    def relevance(model, t):
+    def relevance(m, t):
         """(C1) The chosen experts reach the threshold."""
-        if not experts_of[t]:
-            return pyo.Constraint.Skip
-        return sum(float(g[t, j]) * model.alpha[t, j] for j in experts_of[t]) >= float(theta[t])
+        return sum(float(g[t, j]) * m.alpha[t, j] for j in sets.experts_of[t]) >= float(theta[t])
 
     @model.Constraint(model.tokens)
-    def cap(model, t):
+    def cap(m, t):
         """(C2) A token uses at most D experts."""
-        if not experts_of[t]:
-            return pyo.Constraint.Skip
-        return sum(model.alpha[t, j] for j in experts_of[t]) <= instance.max_experts
+        return sum(m.alpha[t, j] for j in sets.experts_of[t]) <= instance.max_experts
 
-    @model.Constraint(sorted(links_on))
-    def exclusive(model, m):
+    @model.Constraint(sorted(sets.links_on))
+    def exclusive(m, subcarrier):
         """(C3) A subcarrier serves at most one link."""
-        return sum(model.y[i, j, m] for i, j in links_on[m]) <= 1
+        return sum(m.y[i, j, subcarrier] for i, j in sets.links_on[subcarrier]) <= 1
 
     @model.Constraint(model.links)
-    def single(model, i, j):
+    def single(m, i, j):
         """One subcarrier per link is enough."""
-        return sum(model.y[i, j, m] for m in carriers_of[i, j]) <= 1
+        return sum(m.y[i, j, k] for k in sets.carriers_of[i, j]) <= 1
 
     @model.Constraint(model.links)
-    def flow(model, i, j):
+    def flow(m, i, j):
         """A link sends the tokens that chose its end."""
-        return sum(model.f[i, j, m] for m in carriers_of[i, j]) == sum(
-            model.alpha[t, j] for t in senders_of[i, j]
-        )
+        sent = sum(m.f[i, j, k] for k in sets.carriers_of[i, j])
+        return sent == sum(m.alpha[t, j] for t in sets.senders_of[i, j])
 
     @model.Constraint(model.uses)
-    def open_link(model, i, j, m):
+    def open_link(m, i, j, k):
         """(C4) Tokens go only where the link has the subcarrier."""
-        return model.f[i, j, m] <= len(senders_of[i, j]) * model.y[i, j, m]
+        return m.f[i, j, k] <= len(sets.senders_of[i, j]) * m.y[i, j, k]
 
-    @model.Constraint([(t, j) for t, j in pairs if source[t] != j])
-    def reachable(model, t, j):
+    @model.Constraint(away)
+    def reachable(m, t, j):
         """A token reaches an expert only over an open link; tightens the relaxation."""
         i = int(source[t])
-        return model.alpha[t, j] <= sum(model.y[i, j, m] for m in carriers_of[i, j])
+        return m.alpha[t, j] <= sum(m.y[i, j, k] for k in sets.carriers_of[i, j])
 
     return model
 
 
 def solve(
-    instance: Instance,
-    *,
-    time_limit: float | None = None,
-    solver: str | None = None,
+    instance: Instance, *, time_limit: float | None = None, solver: str | None = None
 ) -> Result:
-    """Solve the round as one integer program with HiGHS, or with another solver by its Pyomo name."""
-    problem = instance.selection_problem()
+    """Solve the round as one program with HiGHS, or with another solver by its Pyomo name."""
+
+    def solve_once(attempt: Attempt) -> RoundAnswer:
+        model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        model.larger = pyo.ConstraintList()
+        for token, experts in attempt.too_small:  # at least one other expert is needed
+            others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]
+            model.larger.add(sum(others) >= 1)
+        outcome = pyomo_solver.run(model, solver, attempt.time_limit)
+        bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
+        decision = _decision(instance, model) if outcome.solved else None
+        return RoundAnswer(decision, bound_j, outcome.infeasible)
+
     stats = {"solver": solver or pyomo_solver.DEFAULT}
-    started = time.monotonic()
-    factor = factor_of(instance)
-    model = build(instance, factor=factor)
-    if not len(model.pairs):
-        empty = np.zeros(problem.scores.shape, dtype=bool)
-        return build_result(instance, "pyomo", Decision(instance, empty), bound_j=0.0, stats=stats)
-    left = None if time_limit is None else max(time_limit - (time.monotonic() - started), 1e-3)
-    outcome = pyomo_solver.run(model, solver, left)
-    bound = (
-        relaxed_bound(instance)[1] if outcome.bound is None else max(outcome.bound / factor, 0.0)
-    )
-    if not outcome.solved:
-        if outcome.infeasible:
-            return infeasible(instance, "pyomo", NO_ALLOCATION.format(instance.num_subcarriers))
-        return build_result(
-            instance, "pyomo", bound_j=bound, stats=stats, message="no answer within the limit"
-        )
-    selection = np.zeros(problem.scores.shape, dtype=bool)
-    for t, j in model.pairs:
-        selection[t, j] = pyo.value(model.alpha[t, j]) > 0.5
+    return solve_round(instance, "pyomo", solve_once, time_limit=time_limit, stats=stats)
+
+
+def _decision(instance: Instance, model: pyo.ConcreteModel) -> Decision:
+    """The values of the variables as a decision."""
+    selection = np.zeros(instance.scores.shape, dtype=bool)
+    for pair in model.pairs:
+        selection[pair] = pyo.value(model.alpha[pair]) > 0.5
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    for i, j, m in model.uses:
-        allocation[i, j, m] = pyo.value(model.y[i, j, m]) > 0.5
-    return build_result(
-        instance, "pyomo", Decision(instance, selection, allocation), bound_j=bound, stats=stats
-    )
+    for use in model.uses:
+        allocation[use] = pyo.value(model.y[use]) > 0.5
+    return Decision(instance, selection, allocation)

@@ -1,4 +1,14 @@
-"""Clairvoyant offloading in Pyomo: an interval packing that knows all arrivals (docs/problems/offloading.md)."""
+"""Clairvoyant offloading in Pyomo: an interval packing that knows all arrivals.
+
+::
+
+    min  sum_na regret[n, a] alpha[n, a]
+         sum_a alpha[n, a] = 1                                for each subtask n
+         sum_n alpha[n, a] <= capacity of expert a            for each crowd that meets there
+         alpha binary
+
+See docs/problems/offloading.md.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +20,16 @@ from dmoe_opt.offload.optimum import Optimum, conclude, crowds, options, regret
 
 
 def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
-    """Minimise the regret: what subtasks earn less than each would alone; `relax` drops integrality.
+    """Minimise the regret: how much less subtasks earn than each would alone.
 
-    Variable x[n, a] is 1 where subtask n goes to expert a < E, stays on the device (a = E) or is lost (a = E + 1).
+    Variable alpha[n, a] is 1 where subtask n goes to expert a < E, stays on the device (a = E) or
+    is lost (a = E + 1). `relax` drops integrality.
     """
     cost = regret(episode)
     model = pyo.ConcreteModel("offloading")
     model.subtasks = pyo.RangeSet(0, episode.num_subtasks - 1)
     model.options = pyo.Set(initialize=options(episode), dimen=2)
-    model.x = pyo.Var(model.options, domain=pyo.NonNegativeReals if relax else pyo.Binary)
+    model.alpha = pyo.Var(model.options, domain=pyo.NonNegativeReals if relax else pyo.Binary)
     actions_of: dict[int, list[int]] = {}
     for n, a in model.options:
         actions_of.setdefault(n, []).append(a)
@@ -28,18 +39,18 @@ def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
     @model.Objective(sense=pyo.minimize)
     def given_up(model):
         """Regret of all subtasks."""
-        return sum(float(cost[n, a]) * model.x[n, a] for n, a in model.options)
+        return sum(float(cost[n, a]) * model.alpha[n, a] for n, a in model.options)
 
     @model.Constraint(model.subtasks)
     def placed_once(model, n):
         """A subtask is served, local or lost exactly once."""
-        return sum(model.x[n, a] for a in actions_of[n]) == 1
+        return sum(model.alpha[n, a] for a in actions_of[n]) == 1
 
     @model.Constraint(model.crowds)
     def room(model, k):
-        """Of the subtasks that would be at an expert together, it holds no more than its capacity."""
+        """An expert holds no more subtasks at once than its capacity."""
         expert, crowd, capacity = together[k]
-        return sum(model.x[n, expert] for n in crowd) <= capacity
+        return sum(model.alpha[n, expert] for n in crowd) <= capacity
 
     return model
 
@@ -51,11 +62,14 @@ def solve(
     solver: str | None = None,
     time_limit: float | None = None,
 ) -> Optimum:
-    """Solve with HiGHS, or with another solver by its Pyomo name; `relax` gives the bound of the linear relaxation."""
+    """Solve with HiGHS, or with another solver by its Pyomo name.
+
+    `relax` gives the bound of the linear relaxation.
+    """
     model = build(episode, relax=relax)
     outcome = pyomo_solver.run(model, solver, time_limit)
     chosen = (
-        [key for key in model.options if pyo.value(model.x[key]) > 0.5]
+        [key for key in model.options if pyo.value(model.alpha[key]) > 0.5]
         if outcome.solved and not relax
         else None
     )

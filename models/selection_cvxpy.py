@@ -1,7 +1,18 @@
-"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy (docs/problems/selection.md)."""
+"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy.
+
+::
+
+    min  e @ alpha
+    (C1) g @ alpha >= theta
+    (C2) sum(alpha) <= D
+         alpha binary
+
+for each token. See docs/problems/selection.md.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cvxpy as cp
@@ -11,39 +22,60 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
-from dmoe_opt.models.solvers.tokenwise import TokenAnswer, scale, solve_each
+from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
 from dmoe_opt.selection.des import Progress
 
 
-class Model:
-    """The integer program of one token, with parameters, so that all tokens share one compiled problem.
+@dataclass(frozen=True)
+class TokenProgram:
+    """The integer program of one token.
 
-    Variable x[j] is 1 where the token uses expert j; `relax` drops integrality.
+    Its data are parameters, so that all tokens share one compiled program. `relevance` is (C1) and
+    `cap` (C2), for their dual prices.
     """
 
-    def __init__(self, problem: SelectionProblem, *, relax: bool = False) -> None:
-        self.problem = problem
-        experts = problem.num_experts
-        self.g = cp.Parameter(experts, nonneg=True)
-        self.e = cp.Parameter(experts, nonneg=True)
-        self.theta = cp.Parameter(nonneg=True)
-        self.usable = cp.Parameter(experts, nonneg=True)
-        self.x = cp.Variable(experts, boolean=not relax)
+    problem: SelectionProblem
+    g: cp.Parameter
+    e: cp.Parameter
+    theta: cp.Parameter
+    usable: cp.Parameter
+    alpha: cp.Variable
+    relevance: cp.Constraint
+    cap: cp.Constraint
+    program: cp.Problem
 
-        energy = self.e @ self.x
-        self.relevance = (
-            self.g @ self.x >= self.theta
-        )  # (C1) the chosen experts reach the threshold
-        self.cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
-        bounds = [self.x >= 0, self.x <= self.usable]
-        self.program = cp.Problem(cp.Minimize(energy), [self.relevance, self.cap, *bounds])
+    def set_token(
+        self, t: int, factor: float = 1.0, candidates: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Fill in the data of token t; the objective is then in units of 1/factor joules.
 
-    def set_token(self, t: int, factor: float = 1.0) -> None:
-        """Fill in the data of token t; the objective is then in units of 1/factor joules."""
-        self.g.value = self.problem.scores[t]
-        self.e.value = factor * self.problem.cost[t]
-        self.theta.value = float(self.problem.effective_threshold[t])
-        self.usable.value = self.problem.usable[t].astype(np.float64)
+        `candidates` (K,) are experts that may be chosen, by default all that are usable.
+        """
+        usable = self.problem.usable[t] if candidates is None else candidates
+        self.g.value = self.problem.grid_scores[t]
+        self.e.value = factor * np.where(usable, self.problem.cost[t], 0.0)
+        self.theta.value = max(float(self.problem.least_relevance[t]), 0.0)
+        self.usable.value = usable.astype(np.float64)
+
+
+def build(problem: SelectionProblem, *, relax: bool = False) -> TokenProgram:
+    """The program of a token of a problem; `set_token` says of which one.
+
+    Variable alpha[j] is 1 where the token uses expert j; `relax` drops integrality.
+    """
+    experts = problem.num_experts
+    g = cp.Parameter(experts, nonneg=True)
+    e = cp.Parameter(experts, nonneg=True)
+    theta = cp.Parameter(nonneg=True)
+    usable = cp.Parameter(experts, nonneg=True)
+    alpha = cp.Variable(experts, boolean=not relax)
+
+    energy = cp.Minimize(e @ alpha)
+    relevance = g @ alpha >= theta  # (C1) the chosen experts reach the threshold
+    cap = cp.sum(alpha) <= problem.max_experts  # (C2) a token uses at most D experts
+    bounds = [alpha >= 0, alpha <= usable]
+    program = cp.Problem(energy, [relevance, cap, *bounds])
+    return TokenProgram(problem, g, e, theta, usable, alpha, relevance, cap, program)
 
 
 def solve(
@@ -54,29 +86,32 @@ def solve(
     progress: Progress | None = None,
 ) -> Result:
     """Solve token after token with HiGHS, or with another solver by its CVXPY name."""
-    factors = scale(problem)
-    model = Model(problem)
+    model = build(problem)
 
-    def solve_one(t: int, left: float | None) -> TokenAnswer:
-        model.set_token(t, float(factors[t]))
-        outcome = cvxpy_solver.run(model.program, solver, left)
-        bound = None if outcome.bound is None else outcome.bound / factors[t]
-        return TokenAnswer(np.asarray(model.x.value) if outcome.solved else None, bound)
+    def solve_token(token: Token) -> TokenAnswer:
+        model.set_token(token.t, token.factor, token.candidates)
+        program = model.program
+        if token.too_small:  # at least one other expert is needed
+            larger = [cp.sum(model.alpha[~experts]) >= 1 for experts in token.too_small]
+            program = cp.Problem(program.objective, [*program.constraints, *larger])
+        outcome = cvxpy_solver.run(program, solver, token.time_limit)
+        bound_j = None if outcome.bound is None else outcome.bound / token.factor
+        return TokenAnswer(np.asarray(model.alpha.value) if outcome.solved else None, bound_j)
 
     return solve_each(
         problem,
         "cvxpy",
-        solve_one,
-        time_limit,
-        progress,
-        {"solver": solver or cvxpy_solver.DEFAULT},
+        solve_token,
+        time_limit=time_limit,
+        progress=progress,
+        stats={"solver": solver or cvxpy_solver.DEFAULT},
     )
 
 
 class Duals(NamedTuple):
     """Optimum of the linear relaxation of every token, J, and its prices, all of shape (T,).
 
-    `relevance` is what one more unit of score would cost, J; `cap` what one more expert would save, J.
+    `relevance` is the price of one more unit of score, J; `cap` the saving by one more expert, J.
     """
 
     bound_j: NDArray[np.float64]
@@ -87,24 +122,25 @@ class Duals(NamedTuple):
 def duals(problem: SelectionProblem, solver: str | None = None) -> Duals:
     """The linear relaxation token by token, with the dual prices of (C1) and (C2).
 
-    Where several prices are optimal, which ones are returned is up to the solver. A token that cannot be served has
-    the bound inf; what else is not known, the prices of such a token among it, is nan.
+    Where several prices are optimal, the solver decides which ones are returned. A token that
+    cannot be served has the bound inf. Other unknown values, such as the prices of such a token,
+    are nan.
     """
-    factors = scale(problem)
-    model = Model(problem, relax=True)
-    found = Duals(*(np.full(problem.num_tokens, np.nan) for _ in range(3)))
+    factor = scaled(problem).factor
+    model = build(problem, relax=True)
+    duals = Duals(*(np.full(problem.num_tokens, np.nan) for _ in range(3)))
     for t in range(problem.num_tokens):
-        model.set_token(t, float(factors[t]))
+        model.set_token(t, float(factor[t]))
         outcome = cvxpy_solver.run(model.program, solver, None)
         if outcome.infeasible:
-            found.bound_j[t] = np.inf
+            duals.bound_j[t] = np.inf
         elif outcome.solved:
             solved = (model.program.value, model.relevance.dual_value, model.cap.dual_value)
-            for values, value in zip(found, solved, strict=True):
-                values[t] = np.nan if value is None else value / factors[t]
-    return found
+            for values, value in zip(duals, solved, strict=True):
+                values[t] = np.nan if value is None else value / factor[t]
+    return duals
 
 
 def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
-    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
+    """Optimum of the linear relaxation of all tokens, J; `des.relaxation` computes the same."""
     return float(duals(problem, solver).bound_j.sum())

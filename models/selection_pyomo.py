@@ -1,4 +1,14 @@
-"""P1 in Pyomo: choose at most D experts per token that reach its threshold at least energy (docs/problems/selection.md)."""
+"""P1 in Pyomo: choose at most D experts per token that reach its threshold at least energy.
+
+::
+
+    min  sum_j e[t, j] alpha[t, j]
+    (C1) sum_j g[t, j] alpha[t, j] >= theta[t]
+    (C2) sum_j alpha[t, j] <= D
+         alpha binary
+
+See docs/problems/selection.md.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +16,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
-from dmoe_opt.models.solvers.tokenwise import TokenAnswer, scale, solve_each
+from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
 from dmoe_opt.selection.des import Progress
 
 
@@ -20,35 +31,41 @@ def build(
     *,
     relax: bool = False,
     factor: float = 1.0,
+    candidates: NDArray[np.bool_] | None = None,
 ) -> pyo.ConcreteModel:
-    """The integer program of some tokens (default: all) in one model; `relax` drops integrality.
+    """The integer program of some tokens (default: all) in one model.
 
-    Variable x[t, j] is 1 where token t uses expert j; the objective is in units of 1/factor joules.
+    Variable alpha[t, j] is 1 where token t uses expert j; `relax` drops integrality. The objective
+    is in units of 1/factor joules. `candidates` (T, K) are experts that may be chosen, by default
+    all that are usable.
     """
-    g, e, theta = problem.scores, problem.cost, problem.effective_threshold
+    usable = problem.usable if candidates is None else candidates
+    g, theta = problem.grid_scores, problem.least_relevance
+    e = np.where(usable, problem.cost, 0.0)
     model = pyo.ConcreteModel("selection")
     model.tokens = pyo.Set(initialize=range(problem.num_tokens) if tokens is None else tokens)
     model.experts = pyo.RangeSet(0, problem.num_experts - 1)
-    model.x = pyo.Var(model.tokens, model.experts, domain=pyo.UnitInterval if relax else pyo.Binary)
+    domain = pyo.UnitInterval if relax else pyo.Binary
+    model.alpha = pyo.Var(model.tokens, model.experts, domain=domain)
 
     @model.Objective(sense=pyo.minimize)
     def energy(m):
         """Energy of all chosen experts."""
-        return sum(factor * float(e[t, j]) * m.x[t, j] for t in m.tokens for j in m.experts)
+        return sum(factor * float(e[t, j]) * m.alpha[t, j] for t in m.tokens for j in m.experts)
 
     @model.Constraint(model.tokens)
     def relevance(m, t):
         """(C1) The chosen experts reach the threshold."""
-        return sum(float(g[t, j]) * m.x[t, j] for j in m.experts) >= float(theta[t])
+        return sum(float(g[t, j]) * m.alpha[t, j] for j in m.experts) >= float(theta[t])
 
     @model.Constraint(model.tokens)
     def cap(m, t):
         """(C2) A token uses at most D experts."""
-        return sum(m.x[t, j] for j in m.experts) <= problem.max_experts
+        return sum(m.alpha[t, j] for j in m.experts) <= problem.max_experts
 
     for t in model.tokens:
-        for j in np.flatnonzero(~problem.usable[t]):
-            model.x[t, int(j)].fix(0)
+        for j in np.flatnonzero(~usable[t]).tolist():
+            model.alpha[t, j].fix(0)
     return model
 
 
@@ -60,32 +77,36 @@ def solve(
     progress: Progress | None = None,
 ) -> Result:
     """Solve token after token with HiGHS, or with another solver by its Pyomo name."""
-    factors = scale(problem)
 
-    def solve_one(t: int, left: float | None) -> TokenAnswer:
-        model = build(problem, [t], factor=float(factors[t]))
-        outcome = pyomo_solver.run(model, solver, left)
-        bound = None if outcome.bound is None else outcome.bound / factors[t]
+    def solve_token(token: Token) -> TokenAnswer:
+        t = token.t
+        candidates = np.broadcast_to(token.candidates, problem.scores.shape)
+        model = build(problem, [t], factor=token.factor, candidates=candidates)
+        model.larger = pyo.ConstraintList()
+        for experts in token.too_small:  # at least one other expert is needed
+            model.larger.add(sum(model.alpha[t, int(j)] for j in np.flatnonzero(~experts)) >= 1)
+        outcome = pyomo_solver.run(model, solver, token.time_limit)
+        bound_j = None if outcome.bound is None else outcome.bound / token.factor
         if not outcome.solved:
-            return TokenAnswer(None, bound)
-        return TokenAnswer(np.array([pyo.value(model.x[t, j]) for j in model.experts]), bound)
+            return TokenAnswer(None, bound_j)
+        return TokenAnswer(np.array([pyo.value(model.alpha[t, j]) for j in model.experts]), bound_j)
 
     return solve_each(
         problem,
         "pyomo",
-        solve_one,
-        time_limit,
-        progress,
-        {"solver": solver or pyomo_solver.DEFAULT},
+        solve_token,
+        time_limit=time_limit,
+        progress=progress,
+        stats={"solver": solver or pyomo_solver.DEFAULT},
     )
 
 
 def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
-    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
-    factors = scale(problem)
-    total = 0.0
+    """Optimum of the linear relaxation of all tokens, J; `des.relaxation` computes the same."""
+    factor = scaled(problem).factor
+    total_j = 0.0
     for t in range(problem.num_tokens):
-        model = build(problem, [t], relax=True, factor=float(factors[t]))
+        model = build(problem, [t], relax=True, factor=float(factor[t]))
         pyomo_solver.run(model, solver, None)
-        total += float(pyo.value(model.energy) / factors[t])
-    return total
+        total_j += float(pyo.value(model.energy) / factor[t])
+    return total_j

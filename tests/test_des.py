@@ -106,7 +106,9 @@ def test_duals_by_hand() -> None:
     capped = selection_cvxpy.duals(token)
     assert [v.item() for v in capped] == pytest.approx([2.7, 8.0, 1.0])
     free = selection_cvxpy.duals(token.replace(max_experts=4))
-    assert [v.item() for v in free] == pytest.approx([2.4, 6.0, 0.0], abs=1e-9)
+    assert [v.item() for v in free] == pytest.approx(
+        [2.4, 6.0, 0.0], abs=1e-8
+    )  # a score counts up to 1e-9
 
 
 @settings(max_examples=20)

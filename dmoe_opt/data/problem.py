@@ -112,6 +112,20 @@ class SelectionProblem:
         wanted = reach if self.on_shortfall == "top_d" else self.threshold
         return np.asarray(np.ceil((wanted - SCORE_TOLERANCE) * SCORE_UNIT))
 
+    @property
+    def grid_scores(self) -> NDArray[np.float64]:
+        """Scores as the checker adds them, in whole multiples of 1/SCORE_UNIT, shape (T, K)."""
+        return score_units(self.scores) / SCORE_UNIT
+
+    @property
+    def least_relevance(self) -> NDArray[np.float64]:
+        """The right-hand side of (C1) for a solver, shape (T,).
+
+        It is half a score unit below the need. Sums of `grid_scores` are whole units, so no sum
+        lies between the two, and rounding decides nothing.
+        """
+        return (self.need_units - 0.5) / SCORE_UNIT
+
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:
         if not self.num_experts:

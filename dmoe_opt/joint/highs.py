@@ -30,7 +30,6 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import SCORE_UNIT
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 Seen = Callable[[float | None, float], None]
@@ -188,9 +187,7 @@ def _rows(instance: Instance, columns: _Columns) -> _Rows:
     most = columns.most_tokens(instance)
     step = np.arange(len(away))
     rows = _Rows(width)
-    # (C1) half a score unit below the need: scores are whole units, so rounding decides nothing
-    need = (problem.need_units - 0.5) / SCORE_UNIT
-    rows.add(instance.num_tokens, need, inf, (t, pair, problem.scores[t, j]))
+    rows.add(instance.num_tokens, problem.least_relevance, inf, (t, pair, problem.grid_scores[t, j]))
     rows.add(instance.num_tokens, -inf, problem.max_experts, (t, pair, 1.0))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
     rows.add(len(links), 0.0, 0.0, (links, u + links, -1.0), (link, y + use, 1.0))

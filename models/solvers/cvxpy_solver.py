@@ -1,4 +1,7 @@
-"""Solve a CVXPY problem: HiGHS by default with tolerances that decide near-ties, any other CVXPY solver by name."""
+"""Solve a CVXPY problem, by HiGHS or by another CVXPY solver by its name.
+
+The tolerances asked of HiGHS and Gurobi decide near-ties.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,21 @@ DEFAULT = "HIGHS"
 SOLVED = (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
 LIMIT_TOLERANCE = 1e-6
 INFEASIBLE = (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE)
+HIGHS_OPTIONS = {**HIGHS_TOLERANCES, "mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "threads": 1}
+GUROBI_OPTIONS = {
+    "FeasibilityTol": FEASIBILITY,
+    "IntFeasTol": FEASIBILITY,
+    "MIPGap": 0.0,
+    "MIPGapAbs": 0.0,
+    "Threads": 1,
+}
 
 
 def run(program: cp.Problem, solver: str | None = None, time_limit: float | None = None) -> Outcome:
     """Solve to a gap of zero; the variables then hold the best solution found.
 
-    The bound is what the solver proves, where CVXPY hands it on (HiGHS, Gurobi); for a linear program it is the
-    optimum itself.
+    The bound is the one that the solver proves, where CVXPY hands it on (HiGHS, Gurobi). For a
+    linear program it is the optimum itself.
 
     Raises
     ------
@@ -32,43 +43,38 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
         If no solver of that name can be used.
     """
     name = (solver or DEFAULT).upper()
-    options: dict[str, Any] = {}
-    if name == DEFAULT:
-        options = {
-            **HIGHS_TOLERANCES,
-            "mip_rel_gap": 0.0,
-            "mip_abs_gap": 0.0,
-            "threads": 1,
-        }
-        if time_limit is not None:
-            options["time_limit"] = float(time_limit)
-    elif name == "GUROBI":
-        options = {
-            "FeasibilityTol": FEASIBILITY,
-            "IntFeasTol": FEASIBILITY,
-            "MIPGap": 0.0,
-            "MIPGapAbs": 0.0,
-            "Threads": 1,
-        }
-        if time_limit is not None:
-            options["TimeLimit"] = float(time_limit)
     if name not in cp.installed_solvers():
         raise InputError(f'solver = "{solver}"; allowed: {", ".join(cp.installed_solvers())}')
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-        ):  # licence notices
-            warnings.simplefilter("ignore")  # "solution may be inaccurate": the checker judges it
-            program.solve(solver=name, **options)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            # licence notices, and "solution may be inaccurate": the checker judges it
+            warnings.simplefilter("ignore")
+            program.solve(solver=name, **_options(name, time_limit))
     except cp.error.SolverError as error:
         if name == DEFAULT:  # no solution within the limit
             return Outcome(False, None)
         raise InputError(f'solver = "{solver}" failed: {" ".join(str(error).split())}') from None
-    solved = program.status in SOLVED and all(v.value is not None for v in program.variables())
+    return Outcome(_solved(program), _bound(program), program.status in INFEASIBLE)
+
+
+def _options(name: str, time_limit: float | None) -> dict[str, Any]:
+    """A gap of zero, our tolerances and one thread, in the words of the solver."""
+    if name == DEFAULT:
+        options = HIGHS_OPTIONS
+        return options if time_limit is None else options | {"time_limit": float(time_limit)}
+    if name == "GUROBI":
+        options = GUROBI_OPTIONS
+        return options if time_limit is None else options | {"TimeLimit": float(time_limit)}
+    return {}
+
+
+def _solved(program: cp.Problem) -> bool:
+    """Whether the variables hold a solution."""
+    if program.status not in SOLVED or any(v.value is None for v in program.variables()):
+        return False
     if program.status == cp.USER_LIMIT:  # HiGHS then hands on values without a solution behind them
-        solved = solved and all(c.value(LIMIT_TOLERANCE) for c in program.constraints)
-    return Outcome(solved, _bound(program), program.status in INFEASIBLE)
+        return all(constraint.value(LIMIT_TOLERANCE) for constraint in program.constraints)
+    return True
 
 
 def _bound(program: cp.Problem) -> float | None:

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """Whether a solution was loaded into the model, the proven bound (None if unknown), and if infeasibility is proven."""
+    """What a solver says: whether the model holds a solution, the proven bound, infeasibility.
+
+    The bound is None if it is unknown; `infeasible` is True if infeasibility is proven.
+    """
 
     solved: bool
     bound: float | None

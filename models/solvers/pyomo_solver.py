@@ -1,4 +1,7 @@
-"""Solve a Pyomo model: HiGHS by default with tolerances that decide near-ties, any other Pyomo solver by name."""
+"""Solve a Pyomo model, by HiGHS or by another Pyomo solver by its name.
+
+The tolerances asked of HiGHS decide near-ties.
+"""
 
 from __future__ import annotations
 
@@ -54,16 +57,12 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
 
 
 def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
-    with (
-        capture_output(),
-        LoggingIntercept(io.StringIO(), "pyomo"),
-    ):  # Pyomo warns of unknown names at length
+    with capture_output(), LoggingIntercept(io.StringIO(), "pyomo"):  # it warns of unknown names
         solver = pyo.SolverFactory(name)
         available = bool(solver.available(exception_flag=False))
     if not available:
-        raise InputError(
-            f'solver = "{name}"; allowed: "{DEFAULT}" or a solver that Pyomo finds on this machine'
-        )
+        allowed = f'"{DEFAULT}" or a solver that Pyomo finds on this machine'
+        raise InputError(f'solver = "{name}"; allowed: {allowed}')
     limit = {} if time_limit is None else {"timelimit": time_limit}
     try:
         with capture_output():  # licence notices must not mix with what is printed

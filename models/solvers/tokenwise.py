@@ -1,4 +1,13 @@
-"""What the solver back-ends share: tolerances, scaling, and for P1 a loop over tokens, each a small program of its own."""
+"""P1 token by token: each token is a small program of its own, scaled to its own answer.
+
+Solvers work to absolute tolerances. Per token, therefore,
+
+1. DES gives a known answer of energy U and a bound L in a few nodes;
+2. experts that alone cost more than U are dropped, since no optimum uses them;
+3. the objective is measured in units of L (of U where L is 0), so that the optimum is about 1;
+4. an answer that misses the threshold by the solver's tolerance is cut off, and the program is
+   solved again. What it chose is too little, so at least one other expert must be chosen.
+"""
 
 from __future__ import annotations
 
@@ -12,63 +21,126 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import token_energy_j
 from dmoe_opt.answer.result import Result, build
-from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.selection.baselines import topk_selection
-from dmoe_opt.selection.des import Progress
+from dmoe_opt.data.problem import SelectionProblem, score_units
+from dmoe_opt.selection import des
+
+MOST_CUTS = 50
+WIDEST = 1e9  # of known answer over bound: beyond, tolerances hide the cheap experts
+SLACK = 1e-9  # relative: an expert within rounding of the known answer is kept
+
+
+class Scaled(NamedTuple):
+    """Units and candidates of every token.
+
+    `factor` (T,) brings the optimum of a token to about 1, in 1/J. `candidates` (T, K) are the
+    usable experts that cost no more than a known answer; `wide` (T,) marks tokens whose known
+    answer is too far above their bound for a solver.
+    """
+
+    factor: NDArray[np.float64]
+    candidates: NDArray[np.bool_]
+    wide: NDArray[np.bool_]
+
+
+class Token(NamedTuple):
+    """A token for a solver: number, units, candidates, and sets that are known to be too small."""
+
+    t: int
+    factor: float
+    candidates: NDArray[np.bool_]
+    too_small: list[NDArray[np.bool_]]
+    time_limit: float | None
 
 
 class TokenAnswer(NamedTuple):
-    """What a solver says of one model, in the units of the data; None where it has nothing."""
+    """What a solver says of one token: chosen (K,) in [0, 1], and a bound in J; None if unknown."""
 
-    chosen: NDArray[np.float64] | None
+    chosen: NDArray[np.float64] | NDArray[np.bool_] | None
     bound_j: float | None
 
 
-def scale(problem: SelectionProblem) -> NDArray[np.float64]:
-    """Factor per token that brings its optimum below 1: one over the price of its D best scores, shape (T,).
-
-    Solvers work to absolute tolerances of about 1e-6, and a token costs about 1e-3 J.
-    """
-    total = token_energy_j(problem, topk_selection(problem))
-    return np.asarray(1.0 / np.where(total > 1e-200, total, 1.0))
+def scaled(problem: SelectionProblem) -> Scaled:
+    """Units and candidates, from the first nodes of DES."""
+    selection, bound_j = des.choose(problem, problem.cost, problem.usable, des.QUICK_NODES)
+    answer_j = token_energy_j(problem, selection)
+    unit_j = np.where(bound_j > 0, bound_j, answer_j)
+    unit_j = np.where((unit_j > 0) & np.isfinite(unit_j), unit_j, 1.0)
+    candidates = problem.usable & (problem.cost <= answer_j[:, None] * (1 + SLACK))
+    with np.errstate(over="ignore", divide="ignore"):
+        factor = np.minimum(1.0 / unit_j, np.finfo(float).max)
+    return Scaled(factor, candidates, answer_j > WIDEST * unit_j)
 
 
 def solve_each(
     problem: SelectionProblem,
     method: str,
-    solve_one: Callable[[int, float | None], TokenAnswer],
+    solve_token: Callable[[Token], TokenAnswer],
+    *,
     time_limit: float | None,
-    progress: Progress | None,
+    progress: des.Progress | None,
     stats: dict[str, Any],
 ) -> Result:
-    """Solve token after token, sharing the time limit; a token without an answer leaves the result without one."""
-    started = time.monotonic()
+    """Solve token after token.
+
+    The tokens share the time limit evenly, so that a hard token starves no other. A token without
+    an answer leaves the result without one.
+    """
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    scale = scaled(problem)
     chosen = np.zeros(problem.scores.shape, dtype=bool)
     bounds = np.zeros(problem.num_tokens)
-    message = ""
-    known = not problem.num_tokens
+    messages: list[str] = []
+    any_bound = not problem.num_tokens
     for t in range(problem.num_tokens):
-        left = None
-        if (
-            time_limit is not None
-        ):  # an even share of what is left, so that a hard token starves no other
-            left = (time_limit - (time.monotonic() - started)) / (problem.num_tokens - t)
-        answer = TokenAnswer(None, None) if left is not None and left <= 0 else solve_one(t, left)
-        if answer.chosen is None:
-            message = message or f"the solver gave no selection of token {t}" + (
-                " within the limit" if time_limit else ""
-            )
-        else:
-            chosen[t] = answer.chosen > 0.5
-        known |= answer.bound_j is not None
-        bounds[t] = 0.0 if answer.bound_j is None else max(answer.bound_j, 0.0)
+        share_s = (deadline - time.monotonic()) / (problem.num_tokens - t)
+        answer, message = _solve_one(problem, scale, t, solve_token, share_s)
+        if answer.chosen is not None:
+            chosen[t] = answer.chosen
+        if answer.bound_j is not None:
+            bounds[t] = max(answer.bound_j, 0.0)
+            any_bound = True
+        messages += [message] if message else []
         if progress:
             progress(t + 1, problem.num_tokens)
     return build(
         problem,
         method,
-        None if message else Decision(problem, chosen),
-        bound_j=float(bounds.sum()) if known else None,  # not every solver hands its bound on
+        None if messages else Decision(problem, chosen),
+        bound_j=float(bounds.sum()) if any_bound else None,  # not every solver hands its bound on
         stats=stats | {"token_bound_j": bounds},
-        message=message,
+        message=messages[0] if messages else "",
     )
+
+
+def _solve_one(
+    problem: SelectionProblem,
+    scale: Scaled,
+    t: int,
+    solve_token: Callable[[Token], TokenAnswer],
+    share_s: float,
+) -> tuple[TokenAnswer, str]:
+    """The answer to a token, chosen (K,) True or False, and why there is none."""
+    if scale.wide[t]:
+        text = "costs span too many orders of magnitude for a solver; allowed: des, exhaustive"
+        return TokenAnswer(None, None), f"token {t}: {text}"
+    missing = f"the solver gave no selection of token {t}"
+    limited = " within the limit" if share_s < np.inf else ""
+    units = score_units(problem.scores[t])
+    too_small: list[NDArray[np.bool_]] = []
+    deadline = time.monotonic() + share_s
+    answer = TokenAnswer(None, None)
+    for _ in range(MOST_CUTS):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            return TokenAnswer(None, answer.bound_j), missing + limited
+        limit_s = None if left_s == np.inf else left_s
+        token = Token(t, float(scale.factor[t]), scale.candidates[t], too_small, limit_s)
+        answer = solve_token(token)
+        if answer.chosen is None:
+            return answer, missing + limited
+        experts = answer.chosen > 0.5
+        if units[experts].sum() >= problem.need_units[t]:
+            return TokenAnswer(experts, answer.bound_j), ""
+        too_small.append(experts)
+    text = f"{missing} that reaches its threshold exactly, in {MOST_CUTS} tries"
+    return TokenAnswer(None, answer.bound_j), text

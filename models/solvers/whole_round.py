@@ -1,0 +1,99 @@
+"""P2 as one program: scaled to a known answer, and solved again where rounding misled the solver.
+
+1. Block coordinate descent gives a known answer of energy U and a bound.
+2. Experts and subcarriers that alone cost more than U are dropped, since no optimum uses them.
+3. The objective is measured in units of U per token.
+4. Where the solver's tolerance let a token miss its threshold, its set is cut off, and the program
+   is solved again: the token needs at least one other expert.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import score_units
+from dmoe_opt.joint.descent import solve_bcd
+from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
+
+MOST_CUTS = 50
+SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
+
+
+class Attempt(NamedTuple):
+    """What a program is built from.
+
+    `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
+    than `most_j` is left out; `too_small` has pairs (token, experts (K,)) that miss the threshold;
+    `time_limit` is in seconds.
+    """
+
+    factor: float
+    most_j: float
+    too_small: list[tuple[int, NDArray[np.bool_]]]
+    time_limit: float | None
+
+
+class RoundAnswer(NamedTuple):
+    """What a solver says of a round; the decision and the bound are None where it has none."""
+
+    decision: Decision | None
+    bound_j: float | None
+    infeasible: bool = False
+
+
+def solve_round(
+    instance: Instance,
+    method: str,
+    solve_once: Callable[[Attempt], RoundAnswer],
+    *,
+    time_limit: float | None,
+    stats: dict[str, Any],
+) -> Result:
+    """Solve a round by a function that builds and solves one program."""
+    if not instance.num_tokens:
+        nothing = np.zeros(instance.scores.shape, dtype=bool)
+        return build(instance, method, Decision(instance, nothing), bound_j=0.0, stats=stats)
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    first = solve_bcd(instance)
+    most_j = np.inf if first.objective_j is None else first.objective_j * (1 + SLACK)
+    factor = factor_of(instance, first.objective_j)
+    bound_j = first.bound_j
+    too_small: list[tuple[int, NDArray[np.bool_]]] = []
+    message = "no answer within the limit"
+    for _ in range(MOST_CUTS):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            break
+        limit_s = None if left_s == np.inf else left_s
+        answer = solve_once(Attempt(factor, most_j, too_small, limit_s))
+        if answer.bound_j is not None:
+            bound_j = max(bound_j or 0.0, answer.bound_j)
+        if answer.infeasible and first.objective_j is None:
+            return infeasible(instance, method, NO_ALLOCATION.format(instance.num_subcarriers))
+        if answer.infeasible:
+            message = "the solver finds no answer, although one is known"
+            break
+        if answer.decision is None:
+            break
+        short = _short(answer.decision)
+        if not short:
+            return build(instance, method, answer.decision, bound_j=bound_j, stats=stats)
+        too_small += short
+        message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
+    return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+
+
+def _short(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Tokens that miss their threshold, with their experts."""
+    problem = decision.problem
+    units = np.where(decision.selection, score_units(problem.scores), 0.0).sum(axis=1)
+    short = np.flatnonzero(units < problem.need_units)
+    return [(int(t), decision.selection[t]) for t in short]
