@@ -127,7 +127,7 @@ def fronts(points: Sequence[FrontierPoint]) -> list[Front]:
         float(worth.min() - MARGIN * np.ptp(worth)),
     )
     box = (reference[0] - energy_j.min()) * (worth.max() - reference[1])
-    found = []
+    measured = []
     for scheduler, group in by_scheduler(with_fronts(points)).items():
         area = moocore.hypervolume(_costs(group), ref=reference, maximise=LESS_ENERGY_MORE_WORTH)
         front = Front(
@@ -138,5 +138,5 @@ def fronts(points: Sequence[FrontierPoint]) -> list[Front]:
             reference_energy_j=reference[0],
             reference_worth=reference[1],
         )
-        found.append(front)
-    return found
+        measured.append(front)
+    return measured

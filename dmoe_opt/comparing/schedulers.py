@@ -51,12 +51,12 @@ class FrontierPoint:
 
     @property
     def worth(self) -> float:
-        """What energy buys: accuracy, or the relevance reached where there is no task."""
+        """The value that energy buys: accuracy, or without a task the relevance reached."""
         return self.relevance if self.accuracy is None else self.accuracy
 
 
 class Setting(NamedTuple):
-    """What a point of the frontier is run with."""
+    """The arguments that all runs of a point share."""
 
     scheduler: str
     gamma0: float

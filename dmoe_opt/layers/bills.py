@@ -1,4 +1,4 @@
-"""What a round of the protocol costs, by layer and by token."""
+"""The cost of a round of the protocol, by layer and by token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ The computing time of a token is its computing energy over this power.
 
 @dataclass(frozen=True)
 class LayerBill:
-    """What one round cost and reached: times in s, energies in J, counts over all its tokens.
+    """Cost and outcome of one round: times in s, energies in J, counts over all its tokens.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class LayerBill:
     threshold
         Relevance wanted per token.
     accuracy
-        Share of the tokens that a classifier read off after this layer gets right; None without a
-        task.
+        Share of the tokens that are classified right if the network ends after this layer; None
+        without a task.
     latency_s
         Time on air of the slowest link, there and back (`air_s`), plus the computing time of the
         slowest node (`computing_s`).
@@ -42,7 +42,8 @@ class LayerBill:
     shortfalls
         Tokens whose best D scores miss the threshold.
     gap
-        What the scheduler left unproven on the channel that it knew; None without a bound.
+        Relative gap between energy and bound on the channel that the scheduler knew; None without
+        a bound.
     """
 
     layer: int
@@ -65,7 +66,7 @@ class LayerBill:
 
 @dataclass(frozen=True)
 class TokenBill:
-    """What one token cost and reached in one round: its experts, and the energy of its visits, J.
+    """Cost and outcome of one token in one round: its experts, and the energy of its visits, J.
 
     `experts` lists their numbers with spaces between them.
     """
@@ -83,7 +84,7 @@ class TokenBill:
 def layer_bill(
     layer: int, decision: Decision, gap: float | None = None, accuracy: float | None = None
 ) -> LayerBill:
-    """What a decision on a round costs over the channel of that round.
+    """The bill of a decision, over the channel of its round.
 
     Raises
     ------

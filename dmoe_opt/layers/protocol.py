@@ -4,7 +4,7 @@
 
     for each layer:
         gate scores of the hidden states; thresholds z gamma^(l); a channel draw
-        a scheduler chooses experts and subcarriers from what it knows of the channel
+        a scheduler, which may know the channel in part, chooses experts and subcarriers
         tokens go out, experts run, results come back: the true channel bills
         hidden states move on by the outputs of the chosen experts, weighted by their gate scores
 
@@ -278,7 +278,7 @@ def _channel(task: Preset, options: Mapping[str, Any], rng: np.random.Generator)
 
 
 def _as_known(true: Instance, channel_error: float, rng: np.random.Generator) -> Instance:
-    """The round as the scheduler sees it, which may know the channel only in part."""
+    """The round as the scheduler sees it, with the channel known only in part."""
     if not channel_error:
         return true
     assert true.radio is not None

@@ -25,14 +25,14 @@ DEFAULT = "joint"
 GAMMA0 = 0.9
 Z = 0.6
 MAX_EXPERTS = 2
-"""What one run takes if nothing else is given: scheduler, gamma0, z, and D experts per token."""
+"""Defaults of one run: scheduler, gamma0, z, and D experts per token."""
 
 ALL = tuple(SCHEDULERS)
 GAMMA0_GRID = (0.7, 0.8, 0.9, 1.0)
 Z_GRID = (0.4, 0.6, 0.8, 1.0)
 MAX_EXPERTS_GRID = (MAX_EXPERTS,)
 SEEDS = 5
-"""What a frontier takes if nothing else is given: lists of the same, and runs of every setting."""
+"""Defaults of a frontier: lists of the same, and the number of runs of every setting."""
 
 
 def renaming(name: str) -> str | None:

@@ -17,7 +17,7 @@ SPREAD = 2.0
 class TrainedTokens:
     """Held-out tokens in the network that was trained on their task; layers count from 1.
 
-    What is not chosen in one layer is missing in the hidden states of the next.
+    An expert that is not chosen in one layer is missing in the hidden states of the next.
 
     Parameters
     ----------

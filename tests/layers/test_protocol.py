@@ -10,7 +10,6 @@ import pytest
 from dmoe_opt import Decision, InputError
 from dmoe_opt.errors import InfeasibleError, LimitError
 from dmoe_opt.generating.fading import estimate
-from dmoe_opt.layers import protocol
 from dmoe_opt.layers.network import dense_gates, held_out, load_network
 from dmoe_opt.layers.protocol import PRESETS, SCHEDULERS, Run, run
 
@@ -167,8 +166,3 @@ def test_one_line_of_complaint(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message.replace("(", r"\(")) as caught:
         run(**({"preset": "digits"} | change))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
-
-
-def test_public_names() -> None:
-    """What the module promises is there."""
-    assert all(hasattr(protocol, name) for name in protocol.__all__)
