@@ -52,14 +52,14 @@ def test_the_line_is_the_front() -> None:
     """Each scheduler's line goes through its front and no other setting; units are µJ and %."""
     points = frontier(
         "domains",
-        schedulers=("jesa", "topk"),
+        schedulers=("joint", "topk"),
         gamma0=(0.8, 1.0),
         z=(0.5, 0.9),
         seeds=2,
         num_tokens=64,
     )
     axes = plot.front(points, axes=canvas())
-    assert [bars.get_label() for bars in axes.containers] == ["jesa", "topk"]
+    assert [bars.get_label() for bars in axes.containers] == ["joint", "topk"]
     for bars in axes.containers:
         mine = [p for p in points if p.scheduler == bars.get_label() and p.front]
         assert bars.lines[0].get_xdata() == pytest.approx(

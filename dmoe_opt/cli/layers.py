@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dmoe_opt.cli.options import JSON, emit, pictures
+from dmoe_opt.layers import schedulers as names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dmoe_opt.answer.decision import Decision
+    from dmoe_opt.layers.protocol import Run
+
 LIST = "comma-separated"
+
+
+def _listed(values: Sequence[object]) -> str:
+    """Values as they are typed, with commas between them."""
+    return ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
 @click.command()
 @click.argument("preset")
 @click.option(
     "--scheduler",
-    default="jesa",
+    default=names.DEFAULT,
     show_default=True,
     metavar="NAME",
-    help="jesa, homogeneous, des, topk, relaxed, dense, or a method.",
+    help=f"{', '.join(names.SCHEDULERS)}, or a method.",
 )
 @click.option(
     "--gamma0",
     type=float,
-    default=0.9,
+    default=names.GAMMA0,
     show_default=True,
     help="Importance base: layer l wants z gamma0^l.",
 )
 @click.option(
-    "--importance", metavar="LIST", help=f"One factor a layer in place of gamma0^l, {LIST}."
+    "--importance", metavar="LIST", help=f"One factor per layer in place of gamma0^l, {LIST}."
 )
 @click.option(
     "--z",
     type=float,
-    default=0.6,
+    default=names.Z,
     show_default=True,
     help="Relevance wanted before the importance factor.",
 )
 @click.option(
     "--max-experts",
     type=click.IntRange(1),
-    default=2,
+    default=names.MAX_EXPERTS,
     show_default=True,
     metavar="D",
     help="Experts per token.",
@@ -72,83 +82,104 @@ LIST = "comma-separated"
 )
 @JSON
 def protocol(
-    preset: str, scheduler: str, importance: str | None, output: str | None, as_json: bool, **options: Any
-) -> None:  # fmt: skip
-    """Run all layers of PRESET (digits, domains, synthetic-32) under a scheduler: energy, latency, accuracy."""
-    import msgspec
+    preset: str,
+    scheduler: str,
+    importance: str | None,
+    output: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run all layers of PRESET under a scheduler: energy, latency, accuracy.
 
+    PRESET is digits, domains or synthetic-32.
+    """
     from dmoe_opt.cli import tables
-    from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
-    from dmoe_opt.layers.bills import LayerBill, TokenBill, token_bills
     from dmoe_opt.layers.protocol import run
 
     given = click.get_current_context().get_parameter_source("gamma0")
     if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --gamma0 or --importance, one of the two")
     factors = None if importance is None else _numbers("importance", importance)
-    written: list[Path] = []
-
-    def keep(layer: int, *decision: Any) -> None:
-        rows = token_bills(layer, *decision)
-        written.extend(
-            files.write_all(
-                str(output), {f"tokens-l{layer:02d}.csv": as_csv(rows, TokenBill).encode()}
-            )
-        )
-
     if output is not None:
         files.make_folder(output)
     tables.prepare("jesa")
-    done = run(
-        preset, scheduler, importance=factors, watch=None if output is None else keep, **options
-    )
+    written: list[Path] = []
+
+    def keep(layer: int, decision: Decision) -> None:
+        if output is not None:
+            written.extend(_write_tokens(output, layer, decision))
+
+    done = run(preset, _todays_name(scheduler), importance=factors, watch=keep, **options)
     if output is not None:
-        contents = {
-            "protocol.json": msgspec.json.encode(done.document()) + b"\n",
-            "layers.csv": as_csv(done.layers, LayerBill).encode(),
-        }
-        tables.wrote(
-            written
-            + files.write_all(output, contents | pictures("plot.protocol_figures", "of_run", done))
-        )
+        tables.wrote(written + _write_run(output, done))
     if as_json:
         emit(done.document())
     else:
         tables.bill(done)
 
 
+def _write_tokens(folder: str, layer: int, decision: Decision) -> list[Path]:
+    """Write the bill of a layer by tokens; returns its path."""
+    from dmoe_opt.comparing.rows import as_csv
+    from dmoe_opt.data import files
+    from dmoe_opt.layers.bills import TokenBill, token_bills
+
+    rows = as_csv(token_bills(layer, decision), TokenBill)
+    return files.write_all(folder, {f"tokens-l{layer:02d}.csv": rows.encode()})
+
+
+def _write_run(folder: str, done: Run) -> list[Path]:
+    """Write a run, its bills by layers, and its figures; returns the paths."""
+    import msgspec
+
+    from dmoe_opt.comparing.rows import as_csv
+    from dmoe_opt.data import files
+    from dmoe_opt.layers.bills import LayerBill
+
+    contents = {
+        "protocol.json": msgspec.json.encode(done.document()) + b"\n",
+        "layers.csv": as_csv(done.layers, LayerBill).encode(),
+    }
+    figures = pictures("plot.protocol_figures", "of_run", done)
+    return files.write_all(folder, contents | figures)
+
+
 @click.command()
 @click.argument("preset")
 @click.option(
     "--schedulers",
-    default="jesa,homogeneous,des,topk,relaxed,dense",
+    default=_listed(names.ALL),
     show_default=True,
     metavar="A,B,C",
 )
 @click.option(
     "--gamma0",
-    default="0.7,0.8,0.9,1",
+    default=_listed(names.GAMMA0_GRID),
     show_default=True,
     metavar="LIST",
     help=f"Importance bases, {LIST}.",
 )
 @click.option(
     "--z",
-    default="0.4,0.6,0.8,1",
+    default=_listed(names.Z_GRID),
     show_default=True,
     metavar="LIST",
     help=f"Relevances wanted, {LIST}.",
 )
 @click.option(
     "--max-experts",
-    default="2",
+    default=_listed(names.MAX_EXPERTS_GRID),
     show_default=True,
     metavar="LIST",
     help=f"Experts per token, {LIST}.",
 )
 @click.option(
-    "--seeds", type=click.IntRange(1), default=5, show_default=True, help="Runs of every setting."
+    "--seeds",
+    type=click.IntRange(1),
+    default=names.SEEDS,
+    show_default=True,
+    help="Runs of every setting.",
 )
 @click.option(
     "--tokens",
@@ -161,9 +192,19 @@ def protocol(
 @click.option("-o", "--output", metavar="FOLDER", help="Write frontier.csv and figures there.")
 @JSON
 def frontier(
-    preset: str, schedulers: str, gamma0: str, z: str, max_experts: str, output: str | None, as_json: bool, **options: int
-) -> None:  # fmt: skip
-    """Accuracy against energy on PRESET: sweep gamma0, z and D, and mark the Pareto front of every scheduler."""
+    preset: str,
+    schedulers: str,
+    gamma0: str,
+    z: str,
+    max_experts: str,
+    output: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Accuracy against energy on PRESET, with the Pareto front of every scheduler.
+
+    Every scheduler is run over a grid of gamma0, z and D.
+    """
     from dataclasses import asdict
 
     from dmoe_opt.cli import tables
@@ -172,30 +213,33 @@ def frontier(
     from dmoe_opt.comparing.schedulers import frontier as sweep
     from dmoe_opt.data import files
 
-    names = [name.strip() for name in schedulers.split(",")]
-    heights, bases = _numbers("z", z), _numbers("gamma0", gamma0)
-    most = [
-        int(value) if value == int(value) else value
-        for value in _numbers("max_experts", max_experts)
-    ]
+    grid: dict[str, Any] = {
+        "schedulers": [_todays_name(name.strip()) for name in schedulers.split(",")],
+        "gamma0": _numbers("gamma0", gamma0),
+        "z": _numbers("z", z),
+        "max_experts": [_whole(value) for value in _numbers("max_experts", max_experts)],
+    }
     if output is not None:
         files.make_folder(output)
     tables.prepare("jesa")
     with tables.progress(f"frontier of {preset}") as report:
-        points = sweep(
-            preset, schedulers=names, gamma0=bases, z=heights, max_experts=most, progress=report, **options  # type: ignore[arg-type]
-        )  # fmt: skip
+        points = sweep(preset, **grid, progress=report, **options)
     if output is not None:
-        contents = {"frontier.csv": as_csv(points, FrontierPoint).encode()}
-        tables.wrote(
-            files.write_all(
-                output, contents | pictures("plot.protocol_figures", "of_frontier", points, preset)
-            )
-        )
+        figures = pictures("plot.protocol_figures", "of_frontier", points, preset)
+        rows = as_csv(points, FrontierPoint).encode()
+        tables.wrote(files.write_all(output, {"frontier.csv": rows} | figures))
     if as_json:
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
     else:
         tables.frontier(points)
+
+
+def _todays_name(scheduler: str) -> str:
+    """The name of a scheduler today; for an old one a line on stderr."""
+    hint = names.renaming(scheduler)
+    if hint is not None:
+        click.echo(f"dmoe-opt: {hint}", err=True)
+    return names.OLD_NAMES.get(scheduler, scheduler)
 
 
 def _numbers(name: str, text: str) -> list[float]:
@@ -205,3 +249,8 @@ def _numbers(name: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise fail(name, text, "numbers with commas between them") from None
+
+
+def _whole(value: float) -> float:
+    """A whole number as `int`; any other as it is, for the check that refuses it."""
+    return int(value) if value.is_integer() else value

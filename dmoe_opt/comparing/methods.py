@@ -13,7 +13,7 @@ from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data import files
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.errors import InputError
+from dmoe_opt.errors import InputError, MissingExtraError
 from dmoe_opt.method_table import look_up, methods
 from dmoe_opt.solving import solve
 
@@ -21,16 +21,17 @@ BEST_KNOWN = "best_known.json"
 REFUSED = "refused"
 MOST_SETS_BY_DEFAULT = 20_000
 
-
 Data = Instance | SelectionProblem | str | os.PathLike[str]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class MethodRow:
     """One method on one instance.
 
-    `gap` is to the best bound proven by any method of the comparison, None without objective or bound; `relevance`
-    is the mean over tokens of the chosen scores' sum; `status` "refused" is a method that does not take the instance.
+    `gap` is to the best bound proven by any method of the comparison, None without objective or
+    bound. `relevance` is the mean over the tokens of the sum of their chosen scores. The `status`
+    of a method that does not take the instance is "refused", and `message` says why.
     """
 
     instance: str
@@ -61,31 +62,37 @@ class Comparison:
         return as_csv(self.rows, MethodRow)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write `comparison.csv` into a folder, which is made if need be; returns the paths of what was written."""
+        """Write `comparison.csv` into a folder, which is made if need be; returns its path."""
         return files.write_all(folder, {"comparison.csv": self.csv().encode()})
 
 
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Every path, committed name, or folder as a list of files.
 
-    A folder stands for its .json and .npz files, or if it has none, for those of its subfolders.
+    A folder stands for its .json and .npz files or, if it has none, for the files of its
+    subfolders.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no such file.
     """
-    found: list[Path] = []
+    listed: list[Path] = []
     for item in paths:
         path = files.resolve(item)
-        if path.is_dir():
-            inside = _files(path.glob("*")) or _files(path.glob("*/*"))
-            if not inside:
-                raise InputError(
-                    f"{path}: holds no .json or .npz file; allowed: a folder of instances"
-                )
-            found += inside
-        else:
-            found.append(path)
-    return found
+        listed += _files_of(path) if path.is_dir() else [path]
+    return listed
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
+def _files_of(folder: Path) -> list[Path]:
+    """The instances in a folder, or else in its subfolders."""
+    inside = _instances(folder.glob("*")) or _instances(folder.glob("*/*"))
+    if not inside:
+        raise InputError(f"{folder}: holds no .json or .npz file; allowed: a folder of instances")
+    return inside
+
+
+def _instances(paths: Iterable[Path]) -> list[Path]:
     return sorted(p for p in paths if p.suffix in (".json", ".npz") and p.name != BEST_KNOWN)
 
 
@@ -93,8 +100,10 @@ def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str
     """All methods of a problem, without enumeration where it would take long."""
     from dmoe_opt.selection.exhaustive import number_of_sets
 
-    large = number_of_sets(data.num_experts, data.max_experts) > MOST_SETS_BY_DEFAULT
-    return [name for name in methods(problem) if not (name == "exhaustive" and large)]
+    names = list(methods(problem))
+    if number_of_sets(data.num_experts, data.max_experts) <= MOST_SETS_BY_DEFAULT:
+        return names
+    return [name for name in names if name != "exhaustive"]
 
 
 def compare(
@@ -103,7 +112,7 @@ def compare(
     methods: Sequence[str] | None = None,
     time_limit: float | None = None,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Run methods over instances.
 
@@ -115,13 +124,20 @@ def compare(
         Names; default: all, without `exhaustive` where it would take long.
     time_limit
         Seconds per method and instance.
+    seed
+        For methods that draw random numbers.
     progress
-        Called with (what runs, runs done, runs).
+        Called before each run with a text that names it, the number of runs done, and of all runs.
 
     Returns
     -------
     Comparison
         Its rows hold failures and limits as well as answers.
+
+    Raises
+    ------
+    InputError
+        If a file holds no instance, or there is no such problem or method.
 
     Examples
     --------
@@ -131,66 +147,124 @@ def compare(
     des: optimal, 2.642 mJ, gap 0.0%
     topk: feasible, 4.222 mJ, gap 37.4%
     """
-    todo: list[Instance | SelectionProblem | Path] = []
-    several = (
-        [instances]
-        if isinstance(instances, Instance | SelectionProblem | str | os.PathLike)
-        else instances
-    )
-    for item in several:
-        if isinstance(item, Instance | SelectionProblem):
-            todo.append(item)
-        else:
-            todo += instances_in([item])
     for name in methods or []:
         look_up(problem, name)
-    loaded = [files.load(item) if isinstance(item, Path) else item for item in todo]
-    plan = [(data, list(methods or default_methods(problem, data))) for data in loaded]
+    everything = _loaded(instances)
+    plan = [(data, list(methods or default_methods(problem, data))) for data in everything]
     runs = sum(len(names) for _, names in plan)
     rows: list[MethodRow] = []
     done = 0
     for data, names in plan:
-        results: list[Result | str] = []
+        results = []
         for name in names:
             if progress:
                 progress(f"{data.name or 'unnamed'}: {name}", done, runs)
-            try:
-                results.append(solve(data, problem, name, time_limit=time_limit, seed=seed))
-            except InputError as error:
-                results.append(str(error))
+            results.append(_answer(data, problem, name, time_limit, seed))
             done += 1
         rows += rows_of(data, names, results)
     return Comparison(problem, rows)
 
 
+def _loaded(instances: Iterable[Data] | Data) -> list[Instance | SelectionProblem]:
+    """One or several instances, files, folders or names, each as data."""
+    if isinstance(instances, Instance | SelectionProblem | str | os.PathLike):
+        instances = [instances]
+    items: list[Instance | SelectionProblem | Path] = []
+    for item in instances:
+        if isinstance(item, Instance | SelectionProblem):
+            items.append(item)
+        else:
+            items += instances_in([item])
+    # Every path is resolved before the first file is read: a wrong name is told at once.
+    return [files.load(item) if isinstance(item, Path) else item for item in items]
+
+
+def _answer(
+    data: Instance | SelectionProblem,
+    problem: str,
+    method: str,
+    time_limit: float | None,
+    seed: int,
+) -> Result | str:
+    """The result of a method, or why it does not take the instance, in words."""
+    try:
+        return solve(data, problem, method, time_limit=time_limit, seed=seed)
+    except (InputError, MissingExtraError) as error:
+        return str(error)
+
+
 def rows_of(
     data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]
 ) -> list[MethodRow]:
-    """A row for each result, or for the words of one who refused; gaps are to the best bound among the results."""
-    answers = [r for r in results if isinstance(r, Result)]
-    best = max((r.bound_j for r in answers if r.bound_j is not None), default=None)
+    """A row for each result, or for the words of a method that refused the instance.
+
+    Gaps are to the best bound among the results.
+    """
+    best_j = _best_bound_j(results)
     rows = []
     for name, result in zip(names, results, strict=True):
-        common = (data.name, data.num_tokens, data.num_experts, data.max_experts, name)
         if isinstance(result, str):
-            rows.append(MethodRow(*common, REFUSED, None, None, None, None, 0, None, None, result))
-            continue
-        objective = result.objective_j
-        message = result.message
-        if objective is not None and best is not None and best > objective * (1 + BOUND_NOISE):
-            message = f"below the bound {best:.9g} J of another method: one of the two is wrong"
-        rows.append(
-            MethodRow(
-                *common,
-                status=str(result.status),
-                energy_j=objective,
-                bound_j=result.bound_j,
-                gap=None if objective is None else relative_gap(objective, best),
-                relevance=result.mean_relevance,
-                shortfall=len(result.shortfall),
-                wall_s=result.wall_s,
-                nodes=result.stats.get("nodes"),
-                message=message,
-            )
-        )
+            rows.append(_refusal(data, name, result))
+        else:
+            rows.append(_row(data, name, result, best_j))
     return rows
+
+
+def _best_bound_j(results: Iterable[Result | str]) -> float | None:
+    """The highest bound that one of the results proves, J; None without any."""
+    answers = [result for result in results if isinstance(result, Result)]
+    bounds_j = [answer.bound_j for answer in answers if answer.bound_j is not None]
+    return max(bounds_j, default=None)
+
+
+def _refusal(data: Instance | SelectionProblem, method: str, reason: str) -> MethodRow:
+    return MethodRow(
+        instance=data.name,
+        tokens=data.num_tokens,
+        experts=data.num_experts,
+        max_experts=data.max_experts,
+        method=method,
+        status=REFUSED,
+        energy_j=None,
+        bound_j=None,
+        gap=None,
+        relevance=None,
+        shortfall=0,
+        wall_s=None,
+        nodes=None,
+        message=reason,
+    )
+
+
+def _row(
+    data: Instance | SelectionProblem, method: str, result: Result, best_j: float | None
+) -> MethodRow:
+    objective_j = result.objective_j
+    gap = None
+    message = result.message
+    if objective_j is not None:
+        gap = relative_gap(objective_j, best_j)
+        message = _contradiction(objective_j, best_j) or message
+    return MethodRow(
+        instance=data.name,
+        tokens=data.num_tokens,
+        experts=data.num_experts,
+        max_experts=data.max_experts,
+        method=method,
+        status=str(result.status),
+        energy_j=objective_j,
+        bound_j=result.bound_j,
+        gap=gap,
+        relevance=result.mean_relevance,
+        shortfall=len(result.shortfall),
+        wall_s=result.wall_s,
+        nodes=result.stats.get("nodes"),
+        message=message,
+    )
+
+
+def _contradiction(objective_j: float, best_j: float | None) -> str | None:
+    """A complaint if a method's answer costs less than another method proved to be possible."""
+    if best_j is None or best_j <= objective_j * (1 + BOUND_NOISE):
+        return None
+    return f"below the bound {best_j:.9g} J of another method: one of the two is wrong"

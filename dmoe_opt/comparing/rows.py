@@ -17,9 +17,10 @@ V = TypeVar("V")
 
 
 def as_csv(rows: Sequence[Any], kind: type) -> str:
-    """Rows of the dataclass `kind` as comma-separated text; the header stands there without rows as well."""
+    """Rows of the dataclass `kind` as comma-separated text; without rows, the header alone."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(kind)], lineterminator="\n")
+    names = [field.name for field in fields(kind)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
@@ -34,7 +35,12 @@ def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
 
 
 def half_width(values: NDArray[np.float64]) -> float | None:
-    """Half the 95 % confidence interval of a mean (Student's t); None for a single value, which says nothing of it."""
-    if len(values) < 2:
+    """Half the width of the 95 % confidence interval of a mean (Student's t).
+
+    Of n values with standard deviation s it is t_(0.975, n - 1) s / sqrt(n). It is None for fewer
+    than two values, which say nothing of their spread.
+    """
+    number = len(values)
+    if number < 2:
         return None
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(stats.t.ppf(0.975, number - 1) * values.std(ddof=1) / np.sqrt(number))

@@ -1,34 +1,49 @@
-"""What a round of the protocol costs, by layer and by token."""
+"""The cost of a round of the protocol, by layer and by token."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dmoe_opt.answer.objective import (
-    Allocation,
-    Selection,
-    loads,
-    relevance,
-    round_energy_j,
-    tokens_per_joule,
-)
-from dmoe_opt.data.instance import Instance
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, tokens_per_joule
 from dmoe_opt.data.radio import Radio
 from dmoe_opt.errors import InputError
 
 COMPUTE_W = 1.0
-"""Power of a node while its expert computes (ours); the time of a token is its energy over this."""
+"""Power of a node while its expert computes, W (our choice).
+
+The computing time of a token is its computing energy over this power.
+"""
 
 
 @dataclass(frozen=True)
 class LayerBill:
-    """What one round cost and reached. Times in s, energies in J; counts are over all tokens of the round.
+    """Cost and outcome of one round: times in s, energies in J, counts over all its tokens.
 
-    `accuracy` is that of the classifier read off after this layer, None without a task. `latency_s` is the slowest link
-    (there and back) plus the slowest node; `gap` what the scheduler left unproven on the channel that it knew; `chosen`
-    how many tokens used each expert.
+    Parameters
+    ----------
+    layer
+        Number of the layer, from 1.
+    threshold
+        Relevance wanted per token.
+    accuracy
+        Share of the tokens that are classified right if the network ends after this layer; None
+        without a task.
+    latency_s
+        Time on air of the slowest link, there and back (`air_s`), plus the computing time of the
+        slowest node (`computing_s`).
+    experts
+        Visits of tokens to experts; `chosen` counts them for each expert.
+    relevance
+        Mean over the tokens of the sum of their chosen scores.
+    shortfalls
+        Tokens whose best D scores miss the threshold.
+    gap
+        Relative gap between energy and bound on the channel that the scheduler knew; None without
+        a bound.
     """
 
     layer: int
@@ -51,7 +66,10 @@ class LayerBill:
 
 @dataclass(frozen=True)
 class TokenBill:
-    """What one token cost and reached in one round: its experts, and the energy of its visits, J."""
+    """Cost and outcome of one token in one round: its experts, and the energy of its visits, J.
+
+    `experts` lists their numbers with spaces between them.
+    """
 
     layer: int
     token: int
@@ -64,64 +82,113 @@ class TokenBill:
 
 
 def layer_bill(
-    layer: int,
-    true: Instance,
-    selection: Selection,
-    allocation: Allocation,
-    gap: float | None,
-    accuracy: float | None,
+    layer: int, decision: Decision, gap: float | None = None, accuracy: float | None = None
 ) -> LayerBill:
-    """What the round costs over the true channel."""
-    problem = true.selection_problem()
-    energy_j = round_energy_j(true, selection, allocation)
-    computation_j = float(selection.sum(axis=0) @ true.compute_energy)
-    air_s = _slowest_link_s(true, selection, allocation)
-    computing_s = float((selection.sum(axis=0) * true.compute_energy).max() / COMPUTE_W)
+    """The bill of a decision, over the channel of its round.
+
+    Raises
+    ------
+    InputError
+        If the round has no radio, and so no times on air.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.layers.bills import layer_bill
+    >>> answer = dmoe_opt.solve(dmoe_opt.load("tiny-s1"), "jesa")
+    >>> bill = layer_bill(1, answer.decision)
+    >>> bill.tokens, bill.experts, bill.energy_j == answer.objective_j
+    (6, 9, True)
+    """
+    instance = decision.instance
+    chosen = decision.selection.sum(axis=0)
+    computation_j = float(chosen @ instance.compute_energy)
+    computing_s = float((chosen * instance.compute_energy).max() / COMPUTE_W)
+    air_s = _slowest_link_s(decision)
     return LayerBill(
         layer=layer,
-        threshold=float(true.threshold.max(initial=0.0)),
+        threshold=float(instance.threshold.max(initial=0.0)),
         accuracy=accuracy,
-        energy_j=energy_j,
-        communication_j=energy_j - computation_j,
+        energy_j=decision.energy_j,
+        communication_j=decision.energy_j - computation_j,
         computation_j=computation_j,
         latency_s=air_s + computing_s,
         air_s=air_s,
         computing_s=computing_s,
         rounds=1,
-        tokens=true.num_tokens,
-        experts=int(selection.sum()),
-        relevance=float(relevance(problem, selection).mean()),
-        shortfalls=int(problem.shortfall.sum()),
+        tokens=instance.num_tokens,
+        experts=int(chosen.sum()),
+        relevance=float(decision.relevance.mean()),
+        shortfalls=int(decision.problem.shortfall.sum()),
         gap=gap,
-        chosen=tuple(selection.sum(axis=0).tolist()),
+        chosen=tuple(chosen.tolist()),
     )
 
 
-def token_bills(
-    layer: int, true: Instance, selection: Selection, allocation: Allocation
-) -> list[TokenBill]:
-    """The bill of a round by tokens: on a link with several subcarriers each token pays an equal share."""
-    problem = true.selection_problem()
-    i, j = np.nonzero(loads(true, selection))
-    price = np.zeros((true.num_experts, true.num_experts))
-    price[i, j] = allocation[i, j].sum(axis=1) / tokens_per_joule(true, allocation, i, j)
-    sending = np.where(selection, price[true.source], 0.0).sum(axis=1).tolist()
-    computing = (selection @ true.compute_energy).tolist()
-    reached, short = relevance(problem, selection).tolist(), problem.shortfall.tolist()
-    return [
-        TokenBill(
-            layer, t, int(true.source[t]), " ".join(map(str, np.flatnonzero(selection[t]))), *values
+def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
+    """The bill of a round by tokens.
+
+    A token pays its share of the energy of every link that it uses, q tokens sharing equally.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.layers.bills import token_bills
+    >>> answer = dmoe_opt.solve(dmoe_opt.load("tiny-s1"), "jesa")
+    >>> [bill.experts for bill in token_bills(1, answer.decision)]
+    ['1', '0 1', '0 2', '1', '0', '1 2']
+    """
+    instance = decision.instance
+    price_j = _link_prices_j(decision)[instance.source]
+    sending_j = np.where(decision.selection, price_j, 0.0).sum(axis=1)
+    computing_j = decision.selection @ instance.compute_energy
+    shortfall = decision.problem.shortfall
+    bills = []
+    for t in range(instance.num_tokens):
+        experts = np.flatnonzero(decision.selection[t])
+        bill = TokenBill(
+            layer=layer,
+            token=t,
+            source=int(instance.source[t]),
+            experts=" ".join(str(j) for j in experts),
+            communication_j=float(sending_j[t]),
+            computation_j=float(computing_j[t]),
+            relevance=float(decision.relevance[t]),
+            shortfall=bool(shortfall[t]),
         )
-        for t, values in enumerate(zip(sending, computing, reached, short, strict=True))
-    ]
+        bills.append(bill)
+    return bills
 
 
-def _slowest_link_s(true: Instance, selection: Selection, allocation: Allocation) -> float:
+def _link_prices_j(decision: Decision) -> NDArray[np.float64]:
+    """Energy that each link in use takes per token, J, shape (K, K); 0 for the others.
+
+    On n subcarriers that is n / sum(1 / c), with c the energy of one token on one subcarrier.
+    """
+    allocation = _allocation_of(decision)
+    i, j = np.nonzero(decision.loads)
+    used = allocation[i, j].sum(axis=1)
+    price_j = np.zeros(decision.loads.shape)
+    price_j[i, j] = used / tokens_per_joule(decision.instance, allocation, i, j)
+    return price_j
+
+
+def _slowest_link_s(decision: Decision) -> float:
     """Time on air of the link that takes longest, there and back, s."""
-    if not isinstance(true.radio, Radio):
-        raise InputError(f"{true.name}: has no radio; allowed: a round with one, for times on air")
-    rates = np.where(allocation, true.radio.rate_bit_s(), 0.0).sum(axis=2)
-    load = loads(true, selection)
-    ways = 2.0 if true.radio.round_trip else 1.0
-    used = load > 0
-    return float((ways * true.radio.payload_bits * load[used] / rates[used]).max(initial=0.0))
+    instance = decision.instance
+    radio = instance.radio
+    if not isinstance(radio, Radio):
+        raise InputError(
+            f"{instance.name}: has no radio; allowed: a round with one, for times on air"
+        )
+    rates = np.where(_allocation_of(decision), radio.rate_bit_s(), 0.0).sum(axis=2)
+    used = decision.loads > 0
+    ways = 2.0 if radio.round_trip else 1.0
+    times_s = ways * radio.payload_bits * decision.loads[used] / rates[used]
+    return float(times_s.max(initial=0.0))
+
+
+def _allocation_of(decision: Decision) -> Allocation:
+    if decision.allocation is None:
+        raise InputError("the decision has no allocation; allowed: one that has, for a bill")
+    return decision.allocation

@@ -1,23 +1,26 @@
 """A small mixture-of-experts network in numpy: inference only, weights from an .npz file.
 
-h_0 = x W_in + b_in;  in layer l every image has gate scores p = softmax(n W_gate) over the K experts and
-h_l = h_(l-1) + sum_k p_k FFN_k(n), with n = h / rms(h) and FFN_k(n) = relu(n W1_k + b1_k) W2_k + b2_k.
+::
+
+    h_0 = x W_in + b_in
+    in layer l, with n = h_(l-1) / rms(h_(l-1)):
+        gate scores over the K experts   p = softmax(n W_gate)
+        experts                          FFN_k(n) = relu(n W1_k + b1_k) W2_k + b2_k
+        hidden states                    h_l = h_(l-1) + sum_k p_k FFN_k(n)
 """
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.data.files import instances_folder
+from dmoe_opt.data import files, formats
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.generating.gates import softmax
@@ -31,8 +34,8 @@ TASKS = ("digits", "domains")
 class Network:
     """Weights of L layers with K experts of width H on hidden states of size d.
 
-    Shapes: `w_in` (inputs, d), `b_in` (d,), `w_gate` (L, d, K), `w1` (L, K, d, H), `b1` (L, K, H), `w2` (L, K, H, d),
-    `b2` (L, K, d), `w_out` (d, classes), `b_out` (classes,).
+    Shapes: `w_in` (inputs, d), `b_in` (d,), `w_gate` (L, d, K), `w1` (L, K, d, H), `b1` (L, K, H),
+    `w2` (L, K, H, d), `b2` (L, K, d), `w_out` (d, classes), `b_out` (classes,).
     """
 
     w_in: Array
@@ -47,12 +50,12 @@ class Network:
 
     @property
     def num_layers(self) -> int:
-        """L."""
+        """Number of layers L."""
         return int(self.w_gate.shape[0])
 
     @property
     def num_experts(self) -> int:
-        """K."""
+        """Number of experts K."""
         return int(self.w_gate.shape[2])
 
     def embed(self, inputs: Array) -> Array:
@@ -79,12 +82,15 @@ class Network:
 
 
 def normalise(hidden: Array) -> Array:
-    """H / rms(h)."""
+    """Hidden states divided by their root mean square, h / rms(h), shape (..., d)."""
     return np.asarray(hidden / np.sqrt((hidden**2).mean(axis=-1, keepdims=True) + 1e-6))
 
 
 class HeldOut(NamedTuple):
-    """Tokens that a network was not trained on: `inputs` (T, inputs), `labels` (T,), `domains` (T,) or None without any."""
+    """Tokens that a network was not trained on.
+
+    `inputs` has shape (T, inputs), `labels` (T,), `domains` (T,); `domains` is None without any.
+    """
 
     inputs: Array
     labels: Labels
@@ -107,23 +113,20 @@ def load_network(name_or_path: str | os.PathLike[str] = "digits") -> Network:
     >>> len(scores), scores[0].shape, round(float((classes == tokens.labels).mean()), 3)
     (4, (450, 8), 0.991)
     """
-    source = (
-        _committed(str(name_or_path), "weights.npz")
-        if name_or_path in TASKS
-        else Path(name_or_path)
-    )
+    source = Path(name_or_path)
+    if name_or_path in TASKS:
+        source = _committed(str(name_or_path), "weights.npz")
+    content = files.read(source)
     try:
-        return Network(
-            **{name: array.astype(np.float64) for name, array in _arrays(source).items()}
-        )
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+        stored = formats.read_arrays(content)
+        weights = {name: np.asarray(array, dtype=np.float64) for name, array in stored.items()}
+        return Network(**weights)
+    except (ValueError, TypeError) as error:
         raise InputError(f"{source}: is not a network: {' '.join(str(error).split())}") from None
 
 
 def held_out(task: str) -> HeldOut:
-    """The committed held-out tokens of a task: 450 handwritten digits, or 1,000 tokens of 8 domains.
+    """The committed held-out tokens: 450 handwritten digits, or 1,000 tokens of 8 domains.
 
     Raises
     ------
@@ -132,43 +135,45 @@ def held_out(task: str) -> HeldOut:
     """
     if task not in TASKS:
         raise fail("task", task, '"digits" or "domains"')
-    stored = _arrays(_committed(task, "held_out.npz"))
+    stored = formats.read_arrays(_committed(task, "held_out.npz").read_bytes())
     domains = stored["domains"].astype(np.int64) if "domains" in stored else None
     return HeldOut(stored["inputs"].astype(np.float64), stored["labels"].astype(np.int64), domains)
 
 
 def _committed(task: str, name: str) -> Path:
-    return instances_folder() / task / "network" / name
-
-
-def _arrays(source: Path) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return files.instances_folder() / task / "network" / name
 
 
 def forward(
     network: Network, inputs: Array, weigh: Callable[[int, Array], Array]
 ) -> tuple[list[Array], Labels]:
-    """Gate scores of every layer, (T, K) each, and the classes, where `weigh(layer, scores)` weighs the experts, (T, K).
+    """Gate scores of every layer, (T, K) each, and the classes, shape (T,).
 
-    An expert of weight 0 is one that was not asked. A layer's scores depend on what was asked for in those before it.
+    `weigh(layer, scores)` gives the weights of the experts, shape (T, K), with layers counted from
+    0. An expert of weight 0 was not asked. The scores of a layer depend on the weights of the
+    layers before it.
     """
     hidden = network.embed(inputs)
     scores = []
     for layer in range(network.num_layers):
-        scores.append(network.gate(layer, hidden))
-        hidden = network.layer(layer, hidden, weigh(layer, scores[-1]))
+        rated = network.gate(layer, hidden)
+        hidden = network.layer(layer, hidden, weigh(layer, rated))
+        scores.append(rated)
     return scores, network.classify(hidden)
 
 
 def dense_gates(network: Network, inputs: Array) -> tuple[list[Array], Labels]:
-    """Gate scores of every layer, (T, K) each, and the classes, with all experts at work."""
+    """Gate scores of every layer, (T, K) each, and the classes (T,), with all experts at work."""
     return forward(network, inputs, lambda _, scores: scores)
 
 
 def mean_gates(network: Network, inputs: Array, groups: Labels) -> Array:
-    """Mean gate score of every expert over the tokens of each group 0..G-1 (domains, or classes), shape (L, K, G)."""
-    scores = np.array(dense_gates(network, inputs)[0])
-    return np.stack(
-        [scores[:, groups == group].mean(axis=1) for group in range(int(groups.max()) + 1)], axis=2
-    )
+    """Mean gate score of every expert over the tokens of each group, shape (L, K, G).
+
+    `groups` (T,) has the group of every token, 0..G-1: its domain, or its class.
+    """
+    layers, _ = dense_gates(network, inputs)
+    scores = np.array(layers)
+    number = int(groups.max()) + 1
+    means = [scores[:, groups == group].mean(axis=1) for group in range(number)]
+    return np.stack(means, axis=2)

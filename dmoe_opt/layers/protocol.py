@@ -1,15 +1,16 @@
-"""The protocol over layers: every layer of a distributed mixture of experts is a round (docs/problems/layers.md).
+"""The protocol over layers: every layer of a distributed mixture of experts is a round.
 
 ::
 
     for each layer:
         gate scores of the hidden states; thresholds z gamma^(l); a channel draw
-        a scheduler chooses experts and subcarriers from what it knows of the channel
+        a scheduler, which may know the channel in part, chooses experts and subcarriers
         tokens go out, experts run, results come back: the true channel bills
-        hidden states move on by the chosen experts' outputs, weighted by their gate scores as they were in training
+        hidden states move on by the outputs of the chosen experts, weighted by their gate scores
 
-With a trained network the loop is closed: what the scheduler leaves out is missing in the next layer, and accuracy is
-measured at the end. Without one, gate scores are drawn and accuracy is unknown.
+With a trained network the loop is closed: an expert that is not chosen is missing in the next
+layer, and accuracy is measured at the end. Without one, gate scores are drawn and accuracy is
+unknown. See docs/problems/layers.md.
 """
 
 from __future__ import annotations
@@ -23,30 +24,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.links import solve_assignment
-from dmoe_opt.answer.objective import (
-    Allocation,
-    Selection,
-)
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import Result, Status
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.errors import InputError
+from dmoe_opt.data.radio import Radio
+from dmoe_opt.errors import InfeasibleError, InputError, LimitError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import estimate
 from dmoe_opt.generating.presets import check_radio, draw_radio
+from dmoe_opt.layers import schedulers
 from dmoe_opt.layers.bills import LayerBill, layer_bill
-from dmoe_opt.layers.network import HeldOut, Network, held_out, load_network
+from dmoe_opt.layers.schedulers import SCHEDULERS
+from dmoe_opt.layers.tokens import DrawnTokens, TrainedTokens
 from dmoe_opt.method_table import METHODS
 from dmoe_opt.selection.relaxed import best_subcarriers, relaxed_bound
 from dmoe_opt.solving import solve
 
+__all__ = ["PRESETS", "SCHEDULERS", "Preset", "Run", "Watch", "run"]
+
 HARDWARE_SEED = 0
-SPREAD = 2.0
-"""Standard deviation of drawn gate logits."""
-Watch = Callable[[int, Instance, Selection, Allocation], None]
+TOTALS = ("energy_j", "communication_j", "computation_j", "latency_s")
+Watch = Callable[[int, Decision], None]
 
 
 class Preset(NamedTuple):
-    """A task, or None for drawn gates; sizes, and the energy range of experts, J/token."""
+    """A task, or None for drawn gates; sizes, and the energy range of experts, J per token."""
 
     task: str | None
     num_experts: int
@@ -56,27 +59,26 @@ class Preset(NamedTuple):
     payload_bits: int
     compute_j: tuple[float, float]
 
+    def compute_energy_j(self) -> NDArray[np.float64]:
+        """Computing energy of every expert, J per token, shape (K,): the same in all runs."""
+        rng = np.random.default_rng(HARDWARE_SEED)
+        return rng.uniform(*self.compute_j, self.num_experts)
+
 
 PRESETS = {
     "digits": Preset("digits", 8, 4, 450, 64, 16 * 32, (5e-7, 5e-6)),
     "domains": Preset("domains", 8, 4, 512, 64, 16 * 32, (5e-7, 5e-6)),
     "synthetic-32": Preset(None, 8, 32, 1024, 64, 16 * 4096, (5e-5, 5e-4)),
 }
-SCHEDULERS = {
-    "jesa": "experts and subcarriers by block coordinate descent",
-    "homogeneous": "the same with one threshold z in all layers (gamma0 = 1)",
-    "des": "experts by DES at best-subcarrier prices, then an assignment",
-    "topk": "the D best scores, then an assignment",
-    "relaxed": "every link on its best subcarrier, shared or not: a bound, not a schedule",
-    "dense": "all experts, then an assignment",
-}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels (None without a task).
+    """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels.
 
     `importance` has the factor of every layer; `gamma0` is None if they were given one by one.
+    `accuracy` is None without a task. `wall_s` is the time of the whole run, `scheduling_s` the
+    time that the scheduler took of it.
     """
 
     preset: str
@@ -98,25 +100,25 @@ class Run:
 
     def document(self) -> dict[str, Any]:
         """The run as plain data: totals, and the same per layer."""
-        sums = {
-            f: self.total(f) for f in ("energy_j", "communication_j", "computation_j", "latency_s")
-        }
-        counts = {"rounds": len(self.layers), "tokens": self.layers[0].tokens if self.layers else 0}
-        settings = {k: v for k, v in asdict(self).items() if k != "layers"}
-        rows = [asdict(layer) for layer in self.layers]
-        return (
-            settings | sums | counts | {"shortfalls": int(self.total("shortfalls")), "layers": rows}
-        )
+        document = asdict(self)
+        layers = document.pop("layers")
+        for field in TOTALS:
+            document[field] = self.total(field)
+        document["rounds"] = len(self.layers)
+        document["tokens"] = self.layers[0].tokens if self.layers else 0
+        document["shortfalls"] = int(self.total("shortfalls"))
+        document["layers"] = list(layers)
+        return document
 
 
 def run(
     preset: str,
-    scheduler: str = "jesa",
+    scheduler: str = schedulers.DEFAULT,
     *,
-    gamma0: float = 0.9,
+    gamma0: float = schedulers.GAMMA0,
     importance: Sequence[float] | None = None,
-    z: float = 0.6,
-    max_experts: int = 2,
+    z: float = schedulers.Z,
+    max_experts: int = schedulers.MAX_EXPERTS,
     layers: int | None = None,
     seed: int = 0,
     num_tokens: int | None = None,
@@ -135,158 +137,186 @@ def run(
     gamma0, z
         The threshold of layer l = 1..L is z gamma0^l.
     importance
-        One factor a layer, in [0, 1], in place of gamma0^l; "homogeneous" has 1 in all layers whatever is given.
+        One factor per layer, in [0, 1], in place of gamma0^l; "homogeneous" has 1 in all layers
+        whatever is given.
+    max_experts
+        Experts per token and layer, D; "dense" asks all whatever is given.
     layers, num_tokens
-        Fewer or more than the preset has; a trained network has no more layers than it was trained with.
+        Fewer or more than the preset has; a trained network has no more layers than it was trained
+        with.
     seed
-        Draws tokens and channels: schedulers of the same seed meet the same ones. The nodes' energies are those of the
-        preset.
+        Draws tokens and channels: schedulers of the same seed meet the same ones. The energies of
+        the nodes belong to the preset.
     channel_error
         Share of the channel's variance that the scheduler does not know, in [0, 1).
     radio
-        Options of `generator.draw_radio`.
+        Options of `generating.presets.draw_radio`.
     watch
-        Called with each layer's number, its round as the true channel has it, and what was chosen; nothing of it is kept.
+        Called with the number of each layer and the `Decision` on its round, as the true channel
+        has it: `decision.instance`, `decision.selection`, `decision.allocation`.
 
     Raises
     ------
     InputError
-        If an argument is out of range, or a round has no answer.
+        If an argument is out of range.
+    InfeasibleError
+        If it is proven that a round has no answer.
+    LimitError
+        If the scheduler found no answer to a round.
 
     Examples
     --------
     >>> from dmoe_opt.layers import protocol
-    >>> jesa, topk = (protocol.run("digits", scheduler, num_tokens=32) for scheduler in ("jesa", "topk"))
-    >>> len(jesa.layers), jesa.total("energy_j") < topk.total("energy_j")
+    >>> joint = protocol.run("digits", "joint", num_tokens=32)
+    >>> topk = protocol.run("digits", "topk", num_tokens=32)
+    >>> len(joint.layers), joint.total("energy_j") < topk.total("energy_j")
     (4, True)
     """
-    chosen = PRESETS.get(preset)
-    if chosen is None:
-        raise InputError(f'preset = "{preset}"; allowed: {", ".join(PRESETS)}')
-    _check(scheduler, gamma0, z, channel_error)
+    started = time.perf_counter()
+    task = _preset(preset)
+    scheduler = schedulers.todays_name(scheduler)
+    schedulers.check_scheduler(scheduler)
+    _check_share("gamma0", gamma0)
+    _check_share("z", z)
+    _check_channel_error(channel_error)
     check_radio(radio or {})
     max_experts = validate.whole("max_experts", max_experts)
-    depth = validate.whole("layers", chosen.num_layers if layers is None else layers)
-    if chosen.task and depth > chosen.num_layers:
-        raise validate.fail(
-            "layers",
-            depth,
-            f"1 to {chosen.num_layers}, the layers that the network was trained with",
-        )
-    started = time.perf_counter()
-    rng = np.random.default_rng([validate.whole("seed", seed, least=0), 0])
-    wanted = validate.whole("num_tokens", chosen.num_tokens if num_tokens is None else num_tokens)
-    network, task, tokens = _tokens(chosen, rng, wanted)
-    compute_energy = np.random.default_rng(HARDWARE_SEED).uniform(
-        *chosen.compute_j, chosen.num_experts
-    )
-    hidden = network.embed(task.inputs[tokens]) if network and task else np.zeros((wanted, 0))
+    factors = _factors(_depth(task, layers), scheduler, gamma0, importance)
+    tokens = _tokens(task, num_tokens, validate.whole("seed", seed, least=0))
     bills = []
     scheduling_s = 0.0
+    for layer, factor in enumerate(factors.tolist(), start=1):
+        # gate scores of the hidden states, thresholds, a channel draw
+        rng = np.random.default_rng([seed, layer])
+        scores = tokens.gate(layer, rng)
+        true = Instance(
+            source=np.arange(len(scores)) % task.num_experts,
+            scores=gates.to_grid(scores),
+            threshold=np.full(len(scores), gates.floor_to_grid(z * factor)),
+            max_experts=task.num_experts if scheduler == "dense" else max_experts,
+            compute_energy=task.compute_energy_j(),
+            radio=_channel(task, radio or {}, rng),
+            name=f"{preset}-l{layer}",
+        )
+        known = _as_known(true, channel_error, rng)
+        # the scheduler chooses
+        before = time.perf_counter()
+        choice, gap = _schedule(known, scheduler)
+        scheduling_s += time.perf_counter() - before
+        # hidden states move on, and the true channel bills
+        tokens.move_on(layer, scores, choice.selection)
+        decision = _over(true, choice)
+        bills.append(layer_bill(layer, decision, gap, tokens.accuracy()))
+        if watch:
+            watch(layer, decision)
+    return Run(
+        preset=preset,
+        scheduler=scheduler,
+        gamma0=gamma0 if importance is None else None,
+        importance=tuple(factors.tolist()),
+        z=z,
+        max_experts=max_experts,
+        seed=seed,
+        channel_error=channel_error,
+        accuracy=bills[-1].accuracy,
+        layers=tuple(bills),
+        wall_s=time.perf_counter() - started,
+        scheduling_s=scheduling_s,
+    )
+
+
+def _preset(name: str) -> Preset:
+    if name not in PRESETS:
+        raise InputError(f'preset = "{name}"; allowed: {", ".join(PRESETS)}')
+    return PRESETS[name]
+
+
+def _check_share(name: str, value: float) -> None:
+    if validate.real(name, value, positive=False) > 1:
+        raise validate.fail(name, value, "a number from 0 to 1")
+
+
+def _check_channel_error(value: float) -> None:
+    if validate.real("channel_error", value, positive=False) >= 1:
+        raise validate.fail("channel_error", value, "a share from 0 to below 1")
+
+
+def _depth(task: Preset, layers: int | None) -> int:
+    """Number of layers L."""
+    depth = validate.whole("layers", task.num_layers if layers is None else layers)
+    if task.task and depth > task.num_layers:
+        allowed = f"1 to {task.num_layers}, the layers that the network was trained with"
+        raise validate.fail("layers", depth, allowed)
+    return depth
+
+
+def _factors(
+    depth: int, scheduler: str, gamma0: float, importance: Sequence[float] | None
+) -> NDArray[np.float64]:
+    """The importance factor of every layer, shape (L,)."""
     factors = gates.importance(depth, gamma0)
     if importance is not None:
         if np.shape(importance) != (depth,):
-            raise InputError(
-                f"importance has {np.size(importance)} factors; allowed: {depth}, one a layer"
-            )
+            number = np.size(importance)
+            raise InputError(f"importance has {number} factors; allowed: {depth}, one per layer")
         factors = validate.real_array("importance", importance, (depth,), most=1.0)
-    if scheduler == "homogeneous":
-        factors = np.ones(depth)
-    for layer, factor in enumerate(factors):
-        draw = np.random.default_rng([seed, 1 + layer])
-        scores = (
-            network.gate(layer, hidden)
-            if network
-            else gates.softmax(gates.random_logits(draw, wanted, chosen.num_experts, SPREAD))
-        )
-        channel = replace(
-            draw_radio(
-                draw,
-                chosen.num_experts,
-                chosen.num_subcarriers,
-                chosen.payload_bits,
-                **(radio or {}),
-            ),
-            round_trip=True,
-        )
-        known = (
-            channel
-            if not channel_error
-            else replace(channel, gains=estimate(draw, channel.gains, channel_error))
-        )
-        true = Instance(
-            source=np.arange(len(scores)) % chosen.num_experts,
-            scores=gates.to_grid(scores),
-            threshold=np.full(len(scores), gates.floor_to_grid(z * factor)),
-            max_experts=chosen.num_experts if scheduler == "dense" else max_experts,
-            compute_energy=compute_energy,
-            radio=channel,
-            name=f"{preset}-l{layer + 1}",
-        )
-        seen = true if known is channel else true.replace(radio=known)
-        before = time.perf_counter()
-        selection, allocation, gap = _schedule(seen, scheduler)
-        scheduling_s += time.perf_counter() - before
-        accuracy = None
-        if network and task:
-            hidden = network.layer(layer, hidden, np.where(selection, scores, 0.0))
-            accuracy = float((network.classify(hidden) == task.labels[tokens]).mean())
-        bills.append(layer_bill(layer + 1, true, selection, allocation, gap, accuracy))
-        if watch:
-            watch(layer + 1, true, selection, allocation)
-    return Run(
-        preset, scheduler, None if importance is not None else gamma0, tuple(factors.tolist()), z, max_experts, seed,
-        channel_error, bills[-1].accuracy, tuple(bills), time.perf_counter() - started, scheduling_s,
-    )  # fmt: skip
+    return np.ones(depth) if scheduler == "homogeneous" else factors
 
 
-def _check(scheduler: str, gamma0: float, z: float, channel_error: float) -> None:
-    known = [
-        *SCHEDULERS,
-        *METHODS["selection"],
-        *METHODS["jesa"],
-    ]
-    if scheduler not in known:
-        raise InputError(f'scheduler = "{scheduler}"; allowed: {", ".join(dict.fromkeys(known))}')
-    for name, value in (("gamma0", gamma0), ("z", z)):
-        if validate.real(name, value, positive=False) > 1:
-            raise validate.fail(name, value, "a number from 0 to 1")
-    if not validate.real("channel_error", channel_error, positive=False) < 1:
-        raise validate.fail("channel_error", channel_error, "a share from 0 to below 1")
+def _tokens(task: Preset, num_tokens: int | None, seed: int) -> TrainedTokens | DrawnTokens:
+    """The tokens of a run, before its first layer."""
+    number = validate.whole("num_tokens", task.num_tokens if num_tokens is None else num_tokens)
+    if task.task is None:
+        return DrawnTokens(number, task.num_experts)
+    return TrainedTokens(task.task, number, np.random.default_rng([seed, 0]))
 
 
-def _tokens(
-    preset: Preset, rng: np.random.Generator, wanted: int
-) -> tuple[Network | None, HeldOut | None, NDArray[np.int64]]:
-    if preset.task is None:
-        return None, None, np.arange(wanted)
-    task = held_out(preset.task)
-    if wanted > len(task.labels):
-        raise validate.fail(
-            "num_tokens", wanted, f"1 to {len(task.labels)}, the tokens that were held out"
-        )
-    return load_network(preset.task), task, rng.permutation(len(task.labels))[:wanted]
+def _channel(task: Preset, options: Mapping[str, Any], rng: np.random.Generator) -> Radio:
+    """A channel draw for one layer, on which results come back as well."""
+    radio = draw_radio(rng, task.num_experts, task.num_subcarriers, task.payload_bits, **options)
+    return replace(radio, round_trip=True)
 
 
-def _schedule(instance: Instance, scheduler: str) -> tuple[Selection, Allocation, float | None]:
-    """Experts and subcarriers, and the gap that is left."""
+def _as_known(true: Instance, channel_error: float, rng: np.random.Generator) -> Instance:
+    """The round as the scheduler sees it, with the channel known only in part."""
+    if not channel_error:
+        return true
+    assert true.radio is not None
+    gains = estimate(rng, true.radio.gains, channel_error)
+    return true.replace(radio=replace(true.radio, gains=gains))
+
+
+def _over(true: Instance, choice: Decision) -> Decision:
+    """The same choice over the true channel."""
+    if choice.data is true:  # its loads are computed already
+        return choice
+    return Decision(true, choice.selection, choice.allocation)
+
+
+def _schedule(instance: Instance, scheduler: str) -> tuple[Decision, float | None]:
+    """Experts and subcarriers, and the gap that the scheduler left open; None without a bound."""
     if scheduler == "relaxed":
         selection, _ = relaxed_bound(instance)
-        return selection, best_subcarriers(instance, selection), 0.0
-    method = {"jesa": "bcd", "homogeneous": "bcd"}.get(scheduler, scheduler)
+        return Decision(instance, selection, best_subcarriers(instance, selection)), 0.0
+    result = _solve(instance, scheduler)
+    if result.decision is None:
+        error = InfeasibleError if result.status is Status.INFEASIBLE else LimitError
+        raise error(
+            f"{instance.name}: {scheduler} has no answer: {result.message}; "
+            "allowed: rounds that can be served"
+        )
+    return result.decision, result.gap
+
+
+def _solve(instance: Instance, scheduler: str) -> Result:
+    """The answer of a scheduler that keeps all rules of a round."""
+    if scheduler in ("joint", "homogeneous"):
+        return solve(instance, "jesa", "bcd")
     if scheduler == "dense":
-        result = solve_assignment(instance, selection=instance.selection_problem().usable)
-    elif method in METHODS["jesa"]:
-        result = solve(instance, "jesa", method)
-    else:
-        chosen = solve(instance, "selection", method)
-        result = (
-            chosen
-            if chosen.selection is None
-            else solve_assignment(instance, selection=chosen.selection)
-        )
-    if result.selection is None or result.allocation is None:
-        raise InputError(
-            f"{instance.name}: {scheduler} has no answer: {result.message}; allowed: rounds that can be served"
-        )
-    return result.selection, result.allocation, result.gap
+        return solve_assignment(instance, selection=instance.selection_problem().usable)
+    if scheduler in METHODS["jesa"]:
+        return solve(instance, "jesa", scheduler)
+    experts = solve(instance, "selection", scheduler)
+    if experts.selection is None:
+        return experts
+    return solve_assignment(instance, selection=experts.selection)

@@ -35,7 +35,7 @@ def of_frontier(points: Sequence[FrontierPoint], preset: str) -> dict[str, bytes
     )
     pictures = {"accuracy_energy.png": png(figure)}
 
-    tuned = [p for p in points if p.scheduler == "jesa"] or [
+    tuned = [p for p in points if p.scheduler == "joint"] or [
         p for p in points if p.scheduler not in ("topk", "dense")
     ]
     if tuned:

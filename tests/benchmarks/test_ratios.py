@@ -65,7 +65,7 @@ def reading(folder: Path) -> tuple[Work, Work]:
 def layers() -> tuple[Work, Work]:
     """Four layers of the protocol against DES and assignment alone on as many rounds."""
     round_ = dmoe_opt.load("digits-l4")
-    return lambda: protocol.run("digits", scheduler="jesa"), lambda: [
+    return lambda: protocol.run("digits", scheduler="joint"), lambda: [
         solve_bcd(round_) for _ in range(4)
     ]
 

@@ -1,0 +1,108 @@
+"""Comparisons: one row for each method, gaps to the best bound, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import dmoe_opt
+from dmoe_opt import InputError, MissingExtraError, SelectionProblem
+from dmoe_opt.comparing import methods as comparing
+from dmoe_opt.comparing.methods import compare, default_methods, instances_in, rows_of
+
+
+def test_gaps_are_to_the_best_bound(hand: SelectionProblem) -> None:
+    """Top-2 costs 11 J and DES proves 5 J, so the gap of Top-2 is 6/11."""
+    comparison = compare(hand, methods=["des", "topk"])
+    assert comparison.problem == "selection"
+    des, topk = comparison.rows
+    assert (des.status, des.energy_j, des.bound_j, des.gap) == ("optimal", 5.0, 5.0, 0.0)
+    assert (topk.energy_j, topk.gap) == (11.0, pytest.approx(6 / 11))
+    assert (des.instance, des.tokens, des.experts, des.max_experts) == ("hand", 3, 3, 2)
+
+
+def test_a_bound_above_an_answer_is_told(hand: SelectionProblem) -> None:
+    """One of two methods is wrong if one proves more than the other pays."""
+    result = dmoe_opt.solve(hand, method="des")
+    right, wrong = rows_of(hand, ["right", "wrong"], [result, replace(result, bound_j=5.1)])
+    complaint = "below the bound 5.1 J of another method: one of the two is wrong"
+    assert (right.message, wrong.message) == (complaint, complaint)
+    assert right.gap == 0.0
+
+
+def test_what_has_no_answer_has_a_row() -> None:
+    """An infeasible round has neither energy nor gap, and says why."""
+    (row,) = compare("scarce-8x36-s1", "jesa", ["bcd"]).rows
+    assert (row.status, row.energy_j, row.gap, row.relevance) == ("infeasible", None, None, None)
+    assert row.message
+
+
+@pytest.mark.parametrize("error", [InputError, MissingExtraError])
+def test_refusals_are_rows(
+    monkeypatch: pytest.MonkeyPatch, hand: SelectionProblem, error: type[Exception]
+) -> None:
+    """A method that does not take the instance stops no other one."""
+    solve = comparing.solve
+
+    def moody(data: SelectionProblem, problem: str, name: str, **options: object) -> object:
+        if name == "greedy":
+            raise error("not today")
+        return solve(data, problem, name, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(comparing, "solve", moody)
+    refused, des = compare(hand, methods=["greedy", "des"]).rows
+    assert (refused.status, refused.message, refused.energy_j) == ("refused", "not today", None)
+    assert (des.status, des.gap) == ("optimal", 0.0)
+
+
+def test_progress_counts_runs(hand: SelectionProblem) -> None:
+    """Each run is told before it starts."""
+    told: list[tuple[str, int, int]] = []
+    compare([hand, "tiny-s1"], methods=["des"], progress=lambda *what: told.append(what))
+    assert told == [("hand: des", 0, 2), ("tiny-s1: des", 1, 2)]
+
+
+def test_folders_and_names(tmp_path: Path, hand: SelectionProblem) -> None:
+    """A folder stands for its instances, or else for those of its subfolders."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    with pytest.raises(InputError, match=r"inner: holds no \.json or \.npz file; allowed: "):
+        instances_in([inner])
+    for name in ("b.json", "a.npz"):
+        dmoe_opt.save(hand, inner / name)
+    (inner / "best_known.json").write_text("{}")
+    (inner / "notes.txt").write_text("no instance")
+    wanted = [inner / "a.npz", inner / "b.json"]
+    assert instances_in([inner]) == instances_in([tmp_path]) == wanted
+    assert instances_in([inner / "b.json", "tiny-s1"])[1].stem == "tiny-s1"
+    rows = compare([tmp_path, hand], methods=["des"]).rows
+    assert [row.energy_j for row in rows] == [5.0] * 3
+
+
+def test_default_methods(hand: SelectionProblem) -> None:
+    """All, but enumeration only where it is quick."""
+    assert "exhaustive" in default_methods("selection", hand)
+    wide = dmoe_opt.load("edge-8x64-s1")
+    assert "exhaustive" in default_methods("selection", wide)
+    wider = dmoe_opt.generate("uncorrelated", 0)
+    assert "exhaustive" not in default_methods("selection", wider)
+    assert {row.method for row in compare(hand).rows} == set(default_methods("selection", hand))
+
+
+def test_files(tmp_path: Path, hand: SelectionProblem) -> None:
+    """The file has a line for each row, and says where it is."""
+    comparison = compare(hand, methods=["des", "topk"])
+    (path,) = comparison.save(tmp_path / "new")
+    assert path == tmp_path / "new" / "comparison.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [row["method"] for row in rows] == ["des", "topk"]
+    assert float(rows[0]["energy_j"]) == 5.0
+
+
+def test_unknown_methods() -> None:
+    """A wrong name is told before anything runs."""
+    with pytest.raises(InputError, match='method = "magic"'):
+        compare("tiny-s1", methods=["des", "magic"])

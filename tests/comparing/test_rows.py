@@ -1,0 +1,36 @@
+"""Rows as text and in groups, and intervals of means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from dmoe_opt.comparing.rows import as_csv, grouped, half_width
+
+
+@dataclass
+class Row:
+    """A row to write."""
+
+    name: str
+    value: float | None
+
+
+def test_csv() -> None:
+    """A header, then a line for each row; None is an empty cell."""
+    assert as_csv([Row("a", 0.5), Row("b, c", None)], Row) == 'name,value\na,0.5\n"b, c",\n'
+    assert as_csv([], Row) == "name,value\n"
+
+
+def test_groups() -> None:
+    """Keys and values in order of appearance."""
+    assert list(grouped([("b", 1), ("a", 2), ("b", 3)]).items()) == [("b", [1, 3]), ("a", [2])]
+
+
+def test_half_width() -> None:
+    """Student's t with 2 degrees of freedom is 4.3027 at 97.5 %."""
+    assert half_width(np.array([1.0, 2.0, 3.0])) == pytest.approx(4.302653 / 3**0.5)
+    assert half_width(np.array([1.0])) is None
+    assert half_width(np.array([])) is None
