@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
     from dmoe_opt.solving import solve
+    from dmoe_opt.versions import show_versions
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "methods",
     "save",
+    "show_versions",
     "solve",
 ]
 
@@ -57,11 +59,12 @@ _HOMES = {
     "generating.presets": ("generate",),
     "method_table": ("methods",),
     "solving": ("solve",),
+    "versions": ("show_versions",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: the command line starts in a fraction of a second that way."""
+    """Import a public name when it is first used, so that the command line starts at once."""
     for module, names in _HOMES.items():
         if name in names:
             value = getattr(import_module(f"dmoe_opt.{module}"), name)
