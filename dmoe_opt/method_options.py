@@ -34,14 +34,21 @@ class Options(TypedDict, total=False):
 class Option:
     """One option of a method.
 
-    `check` raises `InputError` for a value that is not allowed. `plain` says that a value fits on a
-    command line and into a grid: a number, a word or a flag.
+    `check` raises `InputError` for a value that is not allowed. `parse` is the type by which a
+    command line reads the value, and None for what only Python can give, such as a function;
+    `metavar` stands for the value in the help text.
     """
 
     name: str
     check: Callable[[str, object], object]
     says: str
-    plain: bool = True
+    parse: type | None = None
+    metavar: str | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether a value fits on a command line and into a grid: a number, a word or a flag."""
+        return self.parse is not None
 
 
 def _seconds(name: str, value: object) -> None:
@@ -82,14 +89,14 @@ def _by_method(name: str, value: object) -> None:
 
 
 TIME_LIMIT = Option(
-    "time_limit", _seconds, "Stop after S seconds with the best answer and its bound."
+    "time_limit", _seconds, "Stop after S seconds with the best answer and its bound.", float, "S"
 )
-SEED = Option("seed", _whole_from(0), "Seed of what the method draws.")
-NODE_LIMIT = Option("node_limit", _whole_from(0), "Nodes per token.")
-THREADS = Option("threads", _whole_from(1), "Threads.")
-RESTARTS = Option("restarts", _whole_from(0), "Further descents from random starts.")
-SOLVER = Option("solver", _word, "Another solver, by its name in Pyomo or CVXPY.")
-RELAX = Option("relax", _flag, "Solve the linear relaxation instead.")
-SELECTION = Option("selection", _by_method, "Experts whose links get subcarriers.", plain=False)
-PROGRESS = Option("progress", _function, "Called with (tokens done, tokens).", plain=False)
-LOG = Option("log", _function, "Called with incumbent and bound in J.", plain=False)
+SEED = Option("seed", _whole_from(0), "Seed of random starts.", int, "N")
+NODE_LIMIT = Option("node_limit", _whole_from(0), "Search at most N nodes per token.", int, "N")
+THREADS = Option("threads", _whole_from(1), "Use N threads.", int, "N")
+RESTARTS = Option("restarts", _whole_from(0), "Descend N times more from random starts.", int, "N")
+SOLVER = Option("solver", _word, "Another solver, by its name in Pyomo or CVXPY.", str, "NAME")
+RELAX = Option("relax", _flag, "Solve the linear relaxation.", bool)
+SELECTION = Option("selection", _by_method, "Experts whose links get subcarriers.")
+PROGRESS = Option("progress", _function, "Called with (tokens done, tokens).")
+LOG = Option("log", _function, "Called with incumbent and bound in J.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Proof(StrEnum):
-    """What a method proves of its answers."""
+    """What a method proves of its answers; every method of the table carries a bound."""
 
     YES = "yes"
     BOUND_MET = "where its bound is met"
@@ -194,8 +194,8 @@ SELECTION_METHODS = {
         "integer program in CVXPY, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, PROGRESS),
     ),
-    "topk": Method(_topk, Proof.NO, "the D best scores, as mixtures are served"),
-    "greedy": Method(_greedy, Proof.NO, "cheapest per unit of relevance first"),
+    "topk": Method(_topk, Proof.BOUND_MET, "the D best scores, as mixtures are served"),
+    "greedy": Method(_greedy, Proof.BOUND_MET, "cheapest per unit of relevance first"),
 }
 ALLOCATION_METHODS = {
     "assignment": Method(
@@ -259,10 +259,12 @@ JOINT_METHODS = {
     "activation": Method(
         _activation, Proof.BOUND_MET, "which links may be active, at best-subcarrier prices"
     ),
-    "topk": Method(_joint_topk, Proof.NO, "the D best scores, subcarriers allocated optimally"),
+    "topk": Method(
+        _joint_topk, Proof.BOUND_MET, "the D best scores, subcarriers allocated optimally"
+    ),
     "homogeneous": Method(
         _homogeneous,
-        Proof.NO,
+        Proof.BOUND_MET,
         "one threshold for all tokens by DES, subcarriers allocated optimally",
     ),
 }
@@ -307,7 +309,12 @@ def look_up(problem: str, method: str) -> Method:
     return METHODS[problem][method]
 
 
-def takers(option: Option) -> list[str]:
-    """Names of the methods that take an option, each once."""
-    rows = [(name, row) for table in METHODS.values() for name, row in table.items()]
-    return list(dict.fromkeys(name for name, row in rows if option in row.options))
+def takers() -> dict[Option, list[str]]:
+    """Every option of some method, with the names of the methods that take it, each once."""
+    names: dict[Option, list[str]] = {}
+    for rows in METHODS.values():
+        for name, row in rows.items():
+            for option in row.options:
+                if name not in names.setdefault(option, []):
+                    names[option].append(name)
+    return names

@@ -1,6 +1,8 @@
-"""How the documentation is built. The source folder is the checkout, so that its links hold here as they do elsewhere:
+"""How the documentation is built.
 
-sphinx-build -W --keep-going -c docs . build/site
+The source folder is the checkout, so that links lead to the same places here as elsewhere::
+
+    sphinx-build -W --keep-going -c docs . build/site
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import html
 import re
 from typing import Any, Generic, TypeVar
 
-import numpy.typing
+import numpy.typing as npt
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -22,10 +24,10 @@ Kind = TypeVar("Kind")
 
 
 class NDArray(Generic[Kind]):
-    """Arrays as the source names them, where numpy would show ndarray[tuple[Any, ...], dtype[float64]]."""
+    """Arrays as the source names them; numpy would show ndarray[tuple[Any, ...], dtype[...]]."""
 
 
-numpy.typing.NDArray = NDArray
+npt.NDArray = NDArray
 
 import dmoe_opt  # noqa: E402  # after its arrays have their name
 from dmoe_opt.method_table import METHODS  # noqa: E402
@@ -55,7 +57,7 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
 suppress_warnings = [
     "myst.strikethrough",  # that only HTML can
-    "ref.python",  # that two modules have a class of the same name, where an annotation is read unresolved
+    "ref.python",  # two modules have a class of the same name, and an annotation is unresolved
 ]
 myst_heading_anchors = 3
 default_role = "code"
@@ -123,7 +125,7 @@ class Methods(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """A table of name, proof and words."""
         rows = [(n, m.proves, m.says) for n, m in METHODS[self.arguments[0]].items()]
-        lines = ["| method | proves the optimum | what it does |", "|---|---|---|"]
+        lines = ["| method | proves its answer optimal | what it does |", "|---|---|---|"]
         lines += [
             f"| `{name}` | {proves} | {says.replace('--solver', '`--solver`')} |"
             for name, proves, says in rows
@@ -166,7 +168,7 @@ class Public(SphinxDirective):
 def _is_field(
     app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
 ) -> bool | None:
-    """Leave out the fields of named tuples, whose docstrings would say "Alias for field number 0"."""
+    """Leave out the fields of named tuples: their docstrings say "Alias for field number 0"."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 

@@ -24,7 +24,8 @@ settings.load_profile("dmoe")
 def hand() -> SelectionProblem:
     """Three tokens, three experts, worked by hand.
 
-    Token 0 needs 0.6: {0, 2} reaches 0.75 for 3, {0, 1} 0.75 for 4; no single expert reaches it: optimum 3.
+    Token 0 needs 0.6: {0, 2} reaches 0.75 for 3, {0, 1} 0.75 for 4, and no single expert reaches it:
+    optimum 3.
     Token 1 needs 0.5 and expert 1 alone reaches exactly that for 2; {0, 2} would cost 3: optimum 2.
     Token 2 needs nothing: optimum 0 with no expert at all.
     The optimum of the three is 5, top-2 costs 4 + 3 + 4 = 11.
@@ -40,19 +41,30 @@ def hand() -> SelectionProblem:
 
 @pytest.fixture
 def round_of_two() -> Instance:
-    """Two nodes, one subcarrier, and a link on which one token costs exactly 1 J (SNR 1, so the rate is 1 bit/s)."""
+    """Two nodes, one subcarrier, and links on which one token costs exactly 1 J.
+
+    The SNR is 1, so the rate is 1 bit/s.
+    """
     radio = Radio(
         gains=np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0
     )
     return Instance(
-        source=[0, 1], scores=[[0.25, 0.75], [0.25, 0.75]], threshold=0.5, max_experts=1, compute_energy=[0.5, 0.25],
-        radio=radio, name="two",
-    )  # fmt: skip
+        source=[0, 1],
+        scores=[[0.25, 0.75], [0.25, 0.75]],
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=[0.5, 0.25],
+        radio=radio,
+        name="two",
+    )
 
 
 @pytest.fixture
 def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
-    """An oracle that shares no code with the package: enumeration in exact arithmetic, None if infeasible."""
+    """An oracle that shares no code with the package: enumeration in exact arithmetic.
+
+    It gives None if the problem is infeasible.
+    """
 
     def solve(problem: SelectionProblem) -> Fraction | None:
         total = Fraction(0)
@@ -87,7 +99,7 @@ def exact_optimum() -> Callable[[SelectionProblem], Fraction | None]:
 def typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
-    """A command in this process, without the seconds that a new process takes to import numba, Pyomo and CVXPY."""
+    """A command in this process; a new process takes seconds to import numba, Pyomo and CVXPY."""
 
     def type_(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The examples in docstrings and on the pages of the documentation are run: what they print is what is printed."""
+"""The examples in docstrings and documentation are run, and print what they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 import pytest
 
 import dmoe_opt
@@ -41,7 +41,7 @@ FENCE = re.compile(r"^```.*$", re.MULTILINE)
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Files go to a folder of their own, and the style of figures stays here."""
     monkeypatch.chdir(tmp_path)
-    with matplotlib.rc_context():
+    with mpl.rc_context():
         yield
 
 

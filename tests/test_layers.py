@@ -33,7 +33,7 @@ FOLDERS = [
     "plot",
     "cli",
 ]
-"""From the ground up: a folder, or a file beside them, imports from itself and from what stands before it."""
+"""From the ground up: a folder, or a file beside them, imports from itself and from those before."""
 FLOOR = {folder: floor for floor, folder in enumerate(FOLDERS)}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
@@ -48,7 +48,10 @@ MODULES = {
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of the package that a file imports when it runs, wherever in the file; types alone do not count."""
+    """Modules of the package that a file imports when it runs, wherever in the file.
+
+    Imports for types alone do not count.
+    """
     tree = ast.parse(path.read_text())
     for_types = {
         inner
@@ -113,7 +116,7 @@ def test_modules_are_small(module: str) -> None:
     [("des_search", ["des_bound"]), ("des_kernel", ["des_bound", "des_search"])],
 )
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:
-    """A kernel module names the state of those it calls, since numba's cache only looks at the module itself."""
+    """A kernel module names the state of those it calls; numba's cache looks at one file only."""
     sources = "".join(MODULES[f"selection.{name}"].read_text() for name in below)
     digest = hashlib.sha256(sources.encode()).hexdigest()[:16]
     assert f'SOURCES = "{digest}"' in MODULES[f"selection.{module}"].read_text(), (

@@ -1,4 +1,4 @@
-"""What every notebook promises, read off the committed file; `tests/notebooks` and nbmake run them."""
+"""What every notebook promises, read off the file; `tests/notebooks` and nbmake run them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _outputs(notebook: Any) -> Iterator[str]:
     for n, cell in enumerate(code_cells(notebook), 1):
         for output in cell.outputs:
             if output.output_type == "error" or output.get("name") == "stderr":
-                yield f"cell {n} has {output.output_type} of {output.get('ename') or output.get('name')}"
+                name = output.get("ename") or output.get("name")
+                yield f"cell {n} has {output.output_type} of {name}"
             data = output.get("data", {})
             text = output.get("text", "") + "".join(
                 str(value) for kind, value in data.items() if not kind.startswith("image/p")
@@ -87,35 +88,52 @@ def _structure(notebook: Any) -> Iterator[str]:
 
 
 def _api(tree: ast.Module, modules: dict[str, ModuleType]) -> Iterator[str]:
-    """Private names, and names that the package does not have; `modules` collects those that the notebook has imported."""
+    """Private names, and names that the package does not have.
+
+    `modules` collects the modules of the package that the notebook has imported, by local name.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] == "dmoe_opt":
-                    modules[alias.asname or "dmoe_opt"] = import_module(
-                        alias.name if alias.asname else "dmoe_opt"
-                    )
-                if any(part.startswith("_") for part in alias.name.split(".")):
-                    yield f"private name {alias.name}"
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dmoe_opt":
-            for alias in node.names:
-                if any(part.startswith("_") for part in [*node.module.split("."), alias.name]):
-                    yield f"private name {node.module}.{alias.name}"
-                thing = _member(import_module(node.module), alias.name)
-                if thing is None:
-                    yield f"{node.module} has no {alias.name}"
-                elif isinstance(thing, ModuleType):
-                    modules[alias.asname or alias.name] = thing
+                yield from _imported(alias, modules)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if source.split(".")[0] == "dmoe_opt":
+                for alias in node.names:
+                    yield from _imported_from(source, alias, modules)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            if node.attr.startswith("_") and not node.attr.endswith("__"):
-                yield f"private name {node.attr}"
-            elif (
-                isinstance(node.value, ast.Name)
-                and (module := modules.get(node.value.id))
-                and _member(module, node.attr) is None
-            ):
-                yield f"{module.__name__} has no {node.attr}"
+            yield from _attribute(node, modules)
+
+
+def _imported(alias: ast.alias, modules: dict[str, ModuleType]) -> Iterator[str]:
+    """The complaint about `import x as y`."""
+    if alias.name.split(".")[0] == "dmoe_opt":
+        module = alias.name if alias.asname else "dmoe_opt"
+        modules[alias.asname or "dmoe_opt"] = import_module(module)
+    if any(part.startswith("_") for part in alias.name.split(".")):
+        yield f"private name {alias.name}"
+
+
+def _imported_from(source: str, alias: ast.alias, modules: dict[str, ModuleType]) -> Iterator[str]:
+    """The complaints about `from source import x as y`."""
+    if any(part.startswith("_") for part in [*source.split("."), alias.name]):
+        yield f"private name {source}.{alias.name}"
+    member = _member(import_module(source), alias.name)
+    if member is None:
+        yield f"{source} has no {alias.name}"
+    elif isinstance(member, ModuleType):
+        modules[alias.asname or alias.name] = member
+
+
+def _attribute(node: ast.Attribute, modules: dict[str, ModuleType]) -> Iterator[str]:
+    """The complaint about `x.y`."""
+    if node.attr.startswith("_") and not node.attr.endswith("__"):
+        yield f"private name {node.attr}"
+    elif isinstance(node.value, ast.Name):
+        module = modules.get(node.value.id)
+        if module and _member(module, node.attr) is None:
+            yield f"{module.__name__} has no {node.attr}"
 
 
 def _member(module: ModuleType, name: str) -> object:
@@ -131,7 +149,7 @@ def _member(module: ModuleType, name: str) -> object:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebooks_keep_what_they_promise(path: Path) -> None:
-    """Small, run in order, clean, public, with an aim at the start and solved exercises at the end."""
+    """Small, run in order, clean, public; an aim at the start, solved exercises at the end."""
     assert complaints(path) == []
 
 

@@ -1,4 +1,4 @@
-"""The published JSON Schema: current, met by every file of the project, refusing what can be said of a field by itself."""
+"""The published JSON Schema: current, met by every file of the project, strict where it can be."""
 
 from __future__ import annotations
 
@@ -48,12 +48,25 @@ def tiny() -> dict[str, Any]:
     return json.loads(files.resolve("tiny-s1").read_text())  # type: ignore[no-any-return]
 
 
+def meaning(schema: Any) -> Any:
+    """A schema whose alternatives stand in one order; versions of msgspec differ in it."""
+    if isinstance(schema, list):
+        return [meaning(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    same = {name: meaning(part) for name, part in schema.items()}
+    if "anyOf" in same:
+        same["anyOf"].sort(key=json.dumps)
+    return same
+
+
 def test_published_schemas_are_current() -> None:
     """Otherwise: python docs/schema/make.py."""
     made = documents()
     assert {path.name for path in PUBLISHED.glob("*.json")} == set(made)
     for name, content in made.items():
-        assert (PUBLISHED / name).read_bytes() == content
+        published = json.loads((PUBLISHED / name).read_bytes())
+        assert meaning(published) == meaning(json.loads(content))
 
 
 @pytest.mark.parametrize("path", INSTANCES, ids=lambda path: path.stem)
@@ -63,7 +76,7 @@ def test_committed_instances_meet_the_schema(path: Path) -> None:
 
 
 def test_written_files_meet_the_schema(tmp_path: Path) -> None:
-    """Scenarios, a drawn episode, solutions with and without an answer, and a round without a radio."""
+    """Scenarios, an episode, solutions with and without an answer, a round without a radio."""
     for name in presets.PRESETS:
         store.save(presets.preset(name), tmp_path / "s.json")
         assert complaints(json.loads((tmp_path / "s.json").read_text())) == []

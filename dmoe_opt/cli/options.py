@@ -1,12 +1,42 @@
-"""What the commands share: an option, and how they print JSON."""
+"""What the commands share: options, and how they print JSON and ask for figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
+
+from dmoe_opt.method_options import SEED
+from dmoe_opt.method_table import takers
 
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
 )
+PROBLEM = click.option(
+    "--problem",
+    default="selection",
+    show_default=True,
+    metavar="NAME",
+    help="What to solve; see `dmoe-opt methods`.",
+)
+
+
+def of_methods(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add every option of a method that fits on a command line; its help names the methods."""
+    for option, names in reversed(takers().items()):
+        if not option.plain:
+            continue
+        command = click.option(
+            f"--{option.name.replace('_', '-')}",
+            type=option.parse,
+            is_flag=option.parse is bool,
+            default=0 if option is SEED else None,
+            show_default=option is SEED,
+            metavar=option.metavar,
+            help=f"{option.says} ({', '.join(names)})",
+        )(command)
+    return command
 
 
 def emit(document: object) -> None:
@@ -17,12 +47,12 @@ def emit(document: object) -> None:
 
 
 def pictures(module: str, function: str, *arguments: object) -> dict[str, bytes]:
-    """Figures by name, of a function of a module of the package; none where matplotlib is missing."""
+    """Figures by name, drawn by a function of a module; none where matplotlib is missing."""
     from importlib import import_module
 
     try:
         figures = import_module(f"dmoe_opt.{module}")
     except ImportError:
         return {}
-    found: dict[str, bytes] = getattr(figures, function)(*arguments)
-    return found
+    drawn: dict[str, bytes] = getattr(figures, function)(*arguments)
+    return drawn

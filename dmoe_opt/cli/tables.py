@@ -1,37 +1,33 @@
-"""What the command line prints: tables, facts, and a progress bar that only a terminal sees."""
+"""What the command line prints on stdout: tables and facts."""
 
 from __future__ import annotations
 
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dmoe_opt import solving
-from dmoe_opt.answer.result import relative_gap
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.methods import Comparison
+    from dmoe_opt.comparing.methods import Comparison, MethodRow
     from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.layers.protocol import Run
 
 PIPE_WIDTH = 160
-LOG_EVERY_S = 0.2
-SHOW_AFTER_S = 1.0
+
+
+def number(value: float | None, digits: str, factor: float = 1.0) -> str:
+    """A number times a factor in a format; nothing for None."""
+    return "" if value is None else f"{factor * value:{digits}}"
 
 
 def show(table: Table) -> None:
@@ -85,7 +81,7 @@ def methods() -> None:
 def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
     """What `dmoe-opt info` says of an instance."""
     problem = as_problem(data)
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": data.name,
         "kind": "round" if isinstance(data, Instance) else "selection",
         "tokens": data.num_tokens,
@@ -98,37 +94,51 @@ def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
         "price_j": _range(problem.cost[problem.usable]),
     }
     if isinstance(data, Instance):
-        links = data.link_energy[~np.eye(data.num_experts, dtype=bool)]
-        found["subcarriers"] = data.num_subcarriers
-        found["link_energy_j"] = _range(links[np.isfinite(links)])
-        found["dead_links"] = int((~np.isfinite(links)).all(axis=-1).sum())
-        if data.radio is not None:
-            off = ~np.eye(data.num_experts, dtype=bool)
-            mean = float(data.radio.gains[off].mean()) if off.any() else 0.0
-            snr = mean * data.radio.power_w / data.radio.noise_w
-            found["mean_snr_db"] = 10 * float(np.log10(snr)) if snr > 0 else None
-    return found | {"infeasible": problem.infeasibility(), "sha256": data.sha256, "meta": data.meta}
+        facts |= _facts_of_radio(data)
+    return facts | {
+        "infeasible": problem.infeasibility(),
+        "sha256": data.sha256,
+        "meta": data.meta,
+    }
+
+
+def _facts_of_radio(data: Instance) -> dict[str, Any]:
+    between_nodes = ~np.eye(data.num_experts, dtype=bool)
+    energy = data.link_energy[between_nodes]
+    works = np.isfinite(energy)
+    facts: dict[str, Any] = {
+        "subcarriers": data.num_subcarriers,
+        "link_energy_j": _range(energy[works]),
+        "dead_links": int((~works).all(axis=-1).sum()),
+    }
+    if data.radio is not None:
+        gains = data.radio.gains[between_nodes]
+        mean = float(gains.mean()) if gains.size else 0.0
+        snr = mean * data.radio.power_w / data.radio.noise_w
+        facts["mean_snr_db"] = 10 * float(np.log10(snr)) if snr > 0 else None
+    return facts
 
 
 def _range(values: np.ndarray[Any, Any]) -> list[float] | None:
     return [float(values.min()), float(values.max())] if values.size else None
 
 
-def listing(found: dict[str, Any]) -> None:
-    """Print facts, one a line; a pair is a range."""
-    width = max(14, *map(len, found))
-    for name, value in found.items():
-        if value is None or value == {} or value == "":
+def listing(facts: dict[str, Any]) -> None:
+    """Print facts, one per line; a pair is a range."""
+    width = max(14, *map(len, facts))
+    for name, value in facts.items():
+        if value is None or value in ({}, ""):
             continue
+        text = value
         if name != "meta" and isinstance(value, list):
-            value = f"{value[0]:.6g} to {value[1]:.6g}"
+            text = f"{value[0]:.6g} to {value[1]:.6g}"
         elif isinstance(value, float):
-            value = f"{value:.4g}"
-        print(f"{name:<{width}} {value}")
+            text = f"{value:.4g}"
+        print(f"{name:<{width}} {text}")
 
 
 def comparison(of: Comparison) -> None:
-    """Print a comparison: one row a method and instance, failures among them."""
+    """Print a comparison: one row for each method and instance, failures among them."""
     numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
     table = new_table("instance", "method", "status", *numbers, right=numbers)
     table.padding = (0, 1, 0, 0)  # 80 columns hold it
@@ -138,39 +148,31 @@ def comparison(of: Comparison) -> None:
     for row in of.rows:
         if previous not in (None, row.instance):
             table.add_section()
-        table.add_row(
-            escape(row.instance) if row.instance != previous else "",
-            row.method,
-            row.status,
-            "" if row.energy_j is None else f"{row.energy_j:.6g}",
-            "" if row.gap is None else f"{100 * row.gap:.3f}",
-            "" if row.relevance is None else f"{row.relevance:.4f}",
-            "" if row.wall_s is None else f"{1e3 * row.wall_s:.1f}",
-            "" if row.nodes is None else f"{row.nodes:,}",
-        )
+        table.add_row(escape(row.instance) if row.instance != previous else "", *_cells(row))
         previous = row.instance
     show(table)
-    for line in dict.fromkeys(
-        f"{row.instance or 'unnamed'}, {row.method}: {row.message}"
-        for row in of.rows
-        if row.message
-    ):
+    for line in dict.fromkeys(_failure(row) for row in of.rows if row.message):
         print(line)
 
 
-def wrote(paths: Sequence[str | Path]) -> None:
-    """Say on stderr what was written, and if figures are missing because matplotlib is."""
-    console = Console(stderr=True, highlight=False)
-    for path in paths:
-        console.print(f"wrote {escape(str(path))}", soft_wrap=True)
-    if paths and not any(str(path).endswith(".png") for path in paths):
-        console.print(
-            'no figures: matplotlib is missing (pip install "dmoe-opt\\[plot]")', soft_wrap=True
-        )
+def _cells(row: MethodRow) -> tuple[str, ...]:
+    return (
+        row.method,
+        row.status,
+        number(row.energy_j, ".6g"),
+        number(row.gap, ".3f", 100),
+        number(row.relevance, ".4f"),
+        number(row.wall_s, ".1f", 1e3),
+        "" if row.nodes is None else f"{row.nodes:,}",
+    )
+
+
+def _failure(row: MethodRow) -> str:
+    return f"{row.instance or 'unnamed'}, {row.method}: {row.message}"
 
 
 def bill(run: Run) -> None:
-    """What each layer of a protocol run cost, and all of them."""
+    """What each layer of a protocol run cost, and all of them together."""
     columns = (
         "layer",
         "energy mJ",
@@ -183,27 +185,25 @@ def bill(run: Run) -> None:
         "gap %",
     )
     table = new_table(*columns, right=columns)
+    sums = ("energy_j", "communication_j", "computation_j", "latency_s")
     for layer in run.layers:
         table.add_row(
-            str(layer.layer), f"{1e3 * layer.energy_j:.4g}", f"{1e3 * layer.communication_j:.4g}",
-            f"{1e3 * layer.computation_j:.4g}", f"{1e3 * layer.latency_s:.4g}", f"{layer.experts / max(layer.tokens, 1):.2f}",
-            f"{layer.relevance:.3f}", str(layer.shortfalls), "" if layer.gap is None else f"{100 * layer.gap:.3f}",
-        )  # fmt: skip
+            str(layer.layer),
+            *(number(getattr(layer, field), ".4g", 1e3) for field in sums),
+            f"{layer.experts / max(layer.tokens, 1):.2f}",
+            f"{layer.relevance:.3f}",
+            str(layer.shortfalls),
+            number(layer.gap, ".3f", 100),
+        )
     table.add_section()
-    table.add_row(
-        "all", f"{1e3 * run.total('energy_j'):.4g}", f"{1e3 * run.total('communication_j'):.4g}",
-        f"{1e3 * run.total('computation_j'):.4g}", f"{1e3 * run.total('latency_s'):.4g}",
-    )  # fmt: skip
+    table.add_row("all", *(number(run.total(field), ".4g", 1e3) for field in sums))
     show(table)
-    accuracy = (
-        "no labels, so no accuracy"
-        if run.accuracy is None
-        else f"accuracy {100 * run.accuracy:.2f} %"
-    )
+    accuracy = "no labels, so no accuracy"
+    if run.accuracy is not None:
+        accuracy = f"accuracy {100 * run.accuracy:.2f} %"
     rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
-    print(
-        f"{run.preset}, {run.scheduler}: {accuracy}; {run.layers[0].tokens} tokens, {rounds_s:.0f} rounds/s"
-    )
+    tokens = run.layers[0].tokens
+    print(f"{run.preset}, {run.scheduler}: {accuracy}; {tokens} tokens, {rounds_s:.0f} rounds/s")
 
 
 def frontier(points: Sequence[FrontierPoint]) -> None:
@@ -213,111 +213,40 @@ def frontier(points: Sequence[FrontierPoint]) -> None:
         "gamma0",
         "z",
         "D",
-        "energy a token uJ",
+        "energy per token uJ",
         "accuracy %",
         "relevance",
         "latency ms",
     )
     table = new_table("scheduler", *numbers, right=numbers)
     previous = None
-    for p in points:
-        if previous not in (None, p.scheduler):
+    for point in points:
+        if previous not in (None, point.scheduler):
             table.add_section()
-        previous = p.scheduler
-        accuracy = (
-            "" if p.accuracy is None else with_interval(p.accuracy, p.accuracy_ci95, ".2f", 100)
-        )
+        previous = point.scheduler
+        accuracy = ""
+        if point.accuracy is not None:
+            accuracy = with_interval(point.accuracy, point.accuracy_ci95, ".2f", 100)
         table.add_row(
-            p.scheduler, "*" if p.front else "", f"{p.gamma0:g}", f"{p.z:g}", str(p.max_experts),
-            with_interval(p.energy_per_token_j, p.energy_ci95_j, ".4g", 1e6, ".2g"), accuracy, f"{p.relevance:.3f}",
-            f"{1e3 * p.latency_s:.3g}",
-        )  # fmt: skip
+            point.scheduler,
+            "*" if point.front else "",
+            f"{point.gamma0:g}",
+            f"{point.z:g}",
+            str(point.max_experts),
+            with_interval(point.energy_per_token_j, point.energy_ci95_j, ".4g", 1e6, ".2g"),
+            accuracy,
+            f"{point.relevance:.3f}",
+            f"{1e3 * point.latency_s:.3g}",
+        )
     show(table)
 
 
 def with_interval(
     mean: float, ci95: float | None, digits: str, factor: float = 1.0, less: str = ""
 ) -> str:
-    """A mean with half the width of its interval, if that is known, times a factor; `less` is the format of the latter."""
-    return f"{factor * mean:{digits}}" + (
-        "" if ci95 is None else f" ± {factor * ci95:{less or digits}}"
-    )
+    """A mean with half the width of its interval, if that is known, both times a factor.
 
-
-def prepare(problem: str) -> None:
-    """Make the kernels of a problem ready; on a terminal, say so if it takes longer than a second."""
-    console = Console(stderr=True)
-    status = console.status(
-        "loading DES; it is compiled once per installation, which takes half a minute ..."
-    )
-    timer = threading.Timer(SHOW_AFTER_S, status.start) if console.is_terminal else None
-    if timer:
-        timer.start()
-    try:
-        solving.prepare(problem)
-    finally:
-        if timer:
-            timer.cancel()
-            status.stop()
-
-
-def log() -> Callable[..., None]:
-    """A function of energy and bound in J that prints rows of fixed width to stderr: new energies, and now and then.
-
-    With `last=True` it prints what is not printed yet.
+    `less` is the format of the half width, by default that of the mean.
     """
-    console = Console(stderr=True, highlight=False)
-    started = time.monotonic()
-    when = -np.inf
-    printed: tuple[float | None, float | None] | None = None
-
-    def row(energy_j: float | None, bound_j: float | None, last: bool = False) -> None:
-        nonlocal when, printed
-        now = time.monotonic()
-        if (energy_j, bound_j) == printed:
-            return
-        if not last and printed is not None and energy_j == printed[0] and now - when < LOG_EVERY_S:
-            return
-        if printed is None:
-            console.print(
-                f"{'time s':>9} {'energy J':>14} {'bound J':>14} {'gap %':>11}", soft_wrap=True
-            )
-        when, printed = now, (energy_j, bound_j)
-        gap = None if energy_j is None else relative_gap(energy_j, bound_j)
-        cells = ["-" if v is None else f"{v:.9g}" for v in (energy_j, bound_j)]
-        percent = "-" if gap is None else f"{100 * gap:.7f}"
-        console.print(
-            f"{now - started:>9.3f} {cells[0]:>14} {cells[1]:>14} {percent:>11}", soft_wrap=True
-        )
-
-    return row
-
-
-@contextmanager
-def progress(label: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr for work that takes longer than a second; silent unless stderr is a terminal.
-
-    Yields a function of (done, total) or (done, total, what runs).
-    """
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True,
-    )  # fmt: skip
-    started = time.monotonic()
-    task = None
-
-    def report(done: int, total: int, what: str = "") -> None:
-        nonlocal task
-        if not console.is_terminal or time.monotonic() - started < SHOW_AFTER_S:
-            return
-        if task is None:
-            bar.start()
-            task = bar.add_task(escape(label))
-        bar.update(task, completed=done, total=total, description=escape(what or label))
-
-    try:
-        yield report
-    finally:
-        if task is not None:
-            bar.stop()
+    half = "" if ci95 is None else f" ± {factor * ci95:{less or digits}}"
+    return f"{factor * mean:{digits}}{half}"

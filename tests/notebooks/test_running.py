@@ -1,4 +1,4 @@
-"""Notebooks run again: the solutions of their exercises work after their cells, and the committed outputs are of today.
+"""Notebooks run again: the solutions of exercises work, and the committed outputs are of today.
 
 Cells with the tag `varies` may show something else each time, such as times.
 """
@@ -44,7 +44,7 @@ def differs(old: str, new: str) -> bool:
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_solutions_run_and_outputs_are_of_today(path: Path) -> None:
-    """The solutions in order, in the state that the cells left behind, without errors or warnings."""
+    """The solutions run in order after the cells, without errors or warnings."""
     notebook = read(path)
     committed = [printed(cell) for cell in code_cells(notebook)]
     blocks = solutions(notebook)

@@ -34,7 +34,7 @@ def run(*arguments: str, cwd: Path) -> Ended:
 
 
 def test_generate_solve_check(tmp_path: Path) -> None:
-    """The main path: an instance file, a solution file, a check of it; then a forged solution fails."""
+    """The main path: an instance file, a solution file, a check; then a forged solution fails."""
     made = run("generate", "tiny", "--seed", "4", "--count", "2", "-o", "many", cwd=tmp_path)
     assert (made.returncode, made.stdout.split()) == (0, ["many/tiny-s4.json", "many/tiny-s5.json"])
     solved = run("solve", "many/tiny-s4.json", "-o", "s.json", "--json", cwd=tmp_path)
@@ -185,7 +185,10 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
 
 
 def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
-    """Experts of one solution file get subcarriers in another, which passes its check; files that do not fit are refused."""
+    """Experts of one solution file get subcarriers in another, which passes its check.
+
+    Files that do not fit are refused.
+    """
     assert typed("solve", TINY, "--method", "topk", "-o", "s.json").returncode == 0
     allocate = ("solve", TINY, "--problem", "allocation", "--selection")
     solved = typed(*allocate, "s.json", "-o", "a.json", "--json")
@@ -237,7 +240,7 @@ def test_compare_allocation(typed: Typed) -> None:
 @pytest.mark.parametrize("problem", ["selection", "allocation"])
 @pytest.mark.parametrize("suffix", ["mps", "lp", "nl"])
 def test_export(typed: Typed, tmp_path: Path, suffix: str, problem: str) -> None:
-    """The exported program has the optimum that the default method finds, in the units that the command names."""
+    """The exported program has the optimum of the default method, in the units that are named."""
     result = typed("export", "tiny-s1", "--problem", problem, "-o", f"x.{suffix}")
     assert result.returncode == 0
     assert (tmp_path / f"x.{suffix}").stat().st_size > 500
@@ -262,9 +265,8 @@ def test_lists(typed: Typed, tmp_path: Path) -> None:
     """What there is can be listed, as text and as JSON."""
     assert "deepseek-256" in typed("generate", "--list").stdout
     assert "exhaustive" in typed("methods").stdout
-    assert {"problem", "method", "proves", "says"} == set(
-        json.loads(typed("methods", "--json").stdout)[0]
-    )
+    first = json.loads(typed("methods", "--json").stdout)[0]
+    assert set(first) == {"problem", "method", "proves", "says", "options"}
     facts = json.loads(typed("info", "edge-8x64-s1", "--json").stdout)
     assert (facts["experts"], facts["subcarriers"], facts["tokens"]) == (8, 64, 128)
     assert "tokens_short" in typed("info", "tiny-s1").stdout

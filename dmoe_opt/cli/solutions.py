@@ -1,0 +1,190 @@
+"""The commands about solutions: `methods`, `solve`, `check` and `compare`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dmoe_opt.cli.options import JSON, PROBLEM, emit, of_methods, pictures
+from dmoe_opt.method_options import PROGRESS
+from dmoe_opt.method_table import METHODS, default_method, look_up
+
+if TYPE_CHECKING:
+    from dmoe_opt.answer.objective import Selection
+    from dmoe_opt.data.instance import Instance
+    from dmoe_opt.data.problem import SelectionProblem
+
+EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
+DEFAULTS = ", ".join(f"{default_method(problem)} ({problem})" for problem in METHODS)
+
+
+@click.command()
+@JSON
+def methods(as_json: bool) -> None:
+    """List the methods of every problem."""
+    from dmoe_opt.cli import tables
+
+    if not as_json:
+        tables.methods()
+        return
+    document = []
+    for problem, rows in METHODS.items():
+        for name, row in rows.items():
+            document.append(
+                {
+                    "problem": problem,
+                    "method": name,
+                    "proves": row.proves,
+                    "says": row.says,
+                    "options": [option.name for option in row.options],
+                }
+            )
+    emit(document)
+
+
+@click.command()
+@click.argument("file")
+@PROBLEM
+@click.option("--method", metavar="NAME", help=f"Default: {DEFAULTS}.")
+@click.option(
+    "--selection",
+    metavar="SOLUTION",
+    help="Solution whose experts get subcarriers (allocation); default: DES.",
+)
+@of_methods
+@click.option(
+    "--log", is_flag=True, help="Rows of time, energy, bound and gap on stderr (lagrangian, exact)."
+)
+@click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
+@JSON
+def solve(
+    file: str,
+    problem: str,
+    method: str | None,
+    selection: str | None,
+    output: str | None,
+    log: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Solve an instance (a file, or the name of a committed one) and check the answer."""
+    from dmoe_opt import solve as run
+    from dmoe_opt.cli import console
+    from dmoe_opt.data import files
+
+    data = files.load(file)
+    if output is not None:
+        files.require_place(output)
+    method = method or default_method(problem)
+    takes_progress = look_up(problem, method).takes(PROGRESS.name)
+    if selection is not None:
+        options["selection"] = _selection_in(selection, data)
+    options["relax"] = options["relax"] or None  # a flag that is not set is not given
+    rows = console.SearchLog() if log else None
+    console.prepare(problem)
+    with console.progress(f"{data.name or file}: {method}") as report:
+        if takes_progress:
+            options["progress"] = report
+        result = run(data, problem, method, log=rows, **options)
+    if rows is not None:
+        rows.last(result.objective_j, result.bound_j)
+    if output is not None:
+        files.save(result, output)
+    if as_json:
+        emit(result.solution())
+    else:
+        click.echo(str(result))
+    sys.exit(EXIT_CODES[result.status])
+
+
+def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
+    from dmoe_opt.answer.check import selection_of
+    from dmoe_opt.data.files import load_solution
+    from dmoe_opt.errors import InputError
+
+    solution = load_solution(path)
+    try:
+        return selection_of(data, solution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+@click.command()
+@click.argument("file")
+@click.argument("solution")
+@JSON
+def check(file: str, solution: str, as_json: bool) -> None:
+    """Recompute a solution from its instance.
+
+    The exit code is 1 if a rule is broken or a claim is false.
+    """
+    from dmoe_opt import check as judge
+    from dmoe_opt.data import files
+
+    claim = files.load_solution(solution)
+    violations = judge(files.load(file), claim)
+    if as_json:
+        emit({"ok": not violations, "violations": violations})
+    elif violations:
+        click.echo("\n".join(violations))
+    else:
+        energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
+        click.echo(
+            f"ok: {claim.status}, {energy}; the rules hold, energy, gap and status are as claimed"
+        )
+    sys.exit(1 if violations else 0)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
+@PROBLEM
+@click.option(
+    "--methods",
+    "names",
+    metavar="A,B,C",
+    help="Default: all, without enumeration where it would take long.",
+)
+@click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and figures there.")
+@JSON
+def compare(
+    paths: tuple[str, ...],
+    problem: str,
+    names: str | None,
+    time_limit: float | None,
+    seed: int,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes."""
+    from dataclasses import asdict
+
+    from dmoe_opt import compare as run
+    from dmoe_opt.cli import console, tables
+    from dmoe_opt.data import files
+
+    wanted = [name.strip() for name in names.split(",")] if names else None
+    if output is not None:
+        files.make_folder(output)
+    console.prepare(problem)
+    with console.progress("compare") as report:
+        comparison = run(
+            paths,
+            problem,
+            wanted,
+            time_limit,
+            seed,
+            progress=lambda what, done, total: report(done, total, what),
+        )
+    written = []
+    if output is not None:
+        figures = pictures("plot.comparison", "comparison", comparison.rows)
+        written = [*comparison.save(output), *files.write_all(output, figures)]
+    if as_json:
+        emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
+        return
+    tables.comparison(comparison)
+    console.wrote(written)
