@@ -19,7 +19,7 @@ from dmoe_opt.comparing import fronts
 from dmoe_opt.comparing.rows import as_csv, half_width
 from dmoe_opt.comparing.schedulers import FrontierPoint
 from dmoe_opt.plot import sweep
-from dmoe_opt.sweep import analysis
+from dmoe_opt.sweep import analysis, profiles, scaling
 from dmoe_opt.sweep.judging import Judged, contradictions, judge, read_jobs
 
 Typed = Callable[..., Ended]
@@ -69,7 +69,7 @@ THREE_BY_TWO = (
 
 def test_profiles_by_hand(tmp_path: Path) -> None:
     """Three instances, two methods, one failure, and an answer that is within 1 % of the other's bound."""
-    rows = analysis.profile_rows(judged(tmp_path, *THREE_BY_TWO))
+    rows = profiles.profile_rows(judged(tmp_path, *THREE_BY_TWO))
     assert {(r.within, r.method, r.seed): r.ratio for r in rows} == {
         (1e-6, "a", 0): 1.0, (1e-6, "a", 1): None, (1e-6, "a", 2): 1.0,
         (1e-6, "b", 0): 2.0, (1e-6, "b", 1): 1.0, (1e-6, "b", 2): None,
@@ -78,7 +78,7 @@ def test_profiles_by_hand(tmp_path: Path) -> None:
     }  # fmt: skip
     shares = {
         (s.within, s.method): (s.instances, s.run, s.fastest, s.within_10x, s.solved)
-        for s in analysis.profile_shares(rows)
+        for s in profiles.profile_shares(rows)
     }
     assert shares == {
         (1e-6, "a"): (3, 3, 2 / 3, 2 / 3, 2 / 3),
@@ -92,9 +92,9 @@ def test_the_drawn_profile_is_the_table(tmp_path: Path, monkeypatch: pytest.Monk
     """The steps that perfprof draws have the heights of the ratios in the CSV."""
     seen: list[Figure] = []
     monkeypatch.setattr(sweep, "png", lambda figure: seen.append(figure) or b"")
-    rows = analysis.profile_rows(judged(tmp_path, *THREE_BY_TWO))
+    rows = profiles.profile_rows(judged(tmp_path, *THREE_BY_TWO))
     sweep.of_profiles(rows)
-    for axes, within in zip(seen[0].axes, analysis.WITHIN, strict=True):
+    for axes, within in zip(seen[0].axes, profiles.WITHIN, strict=True):
         for drawn, method in zip(axes.lines, ("a", "b"), strict=False):
             x, y = drawn.get_data()
             for ratio in (1.0, 1.5, 2.0, 2.5, 3.0):
@@ -105,21 +105,21 @@ def test_the_drawn_profile_is_the_table(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_ties_are_fastest_together(tmp_path: Path) -> None:
     """Equal times are both the best."""
-    rows = analysis.profile_rows(judged(tmp_path, line("a"), line("b")))
-    assert [s.fastest for s in analysis.profile_shares(rows)] == [1.0] * 4
+    rows = profiles.profile_rows(judged(tmp_path, line("a"), line("b")))
+    assert [s.fastest for s in profiles.profile_shares(rows)] == [1.0] * 4
 
 
 def test_infeasible_is_an_answer(tmp_path: Path) -> None:
     """Who says so has solved it; unless another method has an answer, then the two are told apart."""
     rows = [line("a", 0, "infeasible"), line("b", 0, "no_solution", wall_s=0.5)]
     both = judged(tmp_path, *rows)
-    assert {s.method: s.solved for s in analysis.profile_shares(analysis.profile_rows(both))} == {
+    assert {s.method: s.solved for s in profiles.profile_shares(profiles.profile_rows(both))} == {
         "a": 1.0,
         "b": 0.0,
     }
     assert (analysis.gap_rows(both), contradictions(both)) == ([], [])
     three = judged(tmp_path, *rows, line("c"))
-    assert {s.method: s.solved for s in analysis.profile_shares(analysis.profile_rows(three))} == {
+    assert {s.method: s.solved for s in profiles.profile_shares(profiles.profile_rows(three))} == {
         "a": 0.0,
         "b": 0.0,
         "c": 1.0,
@@ -140,16 +140,16 @@ def test_unfinished_sweeps_favour_nobody(tmp_path: Path) -> None:
     """An instance on which a method has yet to run is left out; a method that a setting does not have is not run there."""
     other = {"options": {"num_tokens": 4}, "instance_sha256": "hash other"}
     all_of_it = judged(tmp_path, line("a", 0), line("b", 0), line("a", 1), line("b", 0, **other))
-    rows = analysis.profile_rows(all_of_it)
+    rows = profiles.profile_rows(all_of_it)
     assert {(r.setting, r.seed, r.method): r.status for r in rows} == {
         ("tiny", 0, "a"): "optimal", ("tiny", 0, "b"): "optimal",
         ("tiny num_tokens=4", 0, "a"): "not run", ("tiny num_tokens=4", 0, "b"): "optimal",
     }  # fmt: skip
-    assert {s.method: (s.run, s.solved) for s in analysis.profile_shares(rows)} == {
+    assert {s.method: (s.run, s.solved) for s in profiles.profile_shares(rows)} == {
         "a": (1, 0.5),
         "b": (2, 1.0),
     }
-    assert analysis.left_out(all_of_it, rows) == 1
+    assert profiles.left_out(all_of_it, rows) == 1
 
 
 def test_settings_of_a_method_are_lines(tmp_path: Path) -> None:
@@ -196,17 +196,17 @@ def powers(
 def test_exponents_of_exact_powers(tmp_path: Path) -> None:
     """Found with an interval of no width, per method, from three sizes on."""
     rows = powers("a", 1.0, (2, 4, 8, 16)) + powers("b", 2.5, (3, 9, 27)) + powers("c", 1.0, (2, 4))
-    points = analysis.scaling_points(judged(tmp_path, *rows))
+    points = scaling.scaling_points(judged(tmp_path, *rows))
     assert {p.size_is for p in points} == {"tokens"}
     assert [(p.jobs, p.lower_s / p.median_s, p.upper_s / p.median_s) for p in points] == [
         (3, 0.75, 2.0)
     ] * 9
-    a, b, c = analysis.scaling_fits(points)
+    a, b, c = scaling.scaling_fits(points)
     assert (a.exponent, a.exponent_ci95, a.factor_s) == pytest.approx((1.0, 0.0, 1e-3), abs=1e-6)
     assert (b.exponent, b.exponent_ci95, b.factor_s) == pytest.approx((2.5, 0.0, 1e-3), abs=1e-6)
     assert (c.sizes, c.exponent) == (2, None)
     assert list(map(str, (a, b, c))) == ["1.00 ± 0.00", "2.50 ± 0.00", "too few sizes"]
-    assert analysis.scaling_points(judged(tmp_path, *powers("a", 1.0, (2, 4)))) == []
+    assert scaling.scaling_points(judged(tmp_path, *powers("a", 1.0, (2, 4)))) == []
 
 
 def test_the_interval_of_an_exponent(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_the_interval_of_an_exponent(tmp_path: Path) -> None:
         line("a", tokens=n, instance_sha256=str(n), options={"num_tokens": n}, wall_s=t)
         for n, t in ((1, 1), (2, 2), (4, 8))
     ]
-    (fit,) = analysis.scaling_fits(analysis.scaling_points(judged(tmp_path, *rows)))
+    (fit,) = scaling.scaling_fits(scaling.scaling_points(judged(tmp_path, *rows)))
     residual = np.array([1 / 6, -1 / 3, 1 / 6])
     width = 12.7062047 * np.sqrt((residual**2).sum() / 1 / 2)
     assert (fit.exponent, fit.exponent_ci95) == pytest.approx((1.5, width))
@@ -229,14 +229,14 @@ def test_a_time_limit_is_not_a_time(tmp_path: Path) -> None:
     for row in rows:
         row["options"] = row["options"] | {"time_limit": 0.1}
         row["wall_s"] = min(row["wall_s"], 0.1)
-    points = analysis.scaling_points(judged(tmp_path, *rows))
+    points = scaling.scaling_points(judged(tmp_path, *rows))
     assert [(p.stopped, p.censored) for p in points] == [
         (0, False),
         (0, False),
         (1, False),
         (3, True),
     ]
-    (fit,) = analysis.scaling_fits(points)
+    (fit,) = scaling.scaling_fits(points)
     assert (fit.sizes, fit.exponent) == (3, pytest.approx(2.0))
 
 
@@ -244,12 +244,12 @@ def test_what_size_is(tmp_path: Path) -> None:
     """Tokens times experts where both vary, else what varies; presets of one size each share a panel."""
     sizes = ((2, 2), (2, 3), (4, 3))
     both = [line("a", n, tokens=t, experts=k) for n, (t, k) in enumerate(sizes)]
-    assert {(p.size_is, p.size) for p in analysis.scaling_points(judged(tmp_path, *both))} == {
+    assert {(p.size_is, p.size) for p in scaling.scaling_points(judged(tmp_path, *both))} == {
         ("tokens times experts", size) for size in (4, 6, 12)
     }
     air = [line("a", n, subcarriers=m, preset=f"preset {n}") for n, m in enumerate((16, 32, 64))]
-    points = analysis.scaling_points(judged(tmp_path, *air))
-    assert {(p.preset, p.size_is) for p in points} == {(analysis.ALL_PRESETS, "subcarriers")}
+    points = scaling.scaling_points(judged(tmp_path, *air))
+    assert {(p.preset, p.size_is) for p in points} == {(scaling.ALL_PRESETS, "subcarriers")}
 
 
 def test_savings_by_hand(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dmoe_opt.comparing.fronts import Front
-    from dmoe_opt.sweep.analysis import GapSummary, ProfileShare, Saving, ScalingFit
+    from dmoe_opt.sweep.analysis import GapSummary, Saving
     from dmoe_opt.sweep.judging import Judged
+    from dmoe_opt.sweep.profiles import ProfileShare
+    from dmoe_opt.sweep.scaling import ScalingFit
 
 
 @click.command()
@@ -82,15 +84,15 @@ def _of_jobs(
     folder: str, contents: dict[str, bytes], found: dict[str, list[Any]], notes: list[str]
 ) -> None:
     from dmoe_opt.plot import sweep
-    from dmoe_opt.sweep import analysis
+    from dmoe_opt.sweep import analysis, profiles, scaling
     from dmoe_opt.sweep.judging import contradictions, judge, read_jobs
 
     judged = judge(read_jobs(folder))
-    ratios, gaps = analysis.profile_rows(judged), analysis.gap_rows(judged)
-    points, saved = analysis.scaling_points(judged), analysis.savings(judged)
-    fits = analysis.scaling_fits(points)
+    ratios, gaps = profiles.profile_rows(judged), analysis.gap_rows(judged)
+    points, saved = scaling.scaling_points(judged), analysis.savings(judged)
+    fits = scaling.scaling_fits(points)
     found |= {
-        "profile": analysis.profile_shares(ratios),
+        "profile": profiles.profile_shares(ratios),
         "gaps": analysis.gap_summaries(gaps),
         "scaling": fits,
         "savings": saved,
@@ -104,7 +106,7 @@ def _of_jobs(
         contents |= _csv_by_problem(name, rows)
     contents |= sweep.of_profiles(ratios) | sweep.of_gaps(gaps)
     contents |= sweep.of_scaling(points, fits) | sweep.of_savings(saved)
-    notes += _left_out(judged, found, analysis.left_out(judged, ratios))
+    notes += _left_out(judged, found, profiles.left_out(judged, ratios))
     if false := contradictions(judged):
         more = f" (and {len(false) - 1} more)" if len(false) > 1 else ""
         notes.append(f"contradiction: {false[0]}{more}; one of the two is wrong")

@@ -12,14 +12,17 @@ import click
     "--output",
     required=True,
     metavar="FOLDER",
-    help="For results.jsonl, one line a finished job.",
+    help="For results.jsonl, one line per finished job.",
 )
 @click.option(
-    "--backend", type=click.Choice(["serial", "loky", "dask"]), default="serial", show_default=True,
+    "--backend",
+    type=click.Choice(["serial", "loky", "dask"]),
+    default="serial",
+    show_default=True,
     help="This process, all cores, or a cluster.",
-)  # fmt: skip
+)
 @click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."
+    "--jobs", type=click.IntRange(1), metavar="N", help="Worker processes; default: one per core."
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("--resume", is_flag=True, help="Go on where the results of FOLDER end.")
@@ -27,7 +30,7 @@ def sweep(
     config: str, output: str, backend: str, jobs: int | None, scheduler: str | None, resume: bool
 ) -> None:
     """Run a grid of presets, seeds, problems, methods and options; no finished row is ever lost."""
-    from dmoe_opt.cli import tables
+    from dmoe_opt.cli import console
     from dmoe_opt.sweep import plan
     from dmoe_opt.sweep.driver import sweep as run
     from dmoe_opt.sweep.journal import RESULTS
@@ -36,9 +39,9 @@ def sweep(
         raise click.UsageError("--scheduler is for --backend dask")
     planned = plan.read(config)
     if backend == "serial":
-        tables.prepare("selection" if planned.grid["problem"] == ["selection"] else "jesa")
+        console.prepare("selection" if planned.grid["problem"] == ["selection"] else "jesa")
     try:
-        with tables.progress("sweep") as report:
+        with console.progress("sweep") as report:
             done = run(
                 planned,
                 output,

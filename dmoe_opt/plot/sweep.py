@@ -18,15 +18,10 @@ from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.comparing.rows import grouped
 from dmoe_opt.plot.protocol import accuracy_energy, energy_uj
 from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, tidy
-from dmoe_opt.sweep.analysis import (
-    CLOCK_S,
-    GapRow,
-    ProfileRow,
-    Saving,
-    ScalingFit,
-    ScalingPoint,
-    profile_shares,
-)
+from dmoe_opt.sweep.analysis import GapRow, Saving
+from dmoe_opt.sweep.judging import CLOCK_S
+from dmoe_opt.sweep.profiles import ProfileRow, profile_shares
+from dmoe_opt.sweep.scaling import ScalingFit, ScalingPoint
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.schedulers import FrontierPoint

@@ -1,1 +1,1 @@
-"""Methods over grids of presets, options and seeds: sweeps that survive, and what their results show."""
+"""Sweeps: a grid of instances and methods, run and judged by the thousand."""

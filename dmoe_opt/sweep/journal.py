@@ -1,4 +1,7 @@
-"""Results on disk: JSON lines, one a finished job, appended as they come; what is there stays there whatever happens."""
+"""Results on disk: JSON lines, one for each finished job, appended as they come.
+
+A line that is written stays, whatever happens.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class Journal:
                 raise InputError(
                     f"{self.path}: holds results of a sweep; allowed: --resume, or another folder"
                 )
-            with open(self.path, "rb") as lines:
-                self._end = 0
+            self._end = 0
+            with self.path.open("rb") as lines:
                 for number, line in enumerate(lines, 1):
                     if line.endswith(b"\n"):
                         self.done.add(_key(self.path, number, line))
@@ -97,7 +100,10 @@ class _Keyed(msgspec.Struct):
 
 
 def mark(path: Path, key: str, tries: int) -> None:
-    """Note the job that runs; not forced to disk, since it is for processes that die, not machines."""
+    """Note the job that runs.
+
+    The note is not forced to disk: it is for processes that die, not for machines.
+    """
     path.write_bytes(msgspec.json.encode({"key": key, "tries": tries}))
 
 

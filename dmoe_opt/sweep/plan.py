@@ -1,4 +1,4 @@
-"""What a sweep shall run: a grid in a TOML file, and the jobs it stands for."""
+"""The plan of a sweep: a grid in a TOML file, and the jobs that it stands for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ LIMIT = frozenset({"time_limit"})  # an option of every method
 
 
 class Job(NamedTuple):
-    """One method on one instance; `key` names it, and the instance is drawn from the rest where the job runs."""
+    """One method on one instance.
+
+    `key` names the job; the instance is drawn where the job runs.
+    """
 
     key: str
     preset: str
@@ -36,7 +39,10 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """When to give a job up: after so many `tries` that took its process down, `job_s` seconds, `memory_gb` of memory."""
+    """When to give a job up.
+
+    After `tries` runs that took its process down, after `job_s` seconds, above `memory_gb`.
+    """
 
     tries: int = 2
     job_s: float = 3600.0
@@ -45,62 +51,59 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid: values by the name of an axis, of an option of the generator, or of an option of a method."""
+    """A grid: values by name, of the axes and of options of the generator and of methods."""
 
     grid: dict[str, list[Any]]
     limits: Limits
 
     def __post_init__(self) -> None:
-        presets, problems, methods = self.grid["preset"], self.grid["problem"], self.grid["method"]
-        known = set().union(*(options(preset) for preset in presets))
         for seed in self.grid["seed"]:
             validate.whole("grid.seed", seed, 0)
-        for method in methods:
-            if not any(method in method_table.methods(problem) for problem in problems):
-                raise fail(
-                    "grid.method",
-                    method,
-                    f"a method of {' or '.join(problems)}; see `dmoe-opt methods`",
-                )
-        pairs = [(p, m) for p in problems for m in methods if m in method_table.methods(p)]
-        known |= set().union(*(self._options(*pair) for pair in pairs))
+        self._check_methods()
+        self._check_names()
+        if next(self.jobs(), None) is None:
+            allowed = "presets, problems and methods that go together"
+            raise InputError(f"grid holds no job; allowed: {allowed}")
+
+    def _check_methods(self) -> None:
+        problems = self.grid["problem"]
+        known = {method for problem in problems for method in method_table.methods(problem)}
+        for method in self.grid["method"]:
+            if method not in known:
+                allowed = f"a method of {' or '.join(problems)}; see `dmoe-opt methods`"
+                raise fail("grid.method", method, allowed)
+
+    def _check_names(self) -> None:
+        known = set().union(*(options(preset) for preset in self.grid["preset"]))
+        known |= set().union(*(_method_options(*pair) for pair in self._pairs()))
         for name in self.grid:
             if name not in known and name not in AXES:
-                raise InputError(
-                    f"grid.{name} is unknown; allowed: {', '.join([*AXES, 'seeds', *sorted(known)])}"
-                )
-        if not any(True for _ in self.jobs()):
-            raise InputError(
-                "grid holds no job; allowed: presets, problems and methods that go together"
-            )
+                allowed = ", ".join([*AXES, "seeds", *sorted(known)])
+                raise InputError(f"grid.{name} is unknown; allowed: {allowed}")
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Problems and methods that go together, each once."""
+        return [
+            (problem, method)
+            for problem in dict.fromkeys(self.grid["problem"])
+            for method in dict.fromkeys(self.grid["method"])
+            if method in method_table.methods(problem)
+        ]
 
     def jobs(self) -> Iterator[Job]:
         """Every job once, those of one instance after one another.
 
-        An option goes to the presets and methods that know it. Problems of a whole round pass over presets without a radio.
+        An option goes to the presets and methods that know it. Problems of a whole round pass over
+        presets without a radio.
         """
-        pairs = itertools.product(
-            dict.fromkeys(self.grid["problem"]), dict.fromkeys(self.grid["method"])
-        )
-        tasks = [
-            (p, m, list(self._settings(self._options(p, m))))
-            for p, m in pairs
-            if m in method_table.methods(p)
-        ]
-        known = {preset: options(preset) for preset in self.grid["preset"]}
-        for preset, seed in itertools.product(known, dict.fromkeys(self.grid["seed"])):
-            for changes in self._settings(known[preset]):
-                instance = f"{preset}-s{seed}{_spelt(changes)}"
-                for problem, method, settings in tasks:
-                    if problem == "selection" or "family" not in known[preset]:
-                        for given in settings:
-                            key = f"{instance}/{problem}/{method}{_spelt(given)}"
-                            yield Job(key, preset, seed, changes, problem, method, given)
-
-    def _options(self, problem: str, method: str) -> frozenset[str]:
-        """What the grid can set of a method; asking the method imports it, seconds that a grid without options is spared."""
-        mine = {*AXES, *LIMIT}.union(*(options(preset) for preset in self.grid["preset"]))
-        return LIMIT if mine.issuperset(self.grid) else _method_options(problem, method)
+        tasks = [(*pair, list(self._settings(_method_options(*pair)))) for pair in self._pairs()]
+        for preset in dict.fromkeys(self.grid["preset"]):
+            known = options(preset)
+            has_radio = "family" not in known
+            fitting = [task for task in tasks if has_radio or task[0] == "selection"]
+            for seed in dict.fromkeys(self.grid["seed"]):
+                for changes in self._settings(known):
+                    yield from _jobs_on(preset, seed, changes, fitting)
 
     def _settings(self, known: Collection[str]) -> Iterator[dict[str, Any]]:
         """The grid over those of its options that are known."""
@@ -109,11 +112,25 @@ class Plan:
             yield dict(zip(names, values, strict=True))
 
 
+def _jobs_on(
+    preset: str,
+    seed: int,
+    changes: dict[str, Any],
+    tasks: list[tuple[str, str, list[dict[str, Any]]]],
+) -> Iterator[Job]:
+    """The jobs on one instance, by problem, method and setting of its options."""
+    instance = f"{preset}-s{seed}{_spelt(changes)}"
+    for problem, method, settings in tasks:
+        for given in settings:
+            key = f"{instance}/{problem}/{method}{_spelt(given)}"
+            yield Job(key, preset, seed, changes, problem, method, given)
+
+
 @cache
 def _method_options(problem: str, method: str) -> frozenset[str]:
-    """What a grid can set of a method; the seed is that of the instance."""
-    options = method_table.look_up(problem, method).options
-    return LIMIT | {option.name for option in options if option.plain} - {"seed"}
+    """Options of a method that a grid can set; the seed is that of the instance."""
+    declared = method_table.look_up(problem, method).options
+    return LIMIT | {option.name for option in declared if option.plain} - {"seed"}
 
 
 def _spelt(options: dict[str, Any]) -> str:
@@ -123,7 +140,7 @@ def _spelt(options: dict[str, Any]) -> str:
 def read(path: str | os.PathLike[str]) -> Plan:
     """Read a plan: tables `[grid]` and, optionally, `[limits]`.
 
-    `seeds = n` in place of `seed` stands for 0 to n - 1; a single value for a list of one.
+    `seeds = n` in place of `seed` stands for 0 to n - 1, and a single value for a list of one.
 
     Raises
     ------
@@ -146,9 +163,12 @@ def plan(document: dict[str, Any]) -> Plan:
     for name in document:
         if name not in ("grid", "limits") or not isinstance(document[name], dict):
             raise InputError(f"{name} is unknown; allowed: the tables [grid] and [limits]")
-    grid = {
-        name: _values(f"grid.{name}", value) for name, value in document.get("grid", {}).items()
-    }
+    return Plan(_grid(document.get("grid", {})), _limits(document.get("limits", {})))
+
+
+def _grid(table: dict[str, Any]) -> dict[str, list[Any]]:
+    """The grid with `seeds` spelt out and defaults filled in."""
+    grid = {name: _values(f"grid.{name}", value) for name, value in table.items()}
     if "seeds" in grid:
         if "seed" in grid or len(grid["seeds"]) != 1:
             raise fail("grid.seeds", grid["seeds"], "one number, in place of seed")
@@ -157,19 +177,21 @@ def plan(document: dict[str, Any]) -> Plan:
     grid = defaults | grid
     grid.setdefault("method", [method_table.default_method(problem) for problem in grid["problem"]])
     if "preset" not in grid:
-        raise InputError(
-            "grid.preset is missing; allowed: it must be given, see `dmoe-opt generate --list`"
-        )
-    given = document.get("limits", {})
-    for name in given:
+        allowed = "it must be given, see `dmoe-opt generate --list`"
+        raise InputError(f"grid.preset is missing; allowed: {allowed}")
+    return grid
+
+
+def _limits(table: dict[str, Any]) -> Limits:
+    for name in table:
         if name not in LIMITS:
             raise InputError(f"limits.{name} is unknown; allowed: {', '.join(LIMITS)}")
-    limits = Limits(
-        validate.whole("limits.tries", given.get("tries", Limits.tries)),
-        validate.real("limits.job_s", given.get("job_s", Limits.job_s)),
-        None if "memory_gb" not in given else validate.real("limits.memory_gb", given["memory_gb"]),
+    memory_gb = table.get("memory_gb", Limits.memory_gb)
+    return Limits(
+        validate.whole("limits.tries", table.get("tries", Limits.tries)),
+        validate.real("limits.job_s", table.get("job_s", Limits.job_s)),
+        None if memory_gb is None else validate.real("limits.memory_gb", memory_gb),
     )
-    return Plan(grid, limits)
 
 
 def _values(name: str, value: object) -> list[Any]:

@@ -19,7 +19,7 @@ Died = tuple[type[BaseException], ...]
 
 
 class Pool(Protocol):
-    """Workers: an executor, how many it has, what its futures raise when a worker died, and how to go on then."""
+    """Workers: an executor, and what its futures raise when a worker died."""
 
     executor: Executor
     broken: Died
@@ -70,12 +70,12 @@ class _Dask:
         return max(1, int(sum(self._client.nthreads().values())))
 
     def restart(self) -> None:
-        """Nothing to do: dask starts workers anew by itself."""
+        """Nothing to do: dask restarts workers by itself."""
 
 
 @contextmanager
 def loky(jobs: int | None) -> Iterator[Pool]:
-    """Processes on this machine, one a core unless `jobs` says otherwise."""
+    """Processes on this machine, one per core unless `jobs` says otherwise."""
     pool = _Loky(jobs or _cores())
     try:
         yield pool
@@ -111,10 +111,13 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
         os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
         with (
             LocalCluster(
-                n_workers=jobs or _cores(), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=jobs or _cores(),
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
-        ):  # fmt: skip
+        ):
             yield _Dask(client)
 
 
