@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
     from dmoe_opt.solving import solve
+    from dmoe_opt.versions import show_versions
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "methods",
     "save",
+    "show_versions",
     "solve",
 ]
 
@@ -57,6 +59,7 @@ _HOMES = {
     "generating.presets": ("generate",),
     "method_table": ("methods",),
     "solving": ("solve",),
+    "versions": ("show_versions",),
 }
 
 

@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(dmoe_opt.__file__).parent
 FILES = {  # by name; `models` is a link in a checkout
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("models/*.py")]
+    for path in [
+        *PACKAGE.rglob("*.py"),
+        *PACKAGE.glob("models/*.py"),
+        *PACKAGE.glob("models/*/*.py"),
+    ]
 }
 MODULES = [
     f"dmoe_opt.{name}".removesuffix(".__init__")
@@ -26,8 +30,10 @@ MODULES = [
 ]
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if ">>> " in path.read_text()]
 UNSEEN = re.compile(
-    r"cli.*|des_.*|plot\..*|(.*[._])?(tables|figures)|.*__"
-)  # commands, kernels, what stands under `plot`, print
+    r"cli\..*|selection\.des_(bound|search|kernel|reduce)|joint\.activation_kernel"
+    r"|plot\..*|(.*\.)?__\w+__"
+)
+"""Commands, kernels, and the files of `plot`, whose functions are listed as those of `plot`."""
 FENCE = re.compile(r"^```.*$", re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ nodes together. See docs/problems/joint.md.
 
 *Activation bound.* With every link on its best subcarrier, DES gives the energy E_i(S) of node i
 for each set S of links that it may keep open. The least over the sets of each size, and a dynamic
-program over the nodes, give
+program over the nodes, give::
 
     min sum_i E_i(S_i)   with   sum_i |S_i| <= M,
 

@@ -212,8 +212,8 @@ def ascend(
 ) -> Ascent:
     """Raise the bound by subgradient steps, and repair what the prices suggest into answers.
 
-    Steps have Polyak's length: step * (target - L) / |subgradient|^2, with the energy of the answer
-    as the target.
+    Steps have Polyak's length, `step * (target - L) / |subgradient|^2`, with the energy of the
+    answer as the target.
     """
     foreign = instance.source[:, None] != np.arange(instance.num_experts)
     least = _least_prices(instance)

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of the file formats anew: `python docs/schema/make.py`."""
+"""Write the JSON Schemas of the file formats again: `python docs/schema/make.py`."""
 
 from pathlib import Path
 

@@ -1,0 +1,41 @@
+"""Pages of the documentation that repeat something from the code say the same as the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from test_layers import FOLDERS
+
+import dmoe_opt
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_architecture_lists_the_folders_in_order() -> None:
+    """The table is the order in which imports are allowed."""
+    page = (DOCS / "dev" / "architecture.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == FOLDERS
+
+
+def test_words_are_explained_once() -> None:
+    """No word of the glossary has two entries."""
+    page = (DOCS / "glossary.md").read_text()
+    blocks = re.findall(r"```\{glossary\}\n(.*?)```", page, re.DOTALL)
+    words = [word for block in blocks for word in re.findall(r"^(\S.*)$", block, re.MULTILINE)]
+    assert len(words) > 50
+    assert sorted(words) == sorted(set(words))
+
+
+def test_every_page_of_the_reference_belongs_to_a_folder() -> None:
+    """One page for each folder, and one for the files beside them."""
+    package = Path(dmoe_opt.__file__).parent
+    folders = {folder for folder in FOLDERS if (package / folder).is_dir()} - {"cli"}
+    pages = {page.stem for page in (DOCS / "api").glob("*.md")}
+    assert pages == folders | {"front", "index"}
+
+
+def test_bug_reports_ask_for_versions() -> None:
+    templates = ROOT / ".github" / "ISSUE_TEMPLATE"
+    assert "dmoe_opt.show_versions()" in (templates / "bug_report.md").read_text()
