@@ -93,7 +93,7 @@ def protocol(
 
     PRESET is digits, domains or synthetic-32.
     """
-    from dmoe_opt.cli import tables
+    from dmoe_opt.cli import console, tables
     from dmoe_opt.data import files
     from dmoe_opt.layers.protocol import run
 
@@ -103,7 +103,7 @@ def protocol(
     factors = None if importance is None else _numbers("importance", importance)
     if output is not None:
         files.make_folder(output)
-    tables.prepare("jesa")
+    console.prepare("jesa")
     written: list[Path] = []
 
     def keep(layer: int, decision: Decision) -> None:
@@ -112,7 +112,7 @@ def protocol(
 
     done = run(preset, _todays_name(scheduler), importance=factors, watch=keep, **options)
     if output is not None:
-        tables.wrote(written + _write_run(output, done))
+        console.wrote(written + _write_run(output, done))
     if as_json:
         emit(done.document())
     else:
@@ -207,7 +207,7 @@ def frontier(
     """
     from dataclasses import asdict
 
-    from dmoe_opt.cli import tables
+    from dmoe_opt.cli import console, tables
     from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.comparing.schedulers import frontier as sweep
@@ -221,13 +221,13 @@ def frontier(
     }
     if output is not None:
         files.make_folder(output)
-    tables.prepare("jesa")
-    with tables.progress(f"frontier of {preset}") as report:
+    console.prepare("jesa")
+    with console.progress(f"frontier of {preset}") as report:
         points = sweep(preset, **grid, progress=report, **options)
     if output is not None:
         figures = pictures("plot.protocol_figures", "of_frontier", points, preset)
         rows = as_csv(points, FrontierPoint).encode()
-        tables.wrote(files.write_all(output, {"frontier.csv": rows} | figures))
+        console.wrote(files.write_all(output, {"frontier.csv": rows} | figures))
     if as_json:
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
     else:

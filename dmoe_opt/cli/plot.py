@@ -35,7 +35,7 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
-    from dmoe_opt.cli import tables
+    from dmoe_opt.cli import console
     from dmoe_opt.comparing.fronts import FRONTIER
     from dmoe_opt.data import files
     from dmoe_opt.errors import InputError
@@ -77,7 +77,7 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
                 show(found[name])
         for note in notes:
             click.echo(note)
-    tables.wrote(written)
+    console.wrote(written)
 
 
 def _of_jobs(
