@@ -1,7 +1,8 @@
-"""JSON Schema of the file formats, made from what reads the files: for editors, and for programs in other languages.
+"""JSON Schema of the file formats, for editors and for programs in other languages.
 
-Names, nesting and types come from the structures of `formats.py`, `offload/scenario.py` and `offload/episode.py`; ranges of
-numbers and words are added here. What a schema cannot say, the loader says: sizes that must agree, numbers that are finite.
+Names, nesting and types come from the structures that read the files: `data/formats.py`,
+`offload/scenario.py` and `offload/episode.py`. Ranges of numbers and words are added here. The
+loader says what a schema cannot say: sizes that must agree, numbers that are finite.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ def documents() -> dict[str, bytes]:
 
 
 def _of_struct(kind: type[msgspec.Struct]) -> Schema:
-    """The schema of a structure that msgspec reads, with ranges and words; nested structures in `$defs`."""
+    """The schema of a structure that msgspec reads, with ranges and words.
+
+    Nested structures stand in `$defs`.
+    """
     (top,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     schema: Schema = parts.pop(top["$ref"].rpartition("/")[2])
     for part in (schema, *parts.values()):
@@ -102,7 +106,7 @@ def _narrow(name: str, value: Schema) -> None:
 
 
 def _innermost(value: Schema) -> Iterator[Schema]:
-    """What the entries of an array are, however deep, or the value itself, of every alternative."""
+    """For every alternative, the kind of its values, or of the entries of an array, however deep."""
     for option in value.get("anyOf", [value]):
         while option.get("type") == "array" and "items" in option:
             option = option["items"]
@@ -110,38 +114,43 @@ def _innermost(value: Schema) -> Iterator[Schema]:
 
 
 def _of_offload() -> Schema:
-    """The schema of scenarios and episodes: the fields of their dataclasses, nested as deep as in a drawn episode."""
-    known = preset("fading")
-    parts = {name: _of_part(kind, getattr(known, name)) for name, kind in scenario.PARTS.items()}
+    """The schema of scenarios and episodes.
+
+    It has the fields of their dataclasses, nested as deep as in a drawn episode.
+    """
+    example = preset("fading")
+    parts = {name: _of_part(kind, getattr(example, name)) for name, kind in scenario.PARTS.items()}
+    drawn = _of_part(episode.Episode, episode.draw(example, 0), episode.MARGIN)
     schema = _of_struct(store.Document)
-    schema["properties"] |= parts | {
-        "episode": {
-            "anyOf": [
-                _of_part(episode.Episode, episode.draw(known, 0), episode.MARGIN),
-                {"type": "null"},
-            ]
-        }
-    }
+    schema["properties"] |= parts | {"episode": {"anyOf": [drawn, {"type": "null"}]}}
     return schema
 
 
 def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
-    """The schema of a dataclass; what an episode draws may leave the range of a scenario's numbers by a factor `margin`."""
-    wanted = [f for f in fields(kind) if f.name != "scenario"]
-    properties = {f.name: _of_value(getattr(example, f.name)) for f in wanted}
+    """The schema of a dataclass, from an example of it.
+
+    The numbers of an episode may leave the range of a scenario's numbers by a factor `margin`.
+    """
+    wanted = [field for field in fields(kind) if field.name != "scenario"]
+    properties = {field.name: _of_value(getattr(example, field.name)) for field in wanted}
     for name, value in properties.items():
         _narrow(name, value)
-        for number in (option for option in _innermost(value) if option.get("type") == "number"):
-            if number.pop("exclusiveMinimum", None) is not None:
-                number["minimum"] = scenario.LEAST / margin
-            number.setdefault("maximum", scenario.MOST * margin)
-    required = [f.name for f in wanted if f.default is MISSING]
+        for option in _innermost(value):
+            if option.get("type") == "number":
+                _limit(option, margin)
     return {
         "type": "object",
         "properties": properties,
-        "required": required,
+        "required": [field.name for field in wanted if field.default is MISSING],
         "additionalProperties": False,
     }
+
+
+def _limit(number: Schema, margin: float) -> None:
+    """Put the range of a scenario's numbers, wider by `margin`, where a field has none of its own."""
+    if number.pop("exclusiveMinimum", None) is not None:
+        number["minimum"] = scenario.LEAST / margin
+    number.setdefault("maximum", scenario.MOST * margin)
 
 
 def _of_value(value: Any) -> Schema:

@@ -1,14 +1,16 @@
-"""Train the mixture-of-experts networks; writes weights.npz and held_out.npz into TASK/network beside this file.
+"""Train the mixture-of-experts networks.
 
     python instances/train.py digits|domains [--seed 0] [--epochs N] [-o FOLDER]
 
-Plain numpy with gradients by hand, so that a seed gives the same weights wherever the linear algebra library does.
-Loss: cross-entropy + SHARP * mean entropy of the gates - BALANCE * entropy of the mean gate: tokens should be sure
-of their experts, and all experts should be used.
+The script writes weights.npz and held_out.npz into TASK/network beside this file. It is plain numpy
+with gradients by hand, so that a seed gives the same weights wherever the linear algebra library
+does. Loss: cross-entropy + SHARP * mean entropy of the gates - BALANCE * entropy of the mean gate.
+Tokens should be sure of their experts, and all experts should be used.
 
-`digits` are scikit-learn's handwritten digits. `domains` are drawn: a token is the sum of one of 20 symbols, the signature of
-one of 8 domains and noise; a domain's own code says which of 10 classes a symbol means there. So no symbol has a class of its
-own, and what it means in one domain says nothing about another.
+`digits` are scikit-learn's handwritten digits. `domains` are drawn: a token is the sum of one of 20
+symbols, the signature of one of 8 domains, and noise. A code of each domain says which of 10
+classes a symbol means there. So no symbol has a class of its own, and its meaning in one domain
+says nothing about another.
 """
 
 from __future__ import annotations
@@ -43,20 +45,15 @@ def digits() -> tuple[Array, Labels, HeldOut]:
 
 
 def rule(rng: np.random.Generator) -> tuple[Array, Array, Labels]:
-    """Signatures (8, 32) and symbols (20, 32), and what every symbol means in every domain: codes (8, 20)."""
-    signatures, symbols = (
-        rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS)),
-        rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS)),
-    )
-    return (
-        signatures,
-        symbols,
-        rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1),
-    )
+    """Signatures (8, 32), symbols (20, 32), and codes (8, 20): the class of a symbol in a domain."""
+    signatures = rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS))
+    symbols = rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS))
+    codes = rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1)
+    return signatures, symbols, codes
 
 
 def domains() -> tuple[Array, Labels, HeldOut]:
-    """16,000 training tokens and their classes, and 1,000 held-out ones; numbers are rounded to float16."""
+    """16,000 training tokens with their classes, and 1,000 held out; rounded to float16."""
     rng = np.random.default_rng(12345)
     signatures, symbols, codes = rule(rng)
     domain, symbol = rng.integers(DOMAINS, size=17_000), rng.integers(SYMBOLS, size=17_000)
@@ -132,7 +129,10 @@ def gradients(w: dict[str, Array], inputs: Array, labels: Labels) -> dict[str, A
 
 
 def train(inputs: Array, labels: Labels, seed: int, epochs: int) -> Network:
-    """Adam with decoupled weight decay and a linearly falling rate; every epoch adds its own noise to the inputs."""
+    """Adam with decoupled weight decay and a linearly falling rate.
+
+    Every epoch adds its own noise to the inputs.
+    """
     rng = np.random.default_rng(seed)
     w = start(rng, inputs.shape[1])
     first = {name: np.zeros_like(v) for name, v in w.items()}
@@ -149,31 +149,29 @@ def train(inputs: Array, labels: Labels, seed: int, epochs: int) -> Network:
             for name, value in w.items():
                 first[name] = 0.9 * first[name] + 0.1 * g[name]
                 second[name] = 0.999 * second[name] + 0.001 * g[name] ** 2
-                move = (first[name] / (1 - 0.9**step)) / (
-                    np.sqrt(second[name] / (1 - 0.999**step)) + 1e-8
-                )
+                mean = first[name] / (1 - 0.9**step)
+                spread = np.sqrt(second[name] / (1 - 0.999**step))
+                move = mean / (spread + 1e-8)
                 w[name] = value - rate * (move + DECAY * value)
     return Network(**w)
 
 
 def report(network: Network, held_out: HeldOut) -> None:
-    """Print accuracy, how sure the gates are, and the expert most given to each domain or class."""
+    """Print accuracy, certainty of the gates, and the expert of each domain or class."""
     scores, classes = dense_gates(network, held_out.inputs)
     print(f"accuracy on {len(classes)} held-out tokens: {(classes == held_out.labels).mean():.4f}")
     for layer, gate in enumerate(scores, 1):
         best = np.sort(gate, axis=1)[:, ::-1]
-        print(
-            f"layer {layer}: best expert {best[:, 0].mean():.2f}, best two {best[:, :2].sum(1).mean():.2f} of the gate"
-        )
+        one, two = best[:, 0].mean(), best[:, :2].sum(1).mean()
+        print(f"layer {layer}: best expert {one:.2f}, best two {two:.2f} of the gate")
     groups = held_out.labels if held_out.domains is None else held_out.domains
     means = mean_gates(network, held_out.inputs, groups)
     elsewhere = (means.sum(axis=2, keepdims=True) - means) / (means.shape[2] - 1)
     for group, ahead in enumerate(np.moveaxis(means - elsewhere, 2, 0)):
         layer, expert = np.unravel_index(ahead.argmax(), ahead.shape)
         mean, other = means[layer, expert, group], elsewhere[layer, expert, group]
-        print(
-            f"group {group}: layer {layer + 1}, expert {expert}: mean score {mean:.2f}, in the other groups {other:.2f}"
-        )
+        scores_of = f"mean score {mean:.2f}, in the other groups {other:.2f}"
+        print(f"group {group}: layer {layer + 1}, expert {expert}: {scores_of}")
 
 
 def main() -> None:

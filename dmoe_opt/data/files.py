@@ -1,6 +1,7 @@
-"""Read and write instances and solutions (docs/files.md), and find the committed instances by name.
+"""Read and write instances and solutions, and find the committed instances by name.
 
-JSON and .npz hold the same fields; what a file holds is told by its content, what is written by the suffix.
+JSON and .npz hold the same fields. A file's content tells its format when it is read, and its
+suffix when it is written. See docs/files.md.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ from dmoe_opt.errors import InputError
 
 
 def instances_folder() -> Path:
-    """The folder of the committed instances: inside the installed package, or beside it in a checkout."""
+    """The folder of the committed instances.
+
+    It is inside the installed package, or beside it in a checkout.
+    """
     package = Path(__file__).resolve().parents[1]
     inside = package / "instances"
     return inside if inside.is_dir() else package.parent / "instances"
@@ -50,15 +54,13 @@ def resolve(path_or_name: str | os.PathLike[str]) -> Path:
     """A path as it is if something is there, else the committed instance of that name."""
     try:
         path = Path(path_or_name)
-        there = path.exists()
+        exists = path.exists()
     except TypeError:
-        raise fail(
-            "path", path_or_name, "the path of a file, or the name of a committed instance"
-        ) from None
+        allowed = "the path of a file, or the name of a committed instance"
+        raise fail("path", path_or_name, allowed) from None
     except (OSError, ValueError):  # a name that no file can have
-        there = False
-    known = instance_files()
-    return path if there or str(path_or_name) not in known else known[str(path_or_name)]
+        exists = False
+    return path if exists else instance_files().get(str(path_or_name), path)
 
 
 def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
@@ -92,7 +94,9 @@ def load_solution(path: str | os.PathLike[str]) -> Solution:
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
-    """Write an instance (.npz, or JSON for any other suffix) or a result (JSON), bit-exact and atomically.
+    """Write an instance or a result, bit-exact and atomically.
+
+    An instance is written as .npz, or as JSON for any other suffix; a result is written as JSON.
 
     Raises
     ------
@@ -112,12 +116,8 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
     """
     if isinstance(data, Instance | SelectionProblem):
         fields = _fields_of(data)
-        write(
-            path,
-            _npz(fields)
-            if Path(path).suffix == ".npz"
-            else msgspec.json.encode(fields, enc_hook=_listed) + b"\n",
-        )
+        archive = Path(path).suffix == ".npz"
+        write(path, _npz(fields) if archive else _json(fields))
     elif isinstance(data, Solution) or hasattr(data, "solution"):
         solution = data if isinstance(data, Solution) else data.solution()
         write(path, msgspec.json.encode(solution) + b"\n")
@@ -126,35 +126,35 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
 
 
 def require_place(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` if a file cannot be put there, before the work whose result it shall hold."""
+    """Raise `InputError` if a file cannot be put there; asked before the long work, not after."""
+    reason = "" if str(path) else "the name is empty"
     try:
         target = Path(os.path.realpath(path))
-        reason = (
-            "it is a folder"
-            if target.is_dir()
-            else ""
-            if target.parent.is_dir()
-            else "No such file or directory"
-        )
+        if target.is_dir():
+            reason = reason or "it is a folder"
+        elif not target.parent.is_dir():
+            reason = "No such file or directory"
     except (OSError, ValueError) as error:
         reason = str(error)
-    if reason or not str(path):
-        raise InputError(f"{path}: cannot be written: {reason or 'the name is empty'}")
+    if reason:
+        raise InputError(f"{path}: cannot be written: {reason}")
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder, with those above it, unless it is there; raises `InputError` if that cannot be."""
+    """Make a folder and its parents, unless it is there; raises `InputError` if that cannot be."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be made: {reason}") from None
     return Path(path)
 
 
 def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> list[Path]:
-    """Write files by name into a folder, which is made if need be, each whole or not at all; returns their paths."""
+    """Write files by name into a folder, each whole or not at all; returns their paths.
+
+    The folder is made if need be.
+    """
     path = make_folder(folder)
     for name, content in contents.items():
         write(path / name, content)
@@ -168,17 +168,16 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
         if not str(path):
             raise ValueError("the name is empty")
         target = Path(os.path.realpath(path))
-        if (
-            target.exists() and not target.is_file() and not target.is_dir()
-        ):  # a pipe or device cannot be replaced
+        regular = target.is_file() or target.is_dir() or not target.exists()
+        if not regular:  # a pipe or device cannot be replaced
             target.write_bytes(content)
             return
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-        with open(temporary, "xb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(f"{path}: cannot be written: {reason}") from None
@@ -186,6 +185,10 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(fields, enc_hook=_listed) + b"\n"
 
 
 def _listed(value: object) -> object:
@@ -214,13 +217,10 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "tokens": tokens,
         "compute_energy": data.compute_energy,
     }
-    if data.radio is None:
-        return fields | {
-            "link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)
-        }  # a dead link is inf inside
-    return fields | {
-        "radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
-    }
+    if data.radio is None:  # a dead link is inf inside
+        return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}
+    radio = {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
+    return fields | {"radio": radio}
 
 
 def _npz(fields: dict[str, Any]) -> bytes:
@@ -238,7 +238,7 @@ def _npz(fields: dict[str, Any]) -> bytes:
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """What a file holds; raises `InputError` if it cannot be read."""
+    """The bytes of a file; raises `InputError` if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:

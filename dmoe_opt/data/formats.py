@@ -1,4 +1,7 @@
-"""The fields of the file formats (docs/files.md), and how bytes become fields or one line of complaint."""
+"""The fields of the file formats, and how bytes become fields or one line of complaint.
+
+docs/files.md describes the formats.
+"""
 
 from __future__ import annotations
 
@@ -116,17 +119,16 @@ def _kind(format_name: object, version: object) -> type[_Fields]:
 def _parse(content: bytes) -> dict[str, Any] | Solution:
     header = decode(content, _Header)
     fields = decode(content, _kind(header.format, header.version))
-    if isinstance(fields, Solution):
-        return fields
-    return {
-        name: (
-            {n: getattr(value, n) for n in value.__struct_fields__}
-            if isinstance(value, _Fields)
-            else value
-        )
-        for name in fields.__struct_fields__
-        for value in (getattr(fields, name),)
-    }
+    return fields if isinstance(fields, Solution) else _nested(fields)
+
+
+def _nested(fields: _Fields) -> dict[str, Any]:
+    """Structs as dictionaries, one level deep."""
+    nested: dict[str, Any] = {}
+    for name in fields.__struct_fields__:
+        value = getattr(fields, name)
+        nested[name] = _nested(value) if isinstance(value, _Fields) else value
+    return nested
 
 
 def decode(content: bytes, kind: type[S]) -> S:
@@ -145,41 +147,46 @@ def _explain(content: bytes, complaint: str) -> str:
     path = where.strip("`").removeprefix("$").lstrip(".")
     try:
         document = json.loads(content)
+        not_finite = _not_finite(document)
     except (ValueError, RecursionError):
         return f"is not valid JSON: {what}"
-    if (place := _not_finite(document)) is not None:
-        return f"{place[0]} = {place[1]!r}; allowed: finite numbers"
+    if not_finite is not None:
+        return f"{not_finite[0]} = {not_finite[1]!r}; allowed: finite numbers"
+    inside = f"{path}." if path else ""
     if match := re.match(r"Object missing required field `(.*)`", what):
-        return f"{path + '.' if path else ''}{match[1]} is missing; allowed: it must be given"
+        return f"{inside}{match[1]} is missing; allowed: it must be given"
     if match := re.match(r"Object contains unknown field `(.*)`", what, re.DOTALL):
-        return f"{path + '.' if path else ''}{' '.join(match[1].split())} is unknown; allowed: only the fields of the format"
-    value: Any = document
+        name = " ".join(match[1].split())
+        return f"{inside}{name} is unknown; allowed: only the fields of the format"
     try:
-        for key in re.findall(r"[^.\[\]]+", path):
-            value = value[int(key)] if isinstance(value, list) else value[key]
+        value = _value_at(document, path)
     except (KeyError, IndexError, ValueError, TypeError):
         return f"{path or 'the document'}: {what}"
-    return str(
-        fail(
-            path or "the document",
-            value,
-            re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", ""),
-        )
-    )
+    allowed = re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", "")
+    return str(fail(path or "the document", value, allowed))
+
+
+def _value_at(document: Any, path: str) -> Any:
+    """The value at a path such as tokens.scores[3][0]."""
+    value = document
+    for key in re.findall(r"[^.\[\]]+", path):
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    return value
 
 
 def _not_finite(value: object, path: str = "") -> tuple[str, float] | None:
-    if isinstance(value, float) and not np.isfinite(value):
-        return path, value
+    """Path and value of the first number that is nan or infinite."""
+    if isinstance(value, float):
+        return None if np.isfinite(value) else (path, value)
+    items: list[tuple[str, object]] = []
     if isinstance(value, dict):
-        items: list[tuple[str, object]] = [
-            (f"{path}.{k}" if path else str(k), v) for k, v in value.items()
-        ]
+        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
     elif isinstance(value, list):
-        items = [(f"{path}[{i}]", v) for i, v in enumerate(value)]
-    else:
-        return None
-    return next((found for p, v in items if (found := _not_finite(v, p)) is not None), None)
+        items = [(f"{path}[{i}]", inner) for i, inner in enumerate(value)]
+    for place, inner in items:
+        if (first := _not_finite(inner, place)) is not None:
+            return first
+    return None
 
 
 def is_archive(content: bytes) -> bool:
@@ -204,40 +211,47 @@ def read_arrays(content: bytes) -> dict[str, Any]:
     return {name: array.item() if array.ndim == 0 else array for name, array in flat.items()}
 
 
+_PARTS: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
+"""Fields that hold fields; in an archive their names are joined by a dot."""
+_Meta: Any = dict[str, Any]
+
+
 def _unpack(content: bytes) -> dict[str, Any]:
-    loose = read_arrays(content)
-    kind = _kind(loose.get("format"), loose.get("version"))
+    """The fields of an archive, nested as in JSON."""
+    arrays = read_arrays(content)
+    kind = _kind(arrays.get("format"), arrays.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")
-    parts: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
     fields: dict[str, Any] = {}
-    for name, value in loose.items():
-        head, _, tail = name.partition(".")
-        known = tail in parts[head].__struct_fields__ if head in parts else not tail
-        if head not in kind.__struct_fields__ or not known:
+    for name, value in arrays.items():
+        if not _is_field(kind, name):
             raise InputError(f"{name} is unknown; allowed: only the fields of the format")
+        head, _, tail = name.partition(".")
         if tail:
             fields.setdefault(head, {})[tail] = value
         else:
             fields[name] = value
-    given: list[tuple[str, type[_Fields]]] = [
-        ("", kind),
-        *((h, p) for h, p in parts.items() if h in fields),
-    ]
-    for head, part in given:
-        have = fields[head] if head else fields
-        missing = next((n for n in _required(part) if n not in have), None)
-        if missing:
-            raise InputError(
-                f"{head + '.' if head else ''}{missing} is missing; allowed: it must be given"
-            )
+    _require_all("", kind, fields)
+    for head, part in _PARTS.items():
+        if head in fields:
+            _require_all(f"{head}.", part, fields[head])
     if "meta" in fields:
         fields["meta"] = decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
     return fields
 
 
-_Meta: Any = dict[str, Any]
+def _is_field(kind: type[_Fields], name: str) -> bool:
+    """Whether a format has a field of this name, as archives spell it."""
+    head, dot, tail = name.partition(".")
+    if head not in kind.__struct_fields__:
+        return False
+    if head in _PARTS:
+        return tail in _PARTS[head].__struct_fields__
+    return not dot
 
 
-def _required(part: type[msgspec.Struct]) -> list[str]:
-    return [f.name for f in msgspec.structs.fields(part) if f.required]
+def _require_all(prefix: str, part: type[_Fields], given: dict[str, Any]) -> None:
+    """Raise `InputError` if a field that a struct requires is not given."""
+    for field in msgspec.structs.fields(part):
+        if field.required and field.name not in given:
+            raise InputError(f"{prefix}{field.name} is missing; allowed: it must be given")

@@ -1,4 +1,7 @@
-"""Problem P1, expert selection: scores, costs, thresholds and a cap, frozen and checked once when it is made."""
+"""Problem P1, expert selection: scores, costs, thresholds and a cap.
+
+A problem is frozen and checked once, when it is made.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
     from dmoe_opt.data.instance import Instance
 
 SCORE_UNIT = 2.0**40
-"""Scores are added as whole multiples of 1/SCORE_UNIT, which makes every sum exact whatever its order."""
+"""Scores are added as whole multiples of 1/SCORE_UNIT, so that sums are exact in any order."""
 SCORE_TOLERANCE = 1e-9
-"""A token is served when its scores reach its threshold up to this; the grid of generated data is far coarser."""
+"""A token is served when its scores reach its threshold up to this, which is counted once."""
 MOST_ENERGY_J = 1e200
 """Largest energy of one token; keeps every sum of energies finite."""
 MOST_THRESHOLD = 1e6
-"""Largest threshold; far above any sum of scores, and small enough for exact arithmetic on score units."""
+"""Largest threshold: far above any sum of scores, and small enough for exact score units."""
 ON_SHORTFALL = ("top_d", "infeasible")
 
 
@@ -49,10 +52,12 @@ class SelectionProblem:
     max_experts
         D, the experts a token may use at most.
     on_shortfall
-        What happens to a token whose best D scores stay below its threshold: `"top_d"` lowers the threshold to what
-        they reach and flags the token, `"infeasible"` makes the problem infeasible.
+        What happens to a token whose best D scores stay below its threshold: `"top_d"` lowers the
+        threshold to the sum of these scores and flags the token, `"infeasible"` makes the problem
+        infeasible.
     usable
-        False where an expert cannot be used by a token (its link has no gain), shape (T, K); default: all True.
+        False where an expert cannot be used by a token (its link has no gain), shape (T, K); by
+        default all True.
     name, meta
         Free text and JSON-like notes on where the data comes from.
 
@@ -64,7 +69,9 @@ class SelectionProblem:
     Examples
     --------
     >>> from dmoe_opt import SelectionProblem, solve
-    >>> problem = SelectionProblem(scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2)
+    >>> problem = SelectionProblem(
+    ...     scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2
+    ... )
     >>> solve(problem).selection.tolist()
     [[True, False, True]]
     """
@@ -92,12 +99,12 @@ class SelectionProblem:
 
     @property
     def num_tokens(self) -> int:
-        """T."""
+        """Number of tokens T."""
         return int(self.scores.shape[0])
 
     @property
     def num_experts(self) -> int:
-        """K."""
+        """Number of experts K."""
         return int(self.scores.shape[1])
 
     @property
@@ -107,10 +114,17 @@ class SelectionProblem:
 
     @cached_property
     def need_units(self) -> NDArray[np.float64]:
-        """Relevance every method must reach after the shortfall rule, in whole score units, shape (T,)."""
-        reach = np.minimum(self.threshold, self._best_units / SCORE_UNIT)
-        wanted = reach if self.on_shortfall == "top_d" else self.threshold
-        return np.asarray(np.ceil((wanted - SCORE_TOLERANCE) * SCORE_UNIT))
+        """Relevance that every method must reach, in whole score units, shape (T,).
+
+        It is the threshold less `SCORE_TOLERANCE`. Where the best D scores stay below it and the
+        shortfall rule is "top_d", it is exactly what they reach: the tolerance counts once.
+        """
+        wanted = self._wanted_units
+        return np.minimum(wanted, self._best_units) if self.on_shortfall == "top_d" else wanted
+
+    @property
+    def _wanted_units(self) -> NDArray[np.float64]:
+        return np.asarray(np.ceil((self.threshold - SCORE_TOLERANCE) * SCORE_UNIT))
 
     @property
     def grid_scores(self) -> NDArray[np.float64]:
@@ -145,9 +159,7 @@ class SelectionProblem:
     @cached_property
     def shortfall(self) -> NDArray[np.bool_]:
         """True for tokens whose best D usable scores stay below the threshold, shape (T,)."""
-        return np.asarray(
-            np.ceil((self.threshold - SCORE_TOLERANCE) * SCORE_UNIT) > self._best_units
-        )
+        return np.asarray(self._wanted_units > self._best_units)
 
     @property
     def lowered(self) -> tuple[int, ...]:
@@ -168,11 +180,12 @@ class SelectionProblem:
         tokens = np.flatnonzero(self.shortfall)
         t = int(tokens[0])
         best = float(self._best_units[t] / SCORE_UNIT)
-        listed = ", ".join(map(str, tokens[:10])) + (
-            f" and {len(tokens) - 10} more" if len(tokens) > 10 else ""
-        )
+        listed = ", ".join(map(str, tokens[:10]))
+        more = f" and {len(tokens) - 10} more" if len(tokens) > 10 else ""
+        plural = "s" if len(tokens) > 1 else ""
         return (
-            f"token{'s' * (len(tokens) > 1)} {listed} cannot reach the threshold with {self.max_experts} experts: "
+            f"token{plural} {listed}{more} cannot reach the threshold "
+            f"with {self.max_experts} experts: "
             f"token {t} reaches at most {best:.6g} of {self.threshold[t]:.6g}"
         )
 
@@ -192,19 +205,24 @@ class SelectionProblem:
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        return f"<SelectionProblem {self.name or 'unnamed'}: {self.num_tokens} tokens, {self.num_experts} experts>"
+        size = f"{self.num_tokens} tokens, {self.num_experts} experts"
+        return f"<SelectionProblem {self.name or 'unnamed'}: {size}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return validate.rebuild, (type(self), given)
 
 
 def thresholds(field_name: str, value: object, tokens: int) -> NDArray[np.float64]:
-    if not isinstance(value, list | tuple | np.ndarray) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
-    ):
-        number = value.item() if isinstance(value, np.ndarray) else value
+    """One threshold per token, from an array or from one number for all, shape (T,)."""
+    number = validate.scalar(value)
+    if isinstance(number, int | float):
         value = np.full(tokens, validate.real(field_name, number, positive=False))
     return validate.real_array(field_name, value, (tokens,), most=MOST_THRESHOLD)
 
 
 def check_common(data: SelectionProblem | Instance) -> None:
+    """Check the fields that both kinds of data have."""
     put = object.__setattr__
     put(data, "max_experts", validate.whole("max_experts", data.max_experts))
     put(data, "on_shortfall", validate.word("on_shortfall", data.on_shortfall, ON_SHORTFALL))
@@ -220,6 +238,7 @@ def digest(
     numbers: tuple[float, ...] = (),
     *more: NDArray[Any],
 ) -> str:
+    """SHA-256 of the content of data: its numbers, and its arrays in bytes, dtype and shape."""
     text = json.dumps(
         [
             type(data).__name__,

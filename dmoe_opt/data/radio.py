@@ -1,8 +1,13 @@
-"""The radio: channel power gains to rates to joules per token (docs/problems/round.md)."""
+"""The radio: channel power gains to rates to joules per token.
+
+The rate of a link on a subcarrier is r = B0 log2(1 + P0 H / N0) in bit/s, and a token of s0 bits
+costs P0 s0 / r joules. See docs/problems/round.md.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +16,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.errors import InputError
 
 DEAD_LINK_J = 1e9
-"""A link on which one token would cost more than this many joules counts as one that cannot be used."""
+"""A link on which one token would cost more than this many joules counts as unusable."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,28 +26,31 @@ class Radio:
     Parameters
     ----------
     gains
-        Channel power gain of link i -> j on subcarrier m, linear, shape (K, K, M); 0 is a link that cannot be used,
-        the diagonal is ignored.
+        Channel power gain of link i -> j on subcarrier m, linear, shape (K, K, M). A gain of 0 is a
+        link that cannot be used; the diagonal is ignored.
     bandwidth_hz, power_w, noise_w
         Bandwidth, transmit power and noise power of one subcarrier.
     payload_bits
         Size of one hidden state.
     round_trip
-        Whether the result comes back over the reciprocal channel, which doubles the energy of a link.
+        Whether the result comes back over the reciprocal channel, which doubles the energy of a
+        link.
 
     Raises
     ------
-    InputError
     InputError
         If a value is not finite, has the wrong sign, or the gains are not of shape (K, K, M).
 
     Examples
     --------
-    At a signal-to-noise ratio of 1 the rate is one bit a second and hertz, so one bit at 1 W takes 1 J:
+    At a signal-to-noise ratio of 1 the rate is one bit per second and hertz, so one bit at 1 W
+    takes 1 J:
 
     >>> import numpy as np
     >>> from dmoe_opt import Radio
-    >>> radio = Radio(np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    >>> radio = Radio(
+    ...     np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0
+    ... )
     >>> radio.link_energy_j()[:, :, 0].tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
@@ -58,14 +66,17 @@ class Radio:
         gains = validate.real_array("radio.gains", self.gains, (None, None, None))
         if gains.shape[0] != gains.shape[1]:
             raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
-            raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
         object.__setattr__(self, "gains", gains)
         for field in ("bandwidth_hz", "power_w", "noise_w", "payload_bits"):
             object.__setattr__(self, field, validate.real(f"radio.{field}", getattr(self, field)))
         object.__setattr__(self, "round_trip", validate.flag("radio.round_trip", self.round_trip))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return validate.rebuild, (type(self), given)
+
     def rate_bit_s(self) -> NDArray[np.float64]:
-        """Shannon rate B0 log2(1 + P0 H / N0) of every link and subcarrier, bit/s, shape (K, K, M)."""
+        """Shannon rate B0 log2(1 + P0 H / N0), bit/s, shape (K, K, M)."""
         with np.errstate(over="ignore", under="ignore"):
             snr = np.minimum(self.gains * (self.power_w / self.noise_w), np.finfo(np.float64).max)
             return np.asarray(self.bandwidth_hz * (np.log1p(snr) / np.log(2.0)))
@@ -73,12 +84,12 @@ class Radio:
     def link_energy_j(self) -> NDArray[np.float64]:
         """Energy P0 s0 / r of one token on every link and subcarrier, J, shape (K, K, M).
 
-        Twice that with `round_trip`; inf where a link cannot be used; 0 on the diagonal, which needs no link.
+        It is twice that with `round_trip`, inf where a link cannot be used, and 0 on the diagonal,
+        which needs no link.
         """
+        ways = 2.0 if self.round_trip else 1.0
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            energy = (
-                self.power_w * self.payload_bits * (2.0 if self.round_trip else 1.0)
-            ) / self.rate_bit_s()
+            energy = (self.power_w * self.payload_bits * ways) / self.rate_bit_s()
         energy[~(energy <= DEAD_LINK_J)] = np.inf
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0

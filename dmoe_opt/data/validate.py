@@ -1,14 +1,23 @@
-"""Checks of single fields. Every failure is an `InputError` of one line: field, index, value, what is allowed."""
+"""Checks of single fields.
+
+Every failure is an `InputError` of one line: field, index, value, what is allowed. Arrays and
+numbers enter the package here, so this is also where -0.0 becomes 0.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.errors import InputError
+
+T = TypeVar("T")
+Shape = tuple[int | None, ...]
+MOST_DEPTH = 50  # of nested notes
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def _shorten(value: object, most: int = 60) -> str:
@@ -17,7 +26,7 @@ def _shorten(value: object, most: int = 60) -> str:
 
 
 def fail(field: str, value: object, allowed: str) -> InputError:
-    """The one sentence every complaint about a value has."""
+    """The one sentence that every complaint about a value has."""
     return InputError(f"{field} = {_shorten(value)}; allowed: {allowed}")
 
 
@@ -26,43 +35,68 @@ def _place(index: tuple[Any, ...]) -> str:
 
 
 def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any]:
+    """The value as an array of one of the dtype kinds; lists, arrays and tensors are taken."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputError(f"{field} has masked entries; allowed: {wanted}, every entry given")
+    if hasattr(value, "detach"):  # a tensor of torch that may carry a gradient
+        value = value.detach().cpu()
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError):
+        if array.dtype.kind == "O" and "f" in kinds:  # whole numbers past 64 bits among them
+            array = _of_whole_numbers(array)
+    except Exception:  # every library's arrays raise kinds of their own
         raise _ragged(field, value) or fail(field, value, wanted) from None
+    if array.dtype.kind == "c":
+        raise InputError(
+            f"{field} has complex numbers; allowed: {wanted}; "
+            "a power gain is the squared magnitude, abs(h) ** 2"
+        )
     if array.dtype.kind not in kinds and (array.size or array.dtype.kind not in "f"):
         raise fail(field, value, wanted)
     return array
 
 
+def _of_whole_numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Python's whole numbers as float64; anything else stays as it is, and is refused."""
+    if all(isinstance(entry, int) and not isinstance(entry, bool) for entry in array.flat):
+        return array.astype(np.float64)
+    return array
+
+
 def _ragged(field: str, value: object) -> InputError | None:
-    """Name the first row whose length differs from its neighbours'."""
-    if not isinstance(value, list | tuple) or len(field) > 200:
+    """The first row whose length differs from the first one's, at any depth."""
+    if not isinstance(value, list | tuple) or not value or len(field) > 200:
         return None
-    lengths = [len(row) if isinstance(row, list | tuple) else -1 for row in value]
-    for i, length in enumerate(lengths):
-        if length != lengths[0]:
-            have = f"{length} entries" if length >= 0 else "a single value"
-            return InputError(
-                f"{field}[{i}] has {have}; allowed: as many as {field}[0], which has {lengths[0]}"
-            )
+    first = _length(value[0])
+    for i, row in enumerate(value):
+        if _length(row) != first:
+            have = "a single value" if _length(row) is None else f"{len(row)} entries"
+            allowed = f"as many as {field}[0], which has {'1' if first is None else first}"
+            return InputError(f"{field}[{i}] has {have}; allowed: {allowed}")
     for i, row in enumerate(value):
         if (error := _ragged(f"{field}[{i}]", row)) is not None:
             return error
-    return next(
-        (
-            InputError(
-                f"{field}[{i}] has {len(row)} rows of another length than {field}[0]; allowed: a full array"
-            )
-            for i, row in enumerate(value)
-            if np.shape(row) != np.shape(value[0])
-        ),
-        None,
-    )
+    return _unlike_first(field, value)
+
+
+def _length(row: object) -> int | None:
+    return len(row) if isinstance(row, list | tuple) else None
+
+
+def _unlike_first(field: str, rows: list[Any] | tuple[Any, ...]) -> InputError | None:
+    """The first row whose own rows are longer or shorter than those of the first."""
+    for i, row in enumerate(rows):
+        if np.shape(row) != np.shape(rows[0]):
+            have = f"{field}[{i}] has {len(row)} rows of another length than {field}[0]"
+            return InputError(f"{have}; allowed: a full array")
+    return None
 
 
 def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
-    """A read-only contiguous array; an array that is already both is shared, anything else is copied."""
+    """A read-only contiguous array.
+
+    An array that is already both is shared, anything else is copied.
+    """
     if array.dtype == dtype and array.flags.c_contiguous and not array.flags.writeable:
         return array
     array = np.array(array, dtype=dtype, order="C")
@@ -70,45 +104,56 @@ def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     return array
 
 
-def _shaped(field: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
+def rebuild(kind: type[T], fields: dict[str, Any]) -> T:
+    """Make a frozen value from its fields again: copies and unpickled values are checked too."""
+    return kind(**fields)
+
+
+def _shaped(field: str, array: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """The array, if its shape is the wanted one; None leaves a length free."""
     if array.size == 0 and array.ndim < len(shape):  # [] stands for an array without rows
-        array = array.reshape(tuple(0 if n is None else n for n in (0, *shape[1:])))
-    fits = array.ndim == len(shape) and all(
-        n is None or n == have for n, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = " x ".join("any" if n is None else str(n) for n in shape)
-        have = " x ".join(map(str, array.shape)) or "a single value"
-        raise InputError(f"{field} has shape {have}; allowed: {wanted}")
-    return array
+        array = array.reshape(tuple(n or 0 for n in (0, *shape[1:])))
+    lengths = zip(shape, array.shape, strict=False)
+    if array.ndim == len(shape) and all(wanted in (None, have) for wanted, have in lengths):
+        return array
+    wanted = " x ".join("any" if n is None else str(n) for n in shape)
+    have = " x ".join(map(str, array.shape)) or "a single value"
+    raise InputError(f"{field} has shape {have}; allowed: {wanted}")
 
 
 def real_array(
-    field: str,
-    value: object,
-    shape: tuple[int | None, ...],
-    most: float = math.inf,
-    least: float = 0.0,
+    field: str, value: object, shape: Shape, most: float = math.inf, least: float = 0.0
 ) -> NDArray[np.float64]:
-    """A read-only float64 array of finite numbers in [least, most]; None in `shape` leaves that length free."""
-    allowed = (
-        f"finite numbers >= {least:g}"
-        if most == math.inf
-        else f"finite numbers in [{least:g}, {most:g}]"
-    )
+    """A read-only float64 array of finite numbers in [least, most].
+
+    None in `shape` leaves that length free.
+    """
+    allowed = f"finite numbers >= {least:g}"
+    if most < math.inf:
+        allowed = f"finite numbers in [{least:g}, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     with np.errstate(over="ignore"):
         array = frozen(array, np.float64)
-    bad = ~(np.isfinite(array) & (array >= least) & (array <= most))
-    if bad.any():
-        index = tuple(np.argwhere(bad)[0])
+    top = min(most, LARGEST)
+    if array.size and not (array.min() >= least and array.max() <= top):  # nan fails both
+        index = tuple(np.argwhere(~((array >= least) & (array <= top)))[0])
         raise fail(field + _place(index), float(array[index]), allowed)
+    return _without_negative_zeros(array)
+
+
+def _without_negative_zeros(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-0.0 becomes 0, since 1 / -0.0 is -inf and the bytes of the two differ."""
+    if not array.size or array.min() > 0:
+        return array
+    zeros = np.signbit(array) & (array == 0)
+    if not zeros.any():
+        return array
+    array = np.where(zeros, 0.0, array)
+    array.flags.writeable = False
     return array
 
 
-def whole_array(
-    field: str, value: object, shape: tuple[int | None, ...], below: int
-) -> NDArray[np.int64]:
+def whole_array(field: str, value: object, shape: Shape, below: int) -> NDArray[np.int64]:
     """A read-only int64 array of whole numbers in 0..below-1."""
     allowed = f"whole numbers in 0..{below - 1}"
     array = _shaped(field, _as_array(field, value, "iu", allowed), shape)
@@ -125,12 +170,19 @@ def flags(field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.bool_
     return frozen(array, np.bool_)
 
 
+def scalar(value: object) -> object:
+    """A single value of another library, such as a tensor or array of one entry, as Python's."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and tuple(shape) == () and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
 def real(field: str, value: object, positive: bool = True) -> float:
     """A finite number, > 0 or >= 0."""
     allowed = "a finite number > 0" if positive else "a finite number >= 0"
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
+    value = scalar(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise fail(field, value, allowed)
     try:
         number = float(value)
@@ -138,28 +190,33 @@ def real(field: str, value: object, positive: bool = True) -> float:
         raise fail(field, value, allowed) from None
     if not math.isfinite(number) or number < 0 or (positive and number == 0):
         raise fail(field, number, allowed)
-    return number
+    return number + 0.0  # -0.0 becomes 0
 
 
 def whole(field: str, value: object, least: int = 1) -> int:
     """A whole number from `least` to 2^31."""
     allowed = f"a whole number from {least} to 2^31"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+    value = scalar(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         raise fail(field, value, allowed)
-    if not least <= int(value) <= 2**31:
+    if not least <= value <= 2**31:
         raise fail(field, value, allowed)
-    return int(value)
+    return value
 
 
 def flag(field: str, value: object) -> bool:
     """True or False."""
-    if not isinstance(value, bool | np.bool_):
+    value = scalar(value)
+    if not isinstance(value, bool):
         raise fail(field, value, "true or false")
-    return bool(value)
+    return value
 
 
 def word(field: str, value: object, allowed: tuple[str, ...] | None = None) -> str:
-    """A string, one of `allowed` if given; surrogates cannot be written as UTF-8 and are refused."""
+    """A string, one of `allowed` if given.
+
+    Surrogates cannot be written as UTF-8 and are refused.
+    """
     if not isinstance(value, str) or (allowed is not None and value not in allowed):
         raise fail(field, value, " or ".join(f'"{a}"' for a in allowed) if allowed else "a string")
     try:
@@ -170,21 +227,30 @@ def word(field: str, value: object, allowed: tuple[str, ...] | None = None) -> s
 
 
 def plain(field: str, value: object, depth: int = 0) -> Any:
-    """JSON-like data (`meta`): mappings with string keys, sequences, strings, finite numbers, booleans, None."""
-    if depth > 50:
-        raise fail(field, value, "at most 50 levels of nesting")
+    """JSON-like notes (`meta`).
+
+    They are mappings with string keys, sequences, strings, finite numbers, booleans and None.
+    """
+    if depth > MOST_DEPTH:
+        raise fail(field, value, f"at most {MOST_DEPTH} levels of nesting")
     if isinstance(value, dict):
         return {
-            word(f"{field} key", k): plain(f"{field}.{k}", v, depth + 1) for k, v in value.items()
+            word(f"{field} key", key): plain(f"{field}.{key}", inner, depth + 1)
+            for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [plain(f"{field}[{i}]", v, depth + 1) for i, v in enumerate(value)]
+        return [plain(f"{field}[{i}]", inner, depth + 1) for i, inner in enumerate(value)]
     if isinstance(value, str):
         return word(field, value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return value
-    if isinstance(value, float) and math.isfinite(value):
+    if _is_plain_number(value):
         return value
     raise fail(field, value, "text, finite numbers, true, false, null, lists and objects of them")
+
+
+def _is_plain_number(value: object) -> bool:
+    """Whether JSON has the value: null, true, false, a number of 64 bits."""
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float) and math.isfinite(value)

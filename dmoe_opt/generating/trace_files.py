@@ -1,11 +1,11 @@
-"""Read router traces from files: scores or logits of all experts in .npz, or the experts a token used as JSON lines.
+"""Read router traces from files.
 
+Scores or logits of all experts stand in .npz, the experts that a token used as JSON lines;
 `instances/README.md` describes both formats.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from dmoe_opt.generating.traces import MOST_EXPERTS, Trace, scores_of_logits
 def load_trace(
     path: str | os.PathLike[str], *, gate: str | None = None, num_experts: int | None = None
 ) -> Trace:
-    """Read a trace from .npz (`scores` or `logits`) or JSON lines (`step`, `layer`, `ids`, `weights`).
+    """Read a trace from .npz or JSON lines.
+
+    An archive has `scores` or `logits`, a JSON line `step`, `layer`, `ids` and `weights`.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def load_trace(
     gate
         `"softmax"` (default) or `"sigmoid"`, for logits only.
     num_experts
-        K; default: from the shape, or the largest of `ids` plus one.
+        Number of experts K; by default from the shape, or the largest of `ids` plus one.
 
     Raises
     ------
@@ -64,22 +66,19 @@ def _of_arrays(
         raise InputError("has scores and logits both or neither; allowed: exactly one of them")
     if "logits" in arrays:
         gate = gate or "softmax"
-        scores, source = (
-            scores_of_logits(arrays["logits"], gate),
-            f"{name}: {gate} of its router logits",
-        )
+        scores, source = scores_of_logits(arrays["logits"], gate), f"{gate} of its router logits"
     elif gate is None:
-        scores, source = arrays["scores"], f"{name}: gate scores"
+        scores, source = arrays["scores"], "gate scores"
     else:
         raise fail("gate", gate, "nothing: the file holds scores, not logits")
-    trace = Trace(scores, arrays.get("experts_per_token"), source=source)
+    trace = Trace(scores, arrays.get("experts_per_token"), source=f"{name}: {source}")
     if num_experts not in (None, trace.scores.shape[2]):
         raise fail("num_experts", num_experts, f"{trace.scores.shape[2]}, as in the file")
     return trace
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    """The experts one token used in one layer."""
+    """The experts that one token used in one layer."""
 
     step: int
     layer: int
@@ -88,42 +87,45 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _of_lines(content: bytes, num_experts: int | None, name: str) -> Trace:
+    lines = _read_lines(content, num_experts or MOST_EXPERTS)
+    steps = sorted({step for step, _ in lines})
+    layers = sorted({layer for _, layer in lines})
+    ordered = [_line_at(lines, step, layer) for layer in layers for step in steps]
+    per_token = len(ordered[0].ids)
+    shape = (len(layers), len(steps), per_token)
+    ids = np.array([line.ids for line in ordered]).reshape(shape)
+    weights = np.array([line.weights for line in ordered]).reshape(shape)
+    scores = np.zeros((*shape[:2], num_experts or int(ids.max()) + 1))
+    np.put_along_axis(scores, ids, weights, axis=2)
+    source = f"{name}: the weights of the {per_token} experts a token used"
+    return Trace(scores, per_token, tuple(layers), source)
+
+
+def _read_lines(content: bytes, num_experts: int) -> dict[tuple[int, int], _Line]:
+    """The lines by step and layer; all have as many experts as the first."""
     lines: dict[tuple[int, int], _Line] = {}
     per_token = 0
     for number, text in enumerate(content.rstrip().splitlines(), 1):
         try:
             line = formats.decode(text, _Line)
             per_token = per_token or len(line.ids)
-            _check_line(line, per_token, num_experts or MOST_EXPERTS)
+            _check_line(line, per_token, num_experts)
             if (line.step, line.layer) in lines:
-                raise InputError(
-                    f"step {line.step} of layer {line.layer} is there twice; allowed: one line for each"
-                )
+                twice = f"step {line.step} of layer {line.layer} is there twice"
+                raise InputError(f"{twice}; allowed: one line for each")
         except InputError as error:
             raise InputError(f"line {number}: {error}") from None
         lines[line.step, line.layer] = line
     if not lines:
         raise InputError("is empty; allowed: a JSON object on every line")
-    steps, layers = (sorted(set(numbers)) for numbers in zip(*lines, strict=True))
-    if len(lines) < len(steps) * len(layers):
-        step, layer = next(
-            place for place in itertools.product(steps, layers) if place not in lines
-        )
-        raise InputError(
-            f"step {step} of layer {layer} is missing; allowed: every step in every layer"
-        )
-    ordered = [lines[step, layer] for layer in layers for step in steps]
-    ids = np.array([line.ids for line in ordered]).reshape(len(layers), len(steps), per_token)
-    scores = np.zeros((*ids.shape[:2], num_experts or int(ids.max()) + 1))
-    np.put_along_axis(
-        scores, ids, np.array([line.weights for line in ordered]).reshape(ids.shape), axis=2
-    )
-    return Trace(
-        scores,
-        per_token,
-        tuple(layers),
-        f"{name}: the weights of the {per_token} experts a token used",
-    )
+    return lines
+
+
+def _line_at(lines: dict[tuple[int, int], _Line], step: int, layer: int) -> _Line:
+    if (step, layer) not in lines:
+        missing = f"step {step} of layer {layer} is missing"
+        raise InputError(f"{missing}; allowed: every step in every layer")
+    return lines[step, layer]
 
 
 def _check_line(line: _Line, per_token: int, num_experts: int) -> None:
@@ -133,9 +135,8 @@ def _check_line(line: _Line, per_token: int, num_experts: int) -> None:
         wanted = f"{per_token}, as on line 1" if per_token else "at least one"
         raise InputError(f"ids has {len(line.ids)} entries; allowed: {wanted}")
     if len(line.weights) != per_token:
-        raise InputError(
-            f"weights has {len(line.weights)} entries; allowed: as many as ids, {per_token}"
-        )
+        have = f"weights has {len(line.weights)} entries"
+        raise InputError(f"{have}; allowed: as many as ids, {per_token}")
     for i, expert in enumerate(line.ids):
         if not 0 <= expert < num_experts:
             raise fail(f"ids[{i}]", expert, f"whole numbers in 0..{num_experts - 1}")

@@ -32,7 +32,8 @@ from dmoe_opt.data.radio import Radio
 from dmoe_opt.errors import InfeasibleError, InputError, LimitError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import estimate
-from dmoe_opt.generating.presets import check_radio, draw_radio
+from dmoe_opt.generating.presets import check_radio
+from dmoe_opt.generating.rounds import draw_radio
 from dmoe_opt.layers import schedulers
 from dmoe_opt.layers.bills import LayerBill, layer_bill
 from dmoe_opt.layers.schedulers import SCHEDULERS
@@ -150,7 +151,7 @@ def run(
     channel_error
         Share of the channel's variance that the scheduler does not know, in [0, 1).
     radio
-        Options of `generating.presets.draw_radio`.
+        Options of `generating.rounds.draw_radio`.
     watch
         Called with the number of each layer and the `Decision` on its round, as the true channel
         has it: `decision.instance`, `decision.selection`, `decision.allocation`.
@@ -273,8 +274,8 @@ def _tokens(task: Preset, num_tokens: int | None, seed: int) -> TrainedTokens | 
 
 def _channel(task: Preset, options: Mapping[str, Any], rng: np.random.Generator) -> Radio:
     """A channel draw for one layer, on which results come back as well."""
-    radio = draw_radio(rng, task.num_experts, task.num_subcarriers, task.payload_bits, **options)
-    return replace(radio, round_trip=True)
+    size = (task.num_experts, task.num_subcarriers, task.payload_bits)
+    return draw_radio(rng, *size, round_trip=True, **options)
 
 
 def _as_known(true: Instance, channel_error: float, rng: np.random.Generator) -> Instance:
