@@ -1,5 +1,5 @@
 """python -m dmoe_opt."""
 
-from dmoe_opt.cli.main import main
+from dmoe_opt.cli.entry import main
 
 main()

@@ -1,7 +1,12 @@
-"""The terminal: progress, a search as it goes, and what was written. All of it goes to stderr."""
+"""The terminal: progress, a search as it goes, and the files written. All of it goes to stderr.
+
+A console gets the stream once: Pyomo swaps `sys.stderr` while it solves, and closes what it put
+there.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +27,7 @@ SHOW_AFTER_S = 1.0
 
 def wrote(paths: Sequence[str | Path]) -> None:
     """Say what was written, and that figures are missing if matplotlib is."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=sys.stderr, highlight=False)
     for path in paths:
         console.print(f"wrote {escape(str(path))}", soft_wrap=True)
     if paths and not any(str(path).endswith(".png") for path in paths):
@@ -33,7 +38,7 @@ def wrote(paths: Sequence[str | Path]) -> None:
 
 def prepare(problem: str) -> None:
     """Compile or load the kernels of a problem; a terminal is told if that takes over a second."""
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)
     status = console.status(
         "loading DES; it is compiled once per installation, which takes half a minute ..."
     )
@@ -55,7 +60,7 @@ class SearchLog:
     """
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(file=sys.stderr, highlight=False)
         self.started = time.monotonic()
         self.printed_at = -np.inf
         self.printed: tuple[float | None, float | None] | None = None
@@ -94,7 +99,7 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
 
     Yields a function of (done, total) or (done, total, what runs).
     """
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

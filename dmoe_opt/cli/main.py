@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from dmoe_opt.cli import instances, solutions
+from dmoe_opt.cli import instances, interrupts, solutions
 from dmoe_opt.cli.layers import frontier, protocol
 from dmoe_opt.cli.offload import offload
 from dmoe_opt.cli.plot import plot
@@ -53,8 +53,8 @@ def main() -> None:
     except DmoeError as error:
         _complain(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("dmoe-opt: interrupted", err=True)
-        sys.exit(130)
+        interrupts.tell()
+        sys.exit(interrupts.EXIT_CODE)
     except BrokenPipeError:  # the reader of a pipe has left
         sys.stderr.close()
         sys.exit(0)

@@ -1,0 +1,19 @@
+"""Where the command line starts: Ctrl-C is heard before anything heavy is imported."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line as a process of its own."""
+    from dmoe_opt.cli import interrupts
+
+    interrupts.install()
+    try:
+        from dmoe_opt.cli.main import main as run
+
+        run()
+    except BaseException:
+        if interrupts.heard():  # whatever error an import or a callback made of it
+            interrupts.end()
+        interrupts.ignore()  # the work is done, and what was printed stands
+        raise
