@@ -12,6 +12,7 @@ from dmoe_opt.cli.offload import offload
 from dmoe_opt.cli.options import JSON, emit, pictures
 from dmoe_opt.cli.plot import plot
 from dmoe_opt.cli.sweep import sweep
+from dmoe_opt.errors import DmoeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -391,16 +392,10 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:  # stdout itself: files report their own errors
         _complain(f"output: {error.strerror or error}")
-    except ValueError as error:
-        from dmoe_opt.errors import (
-            InputError,  # late: it brings numpy, and `--help` must not wait for that
-        )
-
-        if not isinstance(error, InputError):
-            raise
-        _complain(str(error))
+    except DmoeError as error:
+        _complain(str(error), error.exit_code)
 
 
-def _complain(text: str) -> None:
+def _complain(text: str, exit_code: int = 2) -> None:
     click.echo("dmoe-opt: " + " ".join(text.split()), err=True)
-    sys.exit(2)
+    sys.exit(exit_code)
