@@ -33,7 +33,7 @@ def small() -> Scenario:
 
 
 def test_numpy_scores_are_those_of_torch(small: Scenario) -> None:
-    """The actor that is saved ranks actions as the one that was trained, and never picks one that is not open."""
+    """The saved actor ranks actions as the trained one does, and keeps to the open actions."""
     torch.manual_seed(1)
     actor = training._Scores(small, masked=True)
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_numpy_scores_are_those_of_torch(small: Scenario) -> None:
 
 
 def test_training_learns_and_repeats(small: Scenario) -> None:
-    """A few hundred steps beat no training at all; one seed gives one agent, another seed another."""
+    """A few hundred steps beat no training; the same seed gives the same agent, another another."""
     shown = []
     agent, checks = training.train(
         small, seed=3, steps=600, progress=lambda *what: shown.append(what)
