@@ -44,7 +44,7 @@ def offload() -> None:
     "-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder."
 )
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
-    """Write a scenario, of a preset or of your own, or one of its episodes."""
+    """Write a scenario of a preset or a file, or one of its episodes."""
     from dmoe_opt.cli import offload_tables
     from dmoe_opt.offload import presets, store
     from dmoe_opt.offload.episode import draw, scenario_of
@@ -58,7 +58,7 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
         )
     data = _data(preset)
     scenario = scenario_of(data)
-    path = output or _default_name(preset, seed)
+    path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     click.echo(path)
 
@@ -79,7 +79,7 @@ def _default_name(preset: str, seed: int | None) -> str:
     type=click.IntRange(30),
     default=40_000,
     show_default=True,
-    help="About 200 a second.",
+    help="About 200 per second.",
 )
 @click.option(
     "-o",
@@ -100,7 +100,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
 
     trained_on = scenario_of(_data(scenario))
     files.make_folder(output)
-    from dmoe_opt.offload import training  # late: a wrong scenario is told without the extra
+    from dmoe_opt.offload import training  # late: a wrong scenario needs no torch to be told
 
     with tables.progress("clairvoyant optimum") as report:
         episodes = training.validation_episodes(trained_on)

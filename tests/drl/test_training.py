@@ -78,21 +78,10 @@ def test_train_command(typed: Callable[..., Ended], tmp_path: Path) -> None:
     ended = typed("offload", "train", "light", "--steps", "60", "-o", "out")
     assert "clairvoyant optimum at most" in ended.stdout
     assert (tmp_path / "out" / "learning.png").read_bytes()[:4] == b"\x89PNG"
-    assert (
-        len(list(csv.DictReader((tmp_path / "out" / "learning.csv").read_text().splitlines())))
-        == training.CHECKS
-    )
+    table = (tmp_path / "out" / "learning.csv").read_text().splitlines()
+    assert len(list(csv.DictReader(table))) == training.CHECKS
     assert "step" in agents.load(tmp_path / "out" / "agent.npz").made_by
-    ended = typed(
-        "offload",
-        "compare",
-        "light",
-        "--policies",
-        "sac,greedy",
-        "--agent",
-        "out/agent.npz",
-        "--episodes",
-        "2",
-    )
+    trained = ("--policies", "sac,greedy", "--agent", "out/agent.npz")
+    ended = typed("offload", "compare", "light", *trained, "--episodes", "2")
     assert ended.returncode == 0
     assert "sac" in ended.stdout

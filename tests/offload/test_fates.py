@@ -34,7 +34,7 @@ def test_the_device_is_no_expert() -> None:
 
 @given(episodes(), st.integers(0, 2**32 - 1))
 def test_fates_add_up(episode: Episode, seed: int) -> None:
-    """Rewards, energies and numbers are those of the account, whatever is tried."""
+    """Rewards, energies and numbers add up to the account, whatever is tried."""
     rng = np.random.default_rng(seed)
     actions = rng.integers(-1, episode.scenario.num_experts + 2, episode.num_subtasks)
     choice = run(episode, lambda state: int(actions[state.n]))

@@ -15,7 +15,7 @@ from dmoe_opt.offload.simulate import LOST, State, run
 
 @pytest.mark.parametrize("rule", RULES)
 def test_rules_choose_what_is_open(rule: str) -> None:
-    """A rule never loses what something else could serve, and its seed decides all it does."""
+    """A rule takes open actions only, and its seed decides all its choices."""
     episode = draw(preset("busy"), 5)
     choose = RULES[rule](1)
 
