@@ -50,16 +50,15 @@ def fates(episode: Episode, choice: Whole) -> list[Fate]:
 def _fate(episode: Episode, n: int, action: int) -> Fate:
     """The row of subtask n at expert `action`, on the device, or lost."""
     device = episode.scenario.num_experts
-    subtask = n
     job = int(episode.job[n])
     kind = episode.scenario.types.name[episode.type[n]]
     arrival_s = float(episode.arrival_s[n])
     if action == LOST:
         loss = float(episode.loss_reward[n])
-        return Fate(subtask, job, kind, arrival_s, "lost", None, None, 0.0, 0.0, loss)
+        return Fate(n, job, kind, arrival_s, "lost", None, None, 0.0, 0.0, loss)
     energy_j = episode.communication_j[n, action] + episode.computation_j[n, action]
     return Fate(
-        subtask=subtask,
+        subtask=n,
         job=job,
         type=kind,
         arrival_s=arrival_s,
