@@ -12,8 +12,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 PATIENCE_S = 0.6
 EXIT_CODE = 130
@@ -61,10 +62,10 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _quiet(hook):  # type: ignore[no-untyped-def]
+def _quiet(hook: Callable[[Any], object]) -> Callable[[Any], object]:
     """A hook for errors that nobody catches, silent once Ctrl-C was heard."""
 
-    def quiet(error):  # type: ignore[no-untyped-def]
+    def quiet(error: Any) -> None:
         if not _heard.is_set():
             hook(error)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,10 +9,14 @@ import click
 from dmoe_opt.cli.options import JSON, emit, pictures
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dmoe_opt.comparing.policies import OffloadComparison
     from dmoe_opt.offload.agent import Agent
     from dmoe_opt.offload.episode import Episode
     from dmoe_opt.offload.scenario import Scenario
 
+TIME_LIMIT = click.FloatRange(0, min_open=True)
 AGENT = click.option(
     "--agent",
     metavar="FILE",
@@ -23,7 +26,10 @@ AGENT = click.option(
 
 @click.group()
 def offload() -> None:
-    """Offload the subtasks of a device to edge experts: rules, a learned policy, the clairvoyant optimum."""
+    """Offload the subtasks of a device to edge experts.
+
+    Choices are made by rules, by a learned policy, or by the clairvoyant optimum.
+    """
 
 
 @offload.command()
@@ -38,9 +44,7 @@ def offload() -> None:
     "-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder."
 )
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
-    """Write a scenario, of a preset or of your own, or one of its episodes."""
-    from pathlib import Path
-
+    """Write a scenario of a preset or a file, or one of its episodes."""
     from dmoe_opt.cli import offload_tables
     from dmoe_opt.offload import presets, store
     from dmoe_opt.offload.episode import draw, scenario_of
@@ -54,13 +58,17 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
         )
     data = _data(preset)
     scenario = scenario_of(data)
-    path = (
-        f"offload-{Path(preset).stem}{'' if seed is None else f'-s{seed}'}.json"
-        if output is None
-        else output
-    )
+    path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     click.echo(path)
+
+
+def _default_name(preset: str, seed: int | None) -> str:
+    """The file of a scenario, or of its episode with a number."""
+    from pathlib import Path
+
+    episode = "" if seed is None else f"-s{seed}"
+    return f"offload-{Path(preset).stem}{episode}.json"
 
 
 @offload.command()
@@ -71,7 +79,7 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     type=click.IntRange(30),
     default=40_000,
     show_default=True,
-    help="About 200 a second.",
+    help="About 200 per second.",
 )
 @click.option(
     "-o",
@@ -83,53 +91,51 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
 @JSON
 def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> None:
     """Train Soft Actor-Critic; needs the extra drl."""
-    from dmoe_opt.cli import tables
+    from dmoe_opt.cli import console
     from dmoe_opt.comparing.policies import baselines
     from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
-    from dmoe_opt.errors import InputError
     from dmoe_opt.offload import agent as agents
     from dmoe_opt.offload.episode import scenario_of
 
-    found = scenario_of(_data(scenario))
+    trained_on = scenario_of(_data(scenario))
     files.make_folder(output)
-    try:
-        from dmoe_opt.offload.training import train as learn
-        from dmoe_opt.offload.training import validation_episodes
-    except ImportError as error:
-        how = 'install the CPU build of torch, then "dmoe-opt[drl]"'
-        raise InputError(f"training needs the extra drl: {how} ({error})") from None
-    episodes = validation_episodes(found)
-    with tables.progress("clairvoyant optimum") as report:
+    from dmoe_opt.offload import training  # late: a wrong scenario needs no torch to be told
+
+    with console.progress("clairvoyant optimum") as report:
+        episodes = training.validation_episodes(trained_on)
         optimum, rules = baselines(episodes, progress=report)
-    with tables.progress(f"train on {scenario}") as report:
-        agent, checks = learn(
-            found, seed=seed, steps=steps,
-            progress=lambda done, total, mean: report(done, total, f"return {mean:.2f}, optimum {optimum:.2f}"),
-        )  # fmt: skip
-    best = max(check.return_mean for check in checks)
+
+    with console.progress(f"train on {scenario}") as report:
+
+        def tell(done: int, total: int, mean: float) -> None:
+            report(done, total, f"return {mean:.2f}, optimum {optimum:.2f}")
+
+        agent, checks = training.train(trained_on, seed=seed, steps=steps, progress=tell)
+
+    returns = [check.return_mean for check in checks]
     contents = {
         "agent.npz": agents.as_bytes(agent),
-        "learning.csv": as_csv(checks, type(checks[0])).encode(),
+        "learning.csv": as_csv(checks, training.Check).encode(),
     }
-    curve = ([c.step for c in checks], [c.return_mean for c in checks], optimum, rules)
-    written = files.write_all(
-        output, contents | pictures("plot.offload_figures", "of_learning", *curve)
-    )
-    tables.wrote(written)
-    summary = {
-        "return_mean": best,
-        "optimum_mean": optimum,
-        "rules": rules,
-        "made_by": agent.made_by,
-    }
+    curve = ([check.step for check in checks], returns, optimum, rules)
+    contents |= pictures("plot.offload_figures", "of_learning", *curve)
+    console.wrote(files.write_all(output, contents))
     if as_json:
-        emit(summary)
-    else:
-        others = ", ".join(f"{name} {value:.3f}" for name, value in rules.items())
-        click.echo(
-            f"return on validation episodes: sac {best:.3f}, {others}; clairvoyant optimum at most {optimum:.3f}"
+        emit(
+            {
+                "return_mean": max(returns),
+                "optimum_mean": optimum,
+                "rules": rules,
+                "made_by": agent.made_by,
+            }
         )
+        return
+    others = ", ".join(f"{name} {value:.3f}" for name, value in rules.items())
+    click.echo(
+        f"return on validation episodes: sac {max(returns):.3f}, {others}; "
+        f"clairvoyant optimum at most {optimum:.3f}"
+    )
 
 
 @offload.command()
@@ -144,9 +150,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
     show_default=True,
     help="Number of the held-out episode.",
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(0, min_open=True), metavar="S", help="For the optimum."
-)
+@click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
 @JSON
@@ -162,38 +166,32 @@ def evaluate(
     """Play one episode: return, quality, energy, losses, and every subtask's fate."""
     from dataclasses import asdict
 
-    from dmoe_opt.cli import tables
-    from dmoe_opt.comparing import policies
+    from dmoe_opt.cli import console, tables
+    from dmoe_opt.comparing.policies import play
     from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
     from dmoe_opt.offload.episode import Episode, draw
+    from dmoe_opt.offload.fates import Fate, fates
+    from dmoe_opt.offload.policies import SAC
     from dmoe_opt.offload.simulate import account
 
     data = _data(episode)
-    given = data if isinstance(data, Episode) else draw(data, seed)
-    scenario = given.scenario
-    agents = _agents(scenario, agent) if policy == policies.SAC else None
+    played = data if isinstance(data, Episode) else draw(data, seed)
+    scenario = played.scenario
+    agents = _agents(scenario, agent) if policy == SAC else None
     if output is not None:
         files.make_folder(output)
-    choice = policies.play(given, policy, agents=agents, seed=seed, time_limit=time_limit)
-    if choice is None:
-        click.echo("dmoe-opt: optimum: no schedule found within the time limit", err=True)
-        sys.exit(4)
-    total = account(given, choice)
+    choice = play(played, policy, agents=agents, seed=seed, time_limit=time_limit)
     if output is not None:
-        contents = {"subtasks.csv": as_csv(policies.fates(given, choice), policies.Fate).encode()}
         title = f"{scenario.name or 'scenario'}, {policy}"
-        tables.wrote(
-            files.write_all(
-                output,
-                contents | pictures("plot.offload_figures", "of_episode", given, choice, title),
-            )
-        )
+        contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
+        contents |= pictures("plot.offload_figures", "of_episode", played, choice, title)
+        console.wrote(files.write_all(output, contents))
     document = {
         "scenario": scenario.name,
         "policy": policy,
-        "subtasks": given.num_subtasks,
-        **asdict(total),
+        "subtasks": played.num_subtasks,
+        **asdict(account(played, choice)),
     }
     document["return"] = document.pop("return_")
     if as_json:
@@ -220,57 +218,81 @@ def evaluate(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
 )
 @click.option(
-    "--time-limit", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, metavar="S",
+    "--time-limit",
+    type=TIME_LIMIT,
+    default=5.0,
+    show_default=True,
+    metavar="S",
     help="For the optimum of an episode; beyond it the proven bound counts.",
-)  # fmt: skip
+)
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")
 @JSON
 def compare(
-    scenario: str | None, preset: str | None, policies: str | None, episodes: int, seed: int, time_limit: float,
-    agent: str | None, output: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    scenario: str | None,
+    preset: str | None,
+    policies: str | None,
+    episodes: int,
+    seed: int,
+    time_limit: float,
+    agent: str | None,
+    output: str | None,
+    as_json: bool,
+) -> None:
     """Policies over held-out episodes, and the share of the clairvoyant optimum that each earns."""
     from dataclasses import asdict
 
-    from dmoe_opt.cli import offload_tables as offload_tables
-    from dmoe_opt.cli import tables
-    from dmoe_opt.comparing.policies import SAC, PolicyRow
+    from dmoe_opt.cli import console, offload_tables
     from dmoe_opt.comparing.policies import compare as run
-    from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
     from dmoe_opt.offload.episode import scenario_of
+    from dmoe_opt.offload.policies import SAC
 
-    if (scenario is None) == (preset is None):
-        raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")
-    data = _data(str(scenario or preset))
-    found = scenario_of(data)
+    data = _data(_one_of(scenario, preset))
     names = None if policies is None else [name.strip() for name in policies.split(",")]
-    trained = _agents(found, agent) if names is None or SAC in names else None
+    with_sac = names is None or SAC in names
+    agents = _agents(scenario_of(data), agent) if with_sac else None
     if output is not None:
         files.make_folder(output)
-    with tables.progress("compare") as report:
-        done = run(
+    with console.progress("compare") as report:
+        comparison = run(
             data,
             names,
-            agents=trained,
+            agents=agents,
             episodes=episodes,
             seed=seed,
             time_limit=time_limit,
             progress=report,
         )
     if output is not None:
-        rows = [*done.rows, *([done.optimum] if done.optimum else [])]
-        contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
-        tables.wrote(
-            files.write_all(
-                output, contents | pictures("plot.offload_figures", "of_comparison", done)
-            )
-        )
+        console.wrote(_save(comparison, output))
     if as_json:
-        emit(asdict(done))
+        emit(asdict(comparison))
     else:
-        offload_tables.comparison(done)
+        offload_tables.comparison(comparison)
+
+
+def _one_of(scenario: str | None, preset: str | None) -> str:
+    """The one name that was given, as the argument or as the option."""
+    if scenario is not None and preset is None:
+        return scenario
+    if preset is not None and scenario is None:
+        return preset
+    raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")
+
+
+def _save(comparison: OffloadComparison, folder: str) -> list[Path]:
+    """Write the rows as a table, and their shares as a picture."""
+    from dmoe_opt.comparing.policies import PolicyRow
+    from dmoe_opt.comparing.rows import as_csv
+    from dmoe_opt.data import files
+
+    rows = list(comparison.rows)
+    if comparison.optimum is not None:
+        rows.append(comparison.optimum)
+    contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
+    contents |= pictures("plot.offload_figures", "of_comparison", comparison)
+    return files.write_all(folder, contents)
 
 
 def _data(name: str) -> Scenario | Episode:
@@ -292,8 +314,12 @@ def _data(name: str) -> Scenario | Episode:
 
 def _agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
     """The agent of a file, or the one that comes with a preset, if there is one."""
-    from dmoe_opt.comparing.policies import SAC
     from dmoe_opt.offload import agent
+    from dmoe_opt.offload.policies import SAC
 
-    found = agent.committed(scenario.name) if path is None else agent.load(path)
-    return {} if found is None or (path is None and not found.fits(scenario)) else {SAC: found}
+    if path is not None:
+        return {SAC: agent.load(path)}
+    committed = agent.committed(scenario.name)
+    if committed is None or not committed.fits(scenario):
+        return {}
+    return {SAC: committed}

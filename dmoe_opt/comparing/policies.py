@@ -1,34 +1,31 @@
-"""Policies over held-out episodes of a scenario, against the clairvoyant optimum of each."""
+"""Policies over held-out episodes of a scenario, beside the clairvoyant optimum of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
 
 from dmoe_opt.comparing.rows import half_width
-from dmoe_opt.data.validate import fail
-from dmoe_opt.errors import InputError
+from dmoe_opt.errors import LimitError
 from dmoe_opt.models import offload_pyomo
-from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
 from dmoe_opt.offload.optimum import Optimum
-from dmoe_opt.offload.policies import RULES
+from dmoe_opt.offload.policies import OPTIMUM, RULES, Agents, Policy, policy
 from dmoe_opt.offload.scenario import Scenario, Whole
-from dmoe_opt.offload.simulate import LOST, Account, Choose, account, mean_return, run
-
-OPTIMUM = "optimum"
-SAC = "sac"
+from dmoe_opt.offload.simulate import Account, account, mean_return, run
 
 
 @dataclass(frozen=True)
 class PolicyRow:
-    """One policy over episodes: means per episode, and half the width of 95 % confidence intervals (Student's t), None for one.
+    """One policy over episodes: means per episode.
 
-    `optimum_share` is the mean of return over the proven upper bound of the clairvoyant optimum, episode by episode, None if
-    a bound is not positive. The row `optimum` has the best schedules found: its share is below 1 where one is not proven.
+    Each `ci95` is half the width of the 95 % confidence interval (Student's t), None for a single
+    episode. `optimum_share` is the mean over episodes of return / bound, with the proven upper
+    bound on the clairvoyant optimum; it is None if a bound is not positive. The row `optimum` holds
+    the best schedules found, so its share is below 1 where a schedule is not proven optimal.
     """
 
     policy: str
@@ -48,7 +45,12 @@ class PolicyRow:
 
 @dataclass(frozen=True)
 class OffloadComparison:
-    """Rows of the policies, and of the optimum; `proven` counts the episodes whose optimum is proven."""
+    """Rows of the policies and of the optimum.
+
+    `subtasks` and `bound_mean` are means per episode, of the number of subtasks and of the upper
+    bound on the optimum. `proven` counts the episodes whose optimum is proven. `optimum` is None
+    unless a schedule was found in every episode.
+    """
 
     scenario: str
     episodes: int
@@ -60,113 +62,95 @@ class OffloadComparison:
     optimum: PolicyRow | None
 
 
-Agents = Mapping[str, Agent]
+@dataclass(frozen=True)
+class _Played:
+    """One episode: its optimum, and the account of every policy."""
+
+    subtasks: int
+    bound: float
+    proven: bool
+    optimum: Account | None
+    policies: list[Account]
 
 
-def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Callable[[int], Choose]:
-    """A rule, or a trained agent, by its name; called with a seed it gives what chooses in one episode.
+def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
+    """The clairvoyant optimum by the integer program in Pyomo.
+
+    Its bound is at least as good as the bound of the linear relaxation, whatever the limit in
+    seconds.
+    """
+    schedule = offload_pyomo.solve(episode, time_limit=time_limit)
+    if schedule.proven:
+        return schedule
+    relaxed = offload_pyomo.solve(episode, relax=True)
+    bounds = [bound for bound in (schedule.bound, relaxed.bound) if bound is not None]
+    if not bounds:
+        return schedule
+    least = min(bounds)
+    if schedule.return_ is not None:
+        least = max(least, schedule.return_)  # it is below the return only by rounding
+    return replace(schedule, bound=least)
+
+
+def play(
+    episode: Episode,
+    name: str,
+    *,
+    agents: Agents | None = None,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> Whole:
+    """The choices of a policy, or of `optimum`, in an episode, shape (N,).
+
+    Parameters
+    ----------
+    agents
+        Trained agents by name.
+    seed
+        Seed of the policy.
+    time_limit
+        Seconds for the optimum.
 
     Raises
     ------
     InputError
-        If there is none of that name, or the agent was trained for other numbers of experts or types.
+        As `dmoe_opt.offload.policies.policy`.
+    LimitError
+        If the search for the optimum ended without a schedule.
     """
-    agents = agents or {}
-    if name in agents:
-        agents[name].require(scenario)
-        return lambda seed: agents[name].act
-    if name == SAC:
-        raise InputError(
-            'policy = "sac" needs a trained agent; allowed: a preset that has one, or a file of `offload train`'
-        )
-    if name not in RULES:
-        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC]), OPTIMUM]))
-    return RULES[name]
-
-
-def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
-    """The clairvoyant optimum by the integer program in Pyomo; at least the linear relaxation's bound, whatever the limit."""
-    whole = offload_pyomo.solve(episode, time_limit=time_limit)
-    if whole.proven:
-        return whole
-    bounds = [
-        b for b in (whole.bound, offload_pyomo.solve(episode, relax=True).bound) if b is not None
-    ]
-    least = min(bounds, default=None)
-    if least is not None and whole.return_ is not None:
-        least = max(least, whole.return_)  # below only by rounding
-    return replace(whole, bound=least)
-
-
-def play(
-    episode: Episode, name: str, *, agents: Agents | None = None, seed: int = 0, time_limit: float | None = None
-) -> Whole | None:  # fmt: skip
-    """What a policy, or `optimum`, chooses in an episode, (N,); None if a limit ended the search for the optimum."""
-    if name == OPTIMUM:
-        return optimum(episode, time_limit).choice
-    return run(episode, policy(name, episode.scenario, agents)(seed))
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What became of a subtask; `expert` is None for the device and the lost, times in s, energy in J."""
-
-    subtask: int
-    job: int
-    type: str
-    arrival_s: float
-    fate: str
-    expert: int | None
-    duration_s: float | None
-    quality: float
-    energy_j: float
-    reward: float
-
-
-def fates(episode: Episode, choice: Whole) -> list[Fate]:
-    """A row per subtask: `served`, `local` or `lost`."""
-    experts, rows = episode.scenario.num_experts, []
-    for n, a in enumerate(choice.tolist()):
-        lost = a == LOST
-        rows.append(
-            Fate(
-                subtask=n,
-                job=int(episode.job[n]),
-                type=episode.scenario.types.name[episode.type[n]],
-                arrival_s=float(episode.arrival_s[n]),
-                fate="lost" if lost else "local" if a == experts else "served",
-                expert=None if lost or a == experts else a,
-                duration_s=None if lost else float(episode.duration_s[n, a]),
-                quality=0.0 if lost else float(episode.quality[n, a]),
-                energy_j=0.0
-                if lost
-                else float(episode.communication_j[n, a] + episode.computation_j[n, a]),
-                reward=float(episode.loss_reward[n] if lost else episode.reward[n, a]),
-            )
-        )
-    return rows
+    if name != OPTIMUM:
+        return run(episode, policy(name, episode.scenario, agents)(seed))
+    choice = optimum(episode, time_limit).choice
+    if choice is None:
+        raise LimitError("optimum: no schedule found within the time limit")
+    return choice
 
 
 def baselines(
     episodes: Sequence[Episode], progress: Callable[[int, int], None] | None = None
 ) -> tuple[float, dict[str, float]]:
-    """Mean upper bound of the optimum by the linear relaxation, and mean return of every rule."""
+    """Mean upper bound on the optimum by the linear relaxation, and mean return of every rule.
+
+    Raises
+    ------
+    LimitError
+        If the solver gives no bound.
+    """
     bounds = []
     for number, episode in enumerate(episodes):
         if progress:
             progress(number, len(episodes))
-        bounds.append(_known(offload_pyomo.solve(episode, relax=True).bound))
-    return float(np.mean(bounds)), {
-        name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()
-    }
+        bounds.append(_bound_of(offload_pyomo.solve(episode, relax=True)))
+    returns = {name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()}
+    return float(np.mean(bounds)), returns
 
 
-def _known(bound: float | None) -> float:
-    if bound is None:
-        raise InputError(
-            "the solver gave no bound on the optimum; allowed: episodes that fit into memory"
+def _bound_of(answer: Optimum) -> float:
+    if answer.bound is None:
+        raise LimitError(
+            "the solver gave no bound on the optimum; the episode may be too large for the memory"
         )
-    return bound
+    return answer.bound
 
 
 def compare(
@@ -179,21 +163,28 @@ def compare(
     time_limit: float | None = 5.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> OffloadComparison:
-    """Play the held-out episodes `seed`, `seed` + 1, ... of a scenario, or one given episode, with every policy.
+    """Play held-out episodes of a scenario, or one given episode, with every policy.
 
     Parameters
     ----------
     policies
         Names; default: all rules and agents.
     agents
-        Trained agents by the name they shall have.
+        Trained agents by name.
+    episodes, seed
+        The held-out episodes `seed`, `seed` + 1, ... are played, `episodes` in number.
     time_limit
-        Seconds for the clairvoyant optimum of an episode; where it is not proven by then, its bound counts.
+        Seconds for the clairvoyant optimum of an episode. Where the optimum is not proven by then,
+        its bound counts.
+    progress
+        Called with (episodes done, episodes).
 
     Raises
     ------
     InputError
-        As `policy`.
+        As `dmoe_opt.offload.policies.policy`.
+    LimitError
+        If the solver gives no bound on the optimum of an episode.
 
     Examples
     --------
@@ -205,39 +196,58 @@ def compare(
     """
     scenario = scenario_of(data)
     names = list(policies or [*RULES, *(agents or {})])
-    choosers = [policy(name, scenario, agents) for name in names]
+    players = [policy(name, scenario, agents) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
-    accounts: list[list[Account]] = [[] for _ in names]
-    best: list[Account] = []
-    bounds, sizes, proven = [], [], 0
-    for done, number in enumerate(numbers):
+    played: list[_Played] = []
+    for number in numbers:
         if progress:
-            progress(done, len(numbers))
+            progress(len(played), len(numbers))
         episode = data if isinstance(data, Episode) else draw(data, number)
-        known = optimum(episode, time_limit)
-        bounds.append(_known(known.bound))
-        sizes.append(episode.num_subtasks)
-        proven += known.proven
-        if known.choice is not None:
-            best.append(account(episode, known.choice))
-        for chooser, found in zip(choosers, accounts, strict=True):
-            found.append(account(episode, run(episode, chooser(number))))
-    upper = np.array(bounds)
-    return OffloadComparison(
-        scenario=scenario.name,
-        episodes=len(numbers),
-        seed=seed,
-        subtasks=float(np.mean(sizes)),
-        bound_mean=float(upper.mean()),
-        proven=proven,
-        rows=[_row(name, found, upper) for name, found in zip(names, accounts, strict=True)],
-        optimum=_row(OPTIMUM, best, upper) if len(best) == len(numbers) else None,
+        played.append(_play_all(episode, players, number, time_limit))
+    return _summary(scenario.name, seed, names, played)
+
+
+def _play_all(
+    episode: Episode, players: Sequence[Policy], seed: int, time_limit: float | None
+) -> _Played:
+    """Find the optimum of an episode, and play the episode with every policy."""
+    best = optimum(episode, time_limit)
+    bound = _bound_of(best)
+    accounts = [account(episode, run(episode, player(seed))) for player in players]
+    return _Played(
+        subtasks=episode.num_subtasks,
+        bound=bound,
+        proven=best.proven,
+        optimum=None if best.choice is None else account(episode, best.choice),
+        policies=accounts,
     )
 
 
-def _row(name: str, accounts: list[Account], bounds: np.ndarray) -> PolicyRow:
+def _summary(
+    scenario: str, seed: int, names: Sequence[str], played: Sequence[_Played]
+) -> OffloadComparison:
+    """The rows of all policies over the episodes played."""
+    bounds = np.array([episode.bound for episode in played])
+    rows = []
+    for k, name in enumerate(names):
+        rows.append(_row(name, [episode.policies[k] for episode in played], bounds))
+    optima = [episode.optimum for episode in played if episode.optimum is not None]
+    complete = len(optima) == len(played)
+    return OffloadComparison(
+        scenario=scenario,
+        episodes=len(played),
+        seed=seed,
+        subtasks=float(np.mean([episode.subtasks for episode in played])),
+        bound_mean=float(bounds.mean()),
+        proven=sum(episode.proven for episode in played),
+        rows=rows,
+        optimum=_row(OPTIMUM, optima, bounds) if complete else None,
+    )
+
+
+def _row(name: str, accounts: Sequence[Account], bounds: np.ndarray) -> PolicyRow:
     def values(field: str) -> np.ndarray:
-        return np.array([getattr(a, field) for a in accounts], dtype=float)
+        return np.array([getattr(total, field) for total in accounts], dtype=float)
 
     returns, quality, energy = values("return_"), values("quality"), values("energy_j")
     share = returns / bounds if (bounds > 0).all() else None

@@ -1,4 +1,4 @@
-"""One episode of a scenario: who arrives when with what, over which channel, and what every choice would then mean."""
+"""One episode of a scenario: its subtasks, its channels, and the consequences of every choice."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from scipy.signal import lfilter
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
-from dmoe_opt.offload.scenario import LEAST, MOST, Array, Scenario, Whole
+from dmoe_opt.offload.scenario import LEAST, MOST, Array, Arrivals, BlockRadio, Scenario, Whole
 
 MOST_GAINS = 50_000_000
+"""Channel gains that one episode may need; they take 400 MB."""
 MARGIN = 1000.0
+"""What is drawn around a mean may lie outside the range of means by this factor."""
 MOST_JOBS = 10**6
-"""What is drawn around a mean may lie this much outside the range of means."""
+"""Numbers of jobs lie below this, as no episode has more than a million subtasks."""
 HELD_OUT = 2402
+"""First part of the seeds of held-out episodes; training uses other seeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +32,19 @@ class Episode:
     Parameters
     ----------
     arrival_s
-        Shape (N,), not decreasing.
+        Shape (N,), not decreasing, s.
     job, type
         Number of the job and of the type, shape (N,).
     weight, payload_bits, result_bits, work, deadline_s
         Shape (N,); the deadline counts from the arrival.
     gains
-        Channel power gain of each block and expert, linear, shape (B, E); B blocks reach to the last arrival.
+        Channel power gain of each block and expert, linear, shape (B, E); the B blocks reach to
+        the last arrival.
+
+    Raises
+    ------
+    InputError
+        One line that names field, index, value and what is allowed.
     """
 
     scenario: Scenario
@@ -50,45 +59,58 @@ class Episode:
     gains: Array
 
     def __post_init__(self) -> None:
-        least, most = LEAST / MARGIN, MOST * MARGIN
+        most = MOST * MARGIN
         count = len(validate.real_array("episode.arrival_s", self.arrival_s, (None,), most))
-        for name in ("arrival_s", "weight", "payload_bits", "result_bits", "work", "deadline_s"):
-            low = 0.0 if name == "arrival_s" else least
-            value = validate.real_array(f"episode.{name}", getattr(self, name), (count,), most, low)
-            object.__setattr__(self, name, value)
-        for name, below in (("job", MOST_JOBS), ("type", self.scenario.num_types)):
-            object.__setattr__(
-                self,
-                name,
-                validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below),
-            )
-        gains = validate.real_array(
-            "episode.gains", self.gains, (None, self.scenario.num_experts), most
-        )
-        object.__setattr__(self, "gains", gains)
-        if not count:
+        self._numbers("arrival_s", (count,), least=0.0)
+        for name in ("weight", "payload_bits", "result_bits", "work", "deadline_s"):
+            self._numbers(name, (count,), least=LEAST / MARGIN)
+        self._whole_numbers("job", count, below=MOST_JOBS)
+        self._whole_numbers("type", count, below=self.scenario.num_types)
+        self._numbers("gains", (None, self.scenario.num_experts), least=0.0)
+        self._check_arrivals()
+        self._check_blocks()
+
+    def _numbers(self, name: str, shape: tuple[int | None, ...], least: float) -> None:
+        """Check a field of numbers and make it a read-only array."""
+        most = MOST * MARGIN
+        value = validate.real_array(f"episode.{name}", getattr(self, name), shape, most, least)
+        object.__setattr__(self, name, value)
+
+    def _whole_numbers(self, name: str, count: int, below: int) -> None:
+        """Check a field of whole numbers, one for each subtask, and make it a read-only array."""
+        value = validate.whole_array(f"episode.{name}", getattr(self, name), (count,), below)
+        object.__setattr__(self, name, value)
+
+    def _check_arrivals(self) -> None:
+        """There are some, and none comes before the one listed before it."""
+        if not len(self.arrival_s):
             raise InputError("episode.arrival_s is empty; allowed: at least one subtask")
-        late = np.flatnonzero(np.diff(self.arrival_s) < 0)
-        if len(late):
-            n = int(late[0]) + 1
+        early = np.flatnonzero(np.diff(self.arrival_s) < 0)
+        if len(early):
+            n = int(early[0]) + 1
             raise fail(
                 f"episode.arrival_s[{n}]",
                 float(self.arrival_s[n]),
                 "not before the arrival of the one before",
             )
+
+    def _check_blocks(self) -> None:
+        """The gains reach to the last arrival."""
         needed = self.arrival_s[-1] // self.scenario.radio.coherence_s + 1.0
-        if len(gains) < needed:
+        if len(self.gains) < needed:
             raise InputError(
-                f"episode.gains has {len(gains)} blocks; allowed: at least {needed:.0f}, to the last arrival"
+                f"episode.gains has {len(self.gains)} blocks; "
+                f"allowed: at least {needed:.0f}, to the last arrival"
             )
 
     @cached_property
     def _block(self) -> Whole:
+        """Number of the channel block in which each subtask arrives, (N,)."""
         return (self.arrival_s // self.scenario.radio.coherence_s).astype(np.int64)
 
     @property
     def num_subtasks(self) -> int:
-        """N."""
+        """Number of subtasks N."""
         return len(self.arrival_s)
 
     @cached_property
@@ -98,7 +120,7 @@ class Episode:
 
     @cached_property
     def rate_bit_s(self) -> Array:
-        """Rate of the link to each expert when subtask n arrives, (N, E), bit/s."""
+        """Rate of the link to each expert when subtask n arrives, B log2(1 + P H / N0), (N, E)."""
         radio = self.scenario.radio
         return np.asarray(
             radio.bandwidth_hz
@@ -107,12 +129,16 @@ class Episode:
 
     @cached_property
     def communication_j(self) -> Array:
-        """Energy of sending payload and result, (N, E + 1), J; the last column, the device, is 0; inf over a dead link."""
+        """Energy of sending payload and result, (N, E + 1), J.
+
+        The last column, the device, is 0. Energy over a dead link is inf.
+        """
         return np.asarray(self.scenario.radio.power_w * self._transfer_s)
 
     @cached_property
     def _transfer_s(self) -> Array:
-        with np.errstate(divide="ignore"):
+        """Time of sending payload and result, (N, E + 1), s."""
+        with np.errstate(divide="ignore"):  # a dead link has rate 0
             seconds = (self.payload_bits + self.result_bits)[:, None] / self.rate_bit_s
         return np.hstack([seconds, np.zeros((self.num_subtasks, 1))])
 
@@ -126,13 +152,16 @@ class Episode:
 
     @cached_property
     def duration_s(self) -> Array:
-        """Time from the choice until the result is there, (N, E + 1), s, that is transfer, computing, transfer back."""
+        """Time from the choice until the result is there, (N, E + 1), s.
+
+        It is the sum of the transfer, the computing, and the transfer back.
+        """
         speed = np.append(self.scenario.experts.speed, self.scenario.device.speed)
         return np.asarray(self._transfer_s + self.work[:, None] / speed)
 
     @cached_property
     def finish_s(self) -> Array:
-        """When an expert's slot is free again if it gets subtask n now, (N, E + 1), s."""
+        """Time at which an expert's slot is free again if it gets subtask n now, (N, E + 1), s."""
         return np.asarray(self.arrival_s[:, None] + self.duration_s)
 
     @cached_property
@@ -153,10 +182,11 @@ class Episode:
 
     @cached_property
     def reward(self) -> Array:
-        """Reward of each choice for subtask n if there is room, (N, E + 1) (ours, after arXiv 2402.06942).
+        """Reward of each choice for subtask n if there is room, (N, E + 1).
 
-        Share times quality, less the priced energy; `loss_reward` where the result would be late. Durations are known
-        when the choice is made, so what would be late is not started.
+        The reward is share times quality, less the priced energy; it is `loss_reward` where the
+        result would be late. Durations are known when the choice is made, so a subtask that would
+        be late is not started. The reward is ours, after arXiv 2402.06942.
         """
         prices = self.scenario.prices
         with np.errstate(invalid="ignore"):  # a dead link at price 0
@@ -174,7 +204,9 @@ def scenario_of(data: Scenario | Episode) -> Scenario:
 
 
 def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
-    """Draw an episode. A whole number gives the held-out episode of that number, which no training sees.
+    """Draw an episode.
+
+    A whole number gives the held-out episode of that number, which is never used in training.
 
     Raises
     ------
@@ -193,51 +225,67 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         rng = seed
     else:
         rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
-    arrivals, types, radio = scenario.arrivals, scenario.types, scenario.radio
-    starts = rng.exponential(1.0 / arrivals.jobs_per_s, arrivals.num_jobs).cumsum()
-    least, most = arrivals.subtasks_per_job
-    sizes = rng.integers(least, most + 1, arrivals.num_jobs)
-    job = np.repeat(np.arange(arrivals.num_jobs), sizes)
-    gaps = rng.exponential(arrivals.gap_s, len(job)) if arrivals.gap_s else np.zeros(len(job))
-    first = np.append(0, sizes.cumsum()[:-1])
-    gaps[first] = 0.0
-    passed = gaps.cumsum()
-    arrival_s = starts[job] + passed - passed[first][job]
-    order = np.argsort(arrival_s, kind="stable")
-    arrival_s, job = arrival_s[order], job[order]
-    kind = rng.choice(scenario.num_types, len(job), p=types.probability / types.probability.sum())
+    types = scenario.types
+    job, arrival_s = _arrivals(rng, scenario.arrivals)
+    count = len(job)
+    kind = rng.choice(scenario.num_types, count, p=types.probability / types.probability.sum())
+    blocks = _blocks(scenario, float(arrival_s[-1]))
     low, high = 1.0 - types.spread, 1.0 + types.spread
-    blocks = arrival_s[-1] // radio.coherence_s + 1.0
-    if blocks * scenario.num_experts > MOST_GAINS:
-        least_s = 2 * arrival_s[-1] * scenario.num_experts / MOST_GAINS
-        raise fail("radio.coherence_s", radio.coherence_s, f"at least {least_s:.1g}, or fewer jobs")
     return Episode(
         scenario=scenario,
         arrival_s=arrival_s,
         job=job,
         type=kind,
         weight=types.weight[kind],
-        payload_bits=types.payload_bits[kind] * rng.uniform(low, high, len(job)),
-        result_bits=types.result_bits[kind] * rng.uniform(low, high, len(job)),
-        work=types.work[kind] * rng.uniform(low, high, len(job)),
+        payload_bits=types.payload_bits[kind] * rng.uniform(low, high, count),
+        result_bits=types.result_bits[kind] * rng.uniform(low, high, count),
+        work=types.work[kind] * rng.uniform(low, high, count),
         deadline_s=types.deadline_s[kind],
         gains=scenario.experts.mean_gain
-        * _fading(rng, radio.fading, radio.correlation, (int(blocks), scenario.num_experts)),
+        * _fading(rng, scenario.radio, (blocks, scenario.num_experts)),
     )
 
 
-def _fading(
-    rng: np.random.Generator, fading: str, correlation: float, shape: tuple[int, int]
-) -> Array:
-    """Power gains of unit mean, block after block."""
-    if fading == "none":
+def _arrivals(rng: np.random.Generator, arrivals: Arrivals) -> tuple[Whole, Array]:
+    """Job and arrival time of every subtask, both (N,), in the order of arrival."""
+    starts = rng.exponential(1.0 / arrivals.jobs_per_s, arrivals.num_jobs).cumsum()
+    least, most = arrivals.subtasks_per_job
+    sizes = rng.integers(least, most + 1, arrivals.num_jobs)
+    job = np.repeat(np.arange(arrivals.num_jobs), sizes)
+    gaps = rng.exponential(arrivals.gap_s, len(job)) if arrivals.gap_s else np.zeros(len(job))
+    first = np.append(0, sizes.cumsum()[:-1])
+    gaps[first] = 0.0  # the first subtask of a job arrives with the job
+    passed = gaps.cumsum()
+    arrival_s = starts[job] + passed - passed[first][job]
+    order = np.argsort(arrival_s, kind="stable")
+    return job[order], arrival_s[order]
+
+
+def _blocks(scenario: Scenario, last_arrival_s: float) -> int:
+    """Number of channel blocks up to the last arrival; raises `InputError` if they are too many."""
+    coherence_s = scenario.radio.coherence_s
+    blocks = last_arrival_s // coherence_s + 1.0
+    if blocks * scenario.num_experts > MOST_GAINS:
+        least_s = 2 * last_arrival_s * scenario.num_experts / MOST_GAINS
+        raise fail("radio.coherence_s", coherence_s, f"at least {least_s:.1g}, or fewer jobs")
+    return int(blocks)
+
+
+def _fading(rng: np.random.Generator, radio: BlockRadio, shape: tuple[int, int]) -> Array:
+    """Power gains of unit mean for each block and expert, (B, E).
+
+    The amplitude of a Rayleigh link is g[b] = c g[b - 1] + sqrt(1 - c^2) w[b] with the correlation
+    c and complex Gaussian w.
+    """
+    if radio.fading == "none":
         return np.ones(shape)
     fresh = rng.standard_normal((2, *shape))
-    fresh[:, 1:] *= np.sqrt(1.0 - correlation**2)
-    amplitude = lfilter([1.0], [1.0, -correlation], fresh, axis=1)
+    fresh[:, 1:] *= np.sqrt(1.0 - radio.correlation**2)
+    amplitude = lfilter([1.0], [1.0, -radio.correlation], fresh, axis=1)
     return np.asarray((amplitude**2).sum(axis=0) / 2.0)
 
 
 def as_fields(episode: Episode) -> dict[str, Any]:
     """The arrays of an episode by name."""
-    return {f.name: getattr(episode, f.name) for f in fields(Episode) if f.name != "scenario"}
+    names = [field.name for field in fields(Episode) if field.name != "scenario"]
+    return {name: getattr(episode, name) for name in names}

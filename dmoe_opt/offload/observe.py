@@ -1,18 +1,18 @@
-"""What a learned policy sees when a subtask arrives: the present, nothing of what will come.
+"""The observation of a learned policy when a subtask arrives: the present, never the future.
 
 The observation has 5 E + Y + 4 entries, float32, for E experts and Y types, in this order:
 
-======= ============================ ====================================================================
+======= ============================ ===========================================================
 entries unit, range                  meaning
-======= ============================ ====================================================================
+======= ============================ ===========================================================
 E + 1   0 or 1                       the action mask: expert open; the last, the device, always is
-E + 1   reward, clipped to [-2, 2]   what each action earns now, the loss where it is not open
+E + 1   reward, clipped to [-2, 2]   reward of each action now, the loss where it is not open
 E + 1   deadlines, clipped to [0, 2] time from choice to result
 E       0 to 1                       share of the expert's slots that are free
-E       deadlines, clipped to [0, 2] mean time until its occupied slots are free, 0 if none is occupied
+E       deadlines, clipped to [0, 2] mean time until its occupied slots are free, 0 if all are free
 Y       0 or 1                       type of the subtask
 1       0 to 1                       its share in its job
-======= ============================ ====================================================================
+======= ============================ ===========================================================
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dmoe_opt.offload.simulate import State
 Entries = NDArray[np.float32]
 MOST = 2.0
 OWN = 5
-"""Entries that each action has of its own; the device counts as free and never waited for."""
+"""Entries that each action has of its own; the device counts as free, without any wait."""
 
 
 def size(num_experts: int, num_types: int) -> int:
@@ -35,24 +35,34 @@ def size(num_experts: int, num_types: int) -> int:
 
 
 def observe(state: State) -> Entries:
-    """The observation of a state that is not done."""
+    """The observation of a state that is not done, shape (5 E + Y + 4,)."""
     episode, n = state.episode, state.n
     deadline = float(episode.deadline_s[n])
     loss = float(episode.loss_reward[n])
     reward = [r if is_open else loss for r, is_open in zip(state.reward, state.mask, strict=True)]
-    free = [
-        f / slots if (slots := f + len(ends)) else 0.0
-        for f, ends in zip(state.free, state.ends, strict=True)
-    ]
-    wait = [
-        max(sum(ends) / len(ends) - state.now, 0.0) / deadline if ends else 0.0
-        for ends in state.ends
-    ]
+    duration = (episode.duration_s[n] / deadline).tolist()
+    free = []
+    wait = []
+    for count, ends in zip(state.free, state.ends, strict=True):
+        free.append(_free_share(count, len(ends)))
+        wait.append(_mean_wait_s(ends, state.now) / deadline)
     kind = [0.0] * episode.scenario.num_types
     kind[episode.type[n]] = 1.0
-    duration = (episode.duration_s[n] / deadline).tolist()
     values = [*state.mask, *reward, *duration, *free, *wait, *kind, episode.share[n]]
     return np.asarray(np.clip(np.array(values), -MOST, MOST), dtype=np.float32)
+
+
+def _free_share(free: int, occupied: int) -> float:
+    """Share of an expert's slots that are free; 0 for an expert without slots."""
+    slots = free + occupied
+    return free / slots if slots else 0.0
+
+
+def _mean_wait_s(ends: list[float], now: float) -> float:
+    """Mean time until the occupied slots are free; 0 if none is occupied."""
+    if not ends:
+        return 0.0
+    return max(sum(ends) / len(ends) - now, 0.0)
 
 
 def own(observation: Entries, actions: int) -> Entries:
@@ -60,12 +70,12 @@ def own(observation: Entries, actions: int) -> Entries:
     parts = np.zeros((OWN, actions), dtype=np.float32)
     parts[:3] = observation[: 3 * actions].reshape(3, actions)
     parts[3:, :-1] = observation[3 * actions : 5 * actions - 2].reshape(2, actions - 1)
-    parts[3, -1] = 1.0
+    parts[3, -1] = 1.0  # the device is always free
     return np.ascontiguousarray(parts.T)
 
 
 def bounds(scenario: Scenario) -> tuple[Entries, Entries]:
-    """Least and greatest value of each entry."""
+    """Least and greatest value of each entry, both of shape (5 E + Y + 4,)."""
     experts = scenario.num_experts
     high = np.ones(size(experts, scenario.num_types), dtype=np.float32)
     low = np.zeros_like(high)

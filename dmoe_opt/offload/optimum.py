@@ -1,8 +1,8 @@
-"""The clairvoyant optimum: what the integer programs are made of, and what is concluded from their answers."""
+"""The clairvoyant optimum: parts of its integer programs, and conclusions from their answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,19 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """The best that can be done with all arrivals known.
+    """The best schedule of an episode when all arrivals are known.
 
-    `bound` is an upper bound on the return of any policy on the episode; `choice` (N,) and its `return_` are None where the
-    solver found none, or only the linear relaxation was solved. `unit` is the greatest regret of a subtask.
+    Parameters
+    ----------
+    method
+        The modelling language that found it.
+    bound
+        Upper bound on the return of any policy on the episode; None if the solver proved none.
+    return_, choice
+        The return, and the action of each subtask, (N,); None where the solver found no schedule,
+        or only the linear relaxation was solved.
+    unit
+        The greatest regret of a subtask, see `unit`.
     """
 
     method: str
@@ -30,7 +39,7 @@ class Optimum:
 
     @property
     def gap(self) -> float | None:
-        """What bound and return differ by, relative to the greater of the bound and `unit`."""
+        """Difference of bound and return, relative to the greater of the bound and `unit`."""
         if self.bound is None or self.return_ is None:
             return None
         return (self.bound - self.return_) / max(abs(self.bound), self.unit)
@@ -42,28 +51,35 @@ class Optimum:
 
 
 def _rewards(episode: Episode) -> Array:
-    """Reward of every option, a column for the lost appended, (N, E + 2)."""
+    """Reward of every option, with a last column for the loss, (N, E + 2)."""
     return np.hstack([episode.reward, episode.loss_reward[:, None]])
 
 
 def regret(episode: Episode) -> Array:
-    """What option a of subtask n earns less than its best option, had it all experts for itself, (N, E + 2), in `unit`."""
+    """Reward that option a of subtask n gives up against its best option, (N, E + 2), in `unit`.
+
+    The best option is the best with all experts free: (max_b R[n, b] - R[n, a]) / unit.
+    """
     rewards = _rewards(episode)
     return np.asarray((rewards.max(axis=1, keepdims=True) - rewards) / unit(episode))
 
 
 def unit(episode: Episode) -> float:
-    """The greatest regret among options better than a loss: programs count in it, as solvers' tolerances are absolute."""
+    """The greatest regret among options better than a loss; 1 if there is none above 0.
+
+    The programs count in this unit, since the tolerances of solvers are absolute.
+    """
     rewards = _rewards(episode)
     behind = rewards.max(axis=1, keepdims=True) - rewards
     return float(behind[rewards > rewards[:, -1:]].max(initial=0.0)) or 1.0
 
 
 def twins(episode: Episode) -> Whole:
-    """For each expert the first one that is its equal in every subtask's finish and reward, (E,).
+    """For each expert the first expert with the same finish and reward for every subtask, (E,).
 
-    Equal experts count as one with all their slots: what occupies n slots together, intervals being what they are, can be
-    dealt out to experts of n slots in all. Without that a search would try every exchange of equals.
+    Equal experts count as one expert with the slots of all. That loses nothing: the subtasks are
+    intervals of time, and intervals of which at most n overlap can be dealt out to experts with n
+    slots in total. Without it a search would try every exchange of equal experts.
     """
     columns = np.vstack([episode.finish_s, episode.reward])[:, :-1]
     first = [int(np.argmax((columns == column[:, None]).all(axis=0))) for column in columns.T]
@@ -71,66 +87,105 @@ def twins(episode: Episode) -> Whole:
 
 
 def options(episode: Episode) -> list[tuple[int, int]]:
-    """Pairs (n, a) that keep the rules while nothing else is there: in time, at a first of `twins`; or lost, a = E + 1."""
+    """Pairs (n, a) of a subtask and an action that keep the rules while no other subtask is there.
+
+    The result of a would be in time, and an expert a is the first of its `twins`. Action E + 1 is
+    the loss of the subtask.
+    """
     open_ = np.hstack([episode.in_time, np.ones((episode.num_subtasks, 1), dtype=bool)])
     open_[:, :-2] &= twins(episode) == np.arange(episode.scenario.num_experts)
     return [(int(n), int(a)) for n, a in np.argwhere(open_)]
 
 
 def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
-    """(expert, subtasks, slots) for every largest set of subtasks that would be at an expert together, if above its slots.
+    """Sets of subtasks that would be at an expert together and are more than its slots.
 
-    The slots are those of the expert and its `twins`. A subtask that goes to expert e occupies it from its arrival to
-    `finish_s`, half open. Fixed intervals have their largest crowds at arrivals that are followed by a departure.
+    Returns
+    -------
+    list of (expert, subtasks, slots)
+        Only largest sets, those that are not part of another one. The slots are the slots of the
+        expert and its `twins`.
     """
-    found = []
+    slots = _slots(episode)
+    too_large = []
+    for expert, subtasks in enumerate(_candidates(episode)):
+        together = _largest_crowds(episode, expert, subtasks)
+        limit = slots[expert]
+        too_large += [(expert, crowd, limit) for crowd in together if len(crowd) > limit]
+    return too_large
+
+
+def _slots(episode: Episode) -> list[int]:
+    """Slots of each expert and its twins together; 0 for a twin that is not the first."""
+    experts = episode.scenario.experts
+    slots = np.bincount(twins(episode), experts.capacity, minlength=len(experts.capacity))
+    return [int(count) for count in slots]
+
+
+def _candidates(episode: Episode) -> list[list[int]]:
+    """For each expert, the subtasks that may go there, in the order of their arrival."""
     experts = episode.scenario.num_experts
-    slots = (
-        np.bincount(twins(episode), episode.scenario.experts.capacity, minlength=experts)
-        .astype(int)
-        .tolist()
-    )
-    wanted: list[list[int]] = [[] for _ in range(experts)]
-    for n, a in options(episode):
-        if a < experts:
-            wanted[a].append(n)
-    for e, subtasks in enumerate(wanted):
-        capacity = slots[e]
-        present: list[int] = []
-        for n in subtasks:
-            staying = [m for m in present if episode.finish_s[m, e] > episode.arrival_s[n]]
-            if len(staying) < len(present) and len(present) > capacity:
-                found.append((e, present, capacity))
-            present = [*staying, n]
-        if len(present) > capacity:
-            found.append((e, present, capacity))
-    return found
+    candidates: list[list[int]] = [[] for _ in range(experts)]
+    for n, action in options(episode):
+        if action < experts:
+            candidates[action].append(n)
+    return candidates
+
+
+def _largest_crowds(episode: Episode, expert: int, subtasks: list[int]) -> Iterator[list[int]]:
+    """The largest sets among `subtasks` that would be at an expert together.
+
+    A subtask occupies the expert from its arrival to `finish_s`, half open. Such a set is complete
+    at an arrival that is followed by a departure.
+    """
+    arrival_s, finish_s = episode.arrival_s, episode.finish_s[:, expert]
+    present: list[int] = []
+    for n in subtasks:
+        staying = [m for m in present if finish_s[m] > arrival_s[n]]
+        if len(staying) < len(present):
+            yield present
+        present = [*staying, n]
+    yield present
 
 
 def conclude(
     episode: Episode, method: str, chosen: Sequence[tuple[int, int]] | None, bound: float | None
 ) -> Optimum:
-    """An optimum from the options taken, if any, and a bound on the regret; what finds no room is lost."""
-    upper = (
-        None
-        if bound is None
-        else float(_rewards(episode).max(axis=1).sum() - bound * unit(episode))
-    )
+    """An optimum from the answer of a solver.
+
+    Parameters
+    ----------
+    chosen
+        The options (n, a) taken, None if the solver found no schedule. A subtask that finds no
+        room is lost, so the choice keeps the rules whatever the solver says.
+    bound
+        Lower bound on the regret, in `unit`.
+    """
+    upper = None if bound is None else _return_at(episode, bound)
     if chosen is None:
         return Optimum(method, upper, None, None, unit(episode))
     choice = _dealt_out(episode, chosen)
     return_ = account(episode, choice).return_
-    upper = None if upper is None else max(upper, return_)  # below only by rounding
+    if upper is not None:
+        upper = max(upper, return_)  # it is below the return only by rounding
     return Optimum(method, upper, return_, choice, unit(episode))
 
 
+def _return_at(episode: Episode, total_regret: float) -> float:
+    """The return of an episode with a total regret in `unit`."""
+    return float(_rewards(episode).max(axis=1).sum() - total_regret * unit(episode))
+
+
 def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:
-    """A choice per subtask, each at the first of equal experts that has room."""
-    experts, first, wanted = episode.scenario.num_experts, twins(episode), dict(chosen)
+    """The action of each subtask, (N,), at the first of equal experts that has room."""
+    experts = episode.scenario.num_experts
+    first = twins(episode)
+    wanted = dict(chosen)
     state = State(episode)
     for n in range(episode.num_subtasks):
-        a = wanted.get(n, LOST)
-        if a < experts:
-            a = next((e for e in np.flatnonzero(first == a).tolist() if state.free[e]), a)
-        state.step(a)
+        action = wanted.get(n, LOST)
+        if action < experts:
+            equals = np.flatnonzero(first == action).tolist()
+            action = next((expert for expert in equals if state.free[expert]), action)
+        state.step(action)
     return state.choice

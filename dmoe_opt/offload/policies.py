@@ -1,19 +1,34 @@
-"""Rules that choose an expert from what is known at the arrival. Each is made anew for an episode from a seed."""
+"""The table of policies: rules that look at the present only, and trained agents.
+
+A policy is a function from a seed to a function that chooses an action in one episode.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dmoe_opt.data.validate import fail
+from dmoe_opt.errors import InputError
+from dmoe_opt.offload.agent import Agent
+from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import Choose, State
+
+OPTIMUM = "optimum"
+"""Name of the clairvoyant optimum, which stands beside the policies and is none."""
+SAC = "sac"
+"""Name of an agent trained by Soft Actor-Critic."""
+
+Policy = Callable[[int], Choose]
+Agents = Mapping[str, Agent]
 
 
 def uniform(seed: int) -> Choose:
-    """Any open action, all as likely."""
+    """Any open action, all with the same probability."""
     rng = random.Random(seed)
 
     def choose(state: State) -> int:
-        return rng.choice([a for a, is_open in enumerate(state.mask) if is_open])
+        return rng.choice([action for action, is_open in enumerate(state.mask) if is_open])
 
     return choose
 
@@ -36,12 +51,12 @@ def round_robin(seed: int) -> Choose:
 
 
 def most_free(seed: int) -> Choose:
-    """The open expert with most free slots, the first of several; the device if none is open."""
+    """The open expert with the most free slots, the first of equals; the device if none is open."""
     return lambda state: _best_open(state, state.free, 0)
 
 
 def greedy(seed: int) -> Choose:
-    """The open action of greatest reward now; of several the device, else the first expert."""
+    """The open action of greatest reward now; among equals the device, then the first expert."""
     return lambda state: _best_open(state, state.reward, state.reward[-1])
 
 
@@ -59,6 +74,47 @@ def local(seed: int) -> Choose:
     return lambda state: len(state.free)
 
 
-RULES: dict[str, Callable[[int], Choose]] = {
-    "random": uniform, "round-robin": round_robin, "most-free": most_free, "greedy": greedy, "local": local,
-}  # fmt: skip
+RULES: dict[str, Policy] = {
+    "random": uniform,
+    "round-robin": round_robin,
+    "most-free": most_free,
+    "greedy": greedy,
+    "local": local,
+}
+
+
+def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Policy:
+    """A rule, or a trained agent, by its name.
+
+    Parameters
+    ----------
+    agents
+        Trained agents by name; they come before rules of the same name.
+
+    Raises
+    ------
+    InputError
+        If there is no policy of that name, or the agent was trained for other numbers of experts
+        or types than the scenario has.
+
+    Examples
+    --------
+    >>> from dmoe_opt.offload.policies import policy
+    >>> from dmoe_opt.offload.presets import preset
+    >>> policy("best", preset("busy"))
+    Traceback (most recent call last):
+    dmoe_opt.errors.InputError: policy = 'best'; allowed: random, round-robin, most-free, greedy, \
+local, sac, optimum
+    """
+    agents = agents or {}
+    if name in agents:
+        agents[name].require(scenario)
+        return lambda seed: agents[name].act
+    if name == SAC:
+        raise InputError(
+            'policy = "sac" needs a trained agent; '
+            "allowed: a preset that has one, or a file of `offload train`"
+        )
+    if name not in RULES:
+        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC]), OPTIMUM]))
+    return RULES[name]

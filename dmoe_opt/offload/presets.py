@@ -1,4 +1,4 @@
-"""The committed scenarios by name: `light`, `busy`, `fading`, `mixed`, files in instances/offload/scenarios."""
+"""The committed scenarios by name, which are files in instances/offload/scenarios."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ PRESETS = ("light", "busy", "fading", "mixed")
 
 
 def preset(name: str) -> Scenario:
-    """A scenario by its name; raises `InputError` if there is none.
+    """A scenario by its name.
+
+    Raises
+    ------
+    InputError
+        If there is no preset of that name.
 
     Examples
     --------

@@ -1,6 +1,7 @@
-"""An offloading scenario: experts, device, types of subtasks, arrivals, radio and prices. Plain data, checked once.
+"""An offloading scenario: experts, device, types of subtasks, arrivals, radio and prices.
 
-Work is counted in work units (say, 10^9 operations), so speeds are work units per second. E experts, Y types.
+The parts are plain data, checked once. Work is counted in work units (say, 10^9 operations), so
+speeds are work units per second. There are E experts and Y types.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from dmoe_opt.errors import InputError
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 LEAST, MOST = 1e-12, 1e15
-"""Range of every positive quantity, wide enough for any unit, narrow enough that products stay finite."""
+"""Range of every positive quantity: wide enough for any unit, and products stay finite."""
 MOST_LOSS = 1e6
-MOST_SPREAD = 0.99
-MOST_COUNT = 10_000
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
-
-
+MOST_SPREAD = 0.99
+"""Payload, result and work keep above 0, whatever is drawn."""
+MOST_COUNT = 10_000
+"""Slots of an expert, and subtasks of a job."""
+MOST_SUBTASKS = 10**6
+"""Subtasks of an episode."""
 FADING = ("none", "rayleigh")
 
 
 class _Part:
-    """Fields are checked by the name `part.field` that they have in a file."""
+    """A part of a scenario; complaints name a field as in a file, `part.field`."""
 
     part: str
 
@@ -39,26 +42,38 @@ class _Part:
     def _numbers(
         self, names: str, shape: tuple[int | None, ...], least: float = LEAST, most: float = MOST
     ) -> None:
+        """Check arrays of numbers in [least, most], and make them read-only."""
         for name in names.split():
-            self._set(
-                name,
-                validate.real_array(f"{self.part}.{name}", getattr(self, name), shape, most, least),
-            )
+            place = f"{self.part}.{name}"
+            self._set(name, validate.real_array(place, getattr(self, name), shape, most, least))
 
     def _number(self, names: str, least: float = LEAST, most: float = MOST) -> None:
+        """Check single numbers in [least, most]."""
         for name in names.split():
-            value = validate.real(f"{self.part}.{name}", getattr(self, name), positive=least > 0)
+            place = f"{self.part}.{name}"
+            value = validate.real(place, getattr(self, name), positive=least > 0)
             if not least <= value <= most:
-                raise fail(f"{self.part}.{name}", value, f"a number in [{least:g}, {most:g}]")
+                raise fail(place, value, f"a number in [{least:g}, {most:g}]")
             self._set(name, value)
 
 
 @dataclass(frozen=True, eq=False)
 class Experts(_Part):
-    """E edge experts.
+    """The E edge experts.
 
-    `skill` (E, Y) in [0, 1] is the quality of a result; `capacity` (E,) the subtasks an expert holds at once, from the choice
-    until the result is back; `speed` (E,) in work units/s; `energy_per_work_j` (E,); `mean_gain` (E,), linear, of the link.
+    Parameters
+    ----------
+    skill
+        Quality of the results for each type, (E, Y), in [0, 1].
+    capacity
+        Slots, (E,): subtasks that an expert holds at once, from the choice until the result is
+        back.
+    speed
+        Work units per second, (E,).
+    energy_per_work_j
+        Energy per work unit, (E,), J.
+    mean_gain
+        Mean power gain of the link, linear, (E,).
     """
 
     skill: Array
@@ -83,7 +98,17 @@ class Experts(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Device(_Part):
-    """The user device: `skill` (Y,) in [0, 1], `speed` in work units/s, `energy_per_work_j`. It always has room."""
+    """The user device, which always has room.
+
+    Parameters
+    ----------
+    skill
+        Quality of the results for each type, (Y,), in [0, 1].
+    speed
+        Work units per second.
+    energy_per_work_j
+        Energy per work unit, J.
+    """
 
     skill: Array
     speed: float
@@ -98,10 +123,22 @@ class Device(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Types(_Part):
-    """Y types of subtasks, all arrays (Y,).
+    """The Y types of subtasks; all arrays have shape (Y,).
 
-    A subtask is of type y with `probability` (scaled to sum 1) and has its `weight` in the quality of the job. Payload, result
-    and work are uniform within a share `spread` of their means; `deadline_s` counts from the arrival.
+    Parameters
+    ----------
+    name
+        Names of the types.
+    probability
+        Share of the subtasks that are of each type, scaled to sum 1.
+    weight
+        Weight of a subtask in the quality of its job.
+    payload_bits, result_bits, work
+        Means. The values of a subtask are uniform within a share `spread` of the mean.
+    deadline_s
+        Time from the arrival in which the result must be there, s.
+    spread
+        In [0, 0.99].
     """
 
     name: tuple[str, ...]
@@ -128,9 +165,21 @@ class Types(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Arrivals(_Part):
-    """Jobs arrive as a Poisson process; a job's first subtask with it, each further one an exponential gap after the last.
+    """Jobs arrive as a Poisson process.
 
-    `num_jobs` per episode, `jobs_per_s`, `subtasks_per_job` (least, most), uniform, `gap_s` the mean gap.
+    The first subtask of a job arrives with the job, each further one an exponential gap after the
+    one before.
+
+    Parameters
+    ----------
+    num_jobs
+        Jobs in an episode.
+    jobs_per_s
+        Mean number of jobs that arrive per second.
+    subtasks_per_job
+        Least and greatest number; the number of a job is uniform between them.
+    gap_s
+        Mean gap between subtasks of a job, s.
     """
 
     num_jobs: int
@@ -147,11 +196,11 @@ class Arrivals(_Part):
         if not 1 <= ends[0] <= ends[1]:
             raise fail("arrivals.subtasks_per_job", ends, "[least, most] with 1 <= least <= most")
         self._set("subtasks_per_job", (ends[0], ends[1]))
-        if self.num_jobs * ends[1] > 10**6:
+        if self.num_jobs * ends[1] > MOST_SUBTASKS:
             raise fail(
                 "arrivals.num_jobs",
                 self.num_jobs,
-                f"at most {10**6 // ends[1]}, a million subtasks in an episode",
+                f"at most {MOST_SUBTASKS // ends[1]}, a million subtasks in an episode",
             )
         self._number("jobs_per_s")
         self._number("gap_s", least=0.0)
@@ -159,10 +208,21 @@ class Arrivals(_Part):
 
 @dataclass(frozen=True, eq=False)
 class BlockRadio(_Part):
-    """One link to each expert, its gain constant for blocks of `coherence_s`.
+    """One link to each expert.
 
-    `fading` is "none" or "rayleigh": the amplitude is complex Gaussian, first-order autoregressive with `correlation` from one
-    block to the next. A transfer keeps the rate B log2(1 + P H / N) of the block in which the subtask arrives, both ways.
+    Its gain H is constant for blocks of `coherence_s`. A transfer keeps the rate
+    B log2(1 + P H / N0) of the block in which the subtask arrives, both ways.
+
+    Parameters
+    ----------
+    bandwidth_hz, power_w, noise_w
+        B, P and N0.
+    coherence_s
+        Length of a block, s.
+    fading
+        "none", or "rayleigh": the amplitude is complex Gaussian and first-order autoregressive.
+    correlation
+        Correlation of the amplitudes of one block and the next, in [0, 1].
     """
 
     bandwidth_hz: float
@@ -181,9 +241,14 @@ class BlockRadio(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Prices(_Part):
-    """What energy and losses cost in units of one job done perfectly: per J of communication and computation, and `loss`.
+    """Prices of energy and losses, in units of one job done perfectly.
 
-    A lost subtask costs `loss` times its share in its job.
+    Parameters
+    ----------
+    communication_per_j, computation_per_j
+        Price of 1 J.
+    loss
+        Price of a lost job. A lost subtask costs `loss` times its share in its job.
     """
 
     communication_per_j: float
@@ -198,7 +263,7 @@ class Prices(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """All that is known of an offloading problem before anything arrives.
+    """Everything that is known of an offloading problem before anything arrives.
 
     Raises
     ------
@@ -221,35 +286,40 @@ class Scenario:
                 raise fail(part, getattr(self, part), f"a {kind.__name__}")
         validate.word("name", self.name)
         object.__setattr__(self, "meta", validate.plain("meta", self.meta))
-        for where, have in (
-            ("experts.skill[0]", self.experts.skill.shape[1]),
-            ("device.skill", len(self.device.skill)),
-        ):
-            if have != self.num_types:
-                raise InputError(
-                    f"{where} has {have} entries; allowed: {self.num_types}, one a type"
-                )
+        self._check_types("experts.skill[0]", self.experts.skill.shape[1])
+        self._check_types("device.skill", len(self.device.skill))
+
+    def _check_types(self, place: str, entries: int) -> None:
+        if entries != self.num_types:
+            raise InputError(
+                f"{place} has {entries} entries; allowed: {self.num_types}, one for each type"
+            )
 
     @property
     def num_experts(self) -> int:
-        """E. Action E is the device itself."""
+        """Number of experts E. Action E is the device itself."""
         return len(self.experts.skill)
 
     @property
     def num_types(self) -> int:
-        """Y."""
+        """Number of types Y."""
         return len(self.types.name)
 
 
 PARTS: dict[str, Any] = {
-    "experts": Experts, "device": Device, "types": Types, "arrivals": Arrivals, "radio": BlockRadio, "prices": Prices,
-}  # fmt: skip
+    "experts": Experts,
+    "device": Device,
+    "types": Types,
+    "arrivals": Arrivals,
+    "radio": BlockRadio,
+    "prices": Prices,
+}
 
 
 def as_fields(scenario: Scenario) -> dict[str, Any]:
     """The scenario as nested fields of the file format."""
-    parts = {
-        p: {f.name: getattr(getattr(scenario, p), f.name) for f in fields(kind)}
-        for p, kind in PARTS.items()
-    }
-    return {"name": scenario.name, "meta": scenario.meta, **parts}
+    document: dict[str, Any] = {"name": scenario.name, "meta": scenario.meta}
+    for name, kind in PARTS.items():
+        part = getattr(scenario, name)
+        document[name] = {field.name: getattr(part, field.name) for field in fields(kind)}
+    return document

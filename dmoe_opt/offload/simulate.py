@@ -1,4 +1,7 @@
-"""The one step function of offloading, and what an episode came to. Environment, policies and evaluation all use it."""
+"""The one step function of offloading, and the account of an episode.
+
+The environment, the policies and the evaluation all use them.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,16 @@ LOST = -1
 
 
 class State:
-    """What is known when subtask `n` arrives at `now`: experts 0 .. E - 1, and action E for the device itself.
+    """Everything that is known when subtask `n` arrives at the time `now`.
 
-    `mask[a]` says that action a is open: expert a has a free slot and the result would be in time; the device always is.
-    `reward[a]` is what a earns now if it is open (the loss, for a device too slow); `free[e]` counts free slots, `ends[e]`
-    are the times at which the occupied ones become free, as a heap. All but `step` is to be read only.
+    Actions are the experts 0 .. E - 1, and E for the device itself. Callers read the fields and
+    change them only by `step`.
+
+    `mask[a]` says that action a is open: expert a has a free slot and the result would be in time;
+    the device is always open. `reward[a]` is the reward of a now if it is open (for a device that
+    is too slow, the loss). `free[e]` counts the free slots of expert e, and `ends[e]` is a heap of
+    the times at which its occupied slots become free. `choice` (N,) holds the actions so far,
+    `LOST` for the subtasks still to come.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -42,18 +50,22 @@ class State:
                 heappop(ends)
                 self.free[e] += 1
         self.reward: list[float] = self._reward[self.n]
+        in_time = self._in_time[self.n]  # one entry more than `free`: the device
         self.mask: list[bool] = [
-            ok and free > 0 for ok, free in zip(self._in_time[self.n], self.free, strict=False)
+            ok and free > 0 for ok, free in zip(in_time, self.free, strict=False)
         ]
         self.mask.append(True)
 
     @property
     def done(self) -> bool:
-        """Whether all subtasks have been placed or lost."""
+        """Whether every subtask has been placed or lost."""
         return self.n == len(self._arrival)
 
     def step(self, action: int) -> float:
-        """Place subtask n and go on to the next; returns the reward. Any number that is not an open action loses it."""
+        """Place subtask n, go on to the next and return the reward.
+
+        Any number that is not an open action loses the subtask.
+        """
         n = self.n
         if 0 <= action < len(self.mask) and self.mask[action] and self._in_time[n][action]:
             self.choice[n] = action
@@ -74,7 +86,10 @@ Choose = Callable[[State], int]
 
 @dataclass(frozen=True)
 class Account:
-    """What an episode came to. `quality` is the mean over jobs; `served`, `local` and `lost` add up to the subtasks."""
+    """The sums of an episode.
+
+    `quality` is the mean over jobs. `served`, `local` and `lost` add up to the subtasks.
+    """
 
     return_: float
     quality: float
@@ -87,7 +102,9 @@ class Account:
 
 
 def run(episode: Episode, choose: Choose) -> Whole:
-    """Play an episode: the expert of each subtask, E for the device, `LOST` for none, shape (N,).
+    """Play an episode with a policy.
+
+    The result has shape (N,): the expert of each subtask, E for the device, `LOST` for none.
 
     Examples
     --------
@@ -107,7 +124,10 @@ def run(episode: Episode, choose: Choose) -> Whole:
 
 
 def account(episode: Episode, choice: Whole) -> Account:
-    """Evaluate a choice per subtask, as `run` returns it; the one objective of offloading.
+    """Evaluate the choices of an episode, (N,), as `run` returns them.
+
+    The return is the one objective of offloading: the sum of `Episode.reward` over the subtasks
+    that are placed, and of `Episode.loss_reward` over the others.
 
     Examples
     --------
@@ -122,17 +142,16 @@ def account(episode: Episode, choice: Whole) -> Account:
     """
     placed = np.flatnonzero(choice != LOST)
     at = choice[placed]
+    chosen_reward = episode.reward[np.arange(len(choice)), choice]
+    rewards = np.where(choice == LOST, episode.loss_reward, chosen_reward)
+    qualities = episode.share[placed] * episode.quality[placed, at]
     jobs = np.bincount(episode.job, minlength=1) > 0
     communication = float(episode.communication_j[placed, at].sum())
     computation = float(episode.computation_j[placed, at].sum())
     local = int((at == episode.scenario.num_experts).sum())
     return Account(
-        return_=float(
-            np.where(
-                choice == LOST, episode.loss_reward, episode.reward[np.arange(len(choice)), choice]
-            ).sum()
-        ),
-        quality=float((episode.share[placed] * episode.quality[placed, at]).sum() / jobs.sum()),
+        return_=float(rewards.sum()),
+        quality=float(qualities.sum() / jobs.sum()),
         energy_j=communication + computation,
         communication_j=communication,
         computation_j=computation,
@@ -143,30 +162,41 @@ def account(episode: Episode, choice: Whole) -> Account:
 
 
 def violations(episode: Episode, choice: Whole) -> list[str]:
-    """Rules that a choice breaks, in words: late results, and experts that hold more than their capacity at an arrival."""
-    found = []
-    for n in np.flatnonzero(choice != LOST).tolist():
-        if not episode.in_time[n, choice[n]]:
-            found.append(f"subtask {n} would be late at {choice[n]}")
+    """Rules that a choice breaks, in words.
+
+    A result may be late, and an expert may hold more subtasks than its capacity at an arrival.
+    """
+    return _late(episode, choice) + _too_many(episode, choice)
+
+
+def _late(episode: Episode, choice: Whole) -> list[str]:
+    """Subtasks whose result would be late."""
+    placed = np.flatnonzero(choice != LOST)
+    late = placed[~episode.in_time[placed, choice[placed]]]
+    return [f"subtask {n} would be late at {choice[n]}" for n in late.tolist()]
+
+
+def _too_many(episode: Episode, choice: Whole) -> list[str]:
+    """Arrivals at which an expert holds more subtasks than its capacity."""
+    complaints = []
     for e, capacity in enumerate(episode.scenario.experts.capacity.tolist()):
-        mine = np.flatnonzero(choice == e)
-        for n in mine.tolist():
-            now = episode.arrival_s[n]
-            held = 1 + int((episode.finish_s[mine[mine < n], e] > now).sum())
+        subtasks = np.flatnonzero(choice == e)
+        for n in subtasks.tolist():
+            earlier = subtasks[subtasks < n]
+            held = 1 + int((episode.finish_s[earlier, e] > episode.arrival_s[n]).sum())
             if held > capacity:
-                found.append(
+                complaints.append(
                     f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}"
                 )
-    return found
+    return complaints
 
 
 def mean_return(episodes: Sequence[Episode], choosers: Iterable[Choose]) -> float:
-    """Mean return of episodes, each played with the next of the functions that choose."""
-    return float(
-        np.mean(
-            [
-                account(e, run(e, choose)).return_
-                for e, choose in zip(episodes, choosers, strict=False)
-            ]
-        )
-    )
+    """Mean return of episodes, each played with the next of the functions that choose.
+
+    There may be more functions than episodes, even endlessly many.
+    """
+    returns = []
+    for episode, choose in zip(episodes, choosers, strict=False):
+        returns.append(account(episode, run(episode, choose)).return_)
+    return float(np.mean(returns))

@@ -1,4 +1,7 @@
-"""Scenario and episode files, format `dmoe-opt/offload`: JSON, an episode being a scenario with its arrays in `episode`."""
+"""Scenario and episode files, JSON of the format `dmoe-opt/offload`.
+
+The file of an episode holds its scenario, and its arrays in the field `episode`.
+"""
 
 from __future__ import annotations
 
@@ -47,41 +50,48 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
     Raises
     ------
     InputError
-        One line naming file, field, index, value and what is allowed.
+        One line that names file, field, index, value and what is allowed.
     """
     content = files.read(path)
     try:
-        header = formats.decode(content, _Header)
-        if header.format != OFFLOAD:
-            raise fail("format", header.format, f'"{OFFLOAD}"')
-        if header.version != formats.VERSION:
-            raise fail(
-                "version",
-                header.version,
-                f"{formats.VERSION} (a newer file needs a newer dmoe-opt)",
-            )
-        document = formats.decode(content, Document)
-        parts = {part: _build(kind, part, getattr(document, part)) for part, kind in PARTS.items()}
-        scenario = Scenario(**parts, name=document.name, meta=document.meta)
-        if document.episode is None:
-            return scenario
-        episode: Episode = _build(Episode, "episode", document.episode, scenario=scenario)
-        return episode
+        _check_header(formats.decode(content, _Header))
+        return _data_of(formats.decode(content, Document))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _build(kind: Any, part: str, given: dict[str, Any], **known: Any) -> Any:
-    """One part of the format as its dataclass, whose fields are the fields of the format."""
-    wanted = {f.name: f.default is MISSING for f in fields(kind) if f.name not in known}
+def _check_header(header: _Header) -> None:
+    if header.format != OFFLOAD:
+        raise fail("format", header.format, f'"{OFFLOAD}"')
+    if header.version != formats.VERSION:
+        allowed = f"{formats.VERSION} (a newer file needs a newer dmoe-opt)"
+        raise fail("version", header.version, allowed)
+
+
+def _data_of(document: Document) -> Scenario | Episode:
+    parts = {part: _build(kind, part, getattr(document, part)) for part, kind in PARTS.items()}
+    scenario = Scenario(**parts, name=document.name, meta=document.meta)
+    if document.episode is None:
+        return scenario
+    episode: Episode = _build(Episode, "episode", document.episode, scenario=scenario)
+    return episode
+
+
+def _build(kind: Any, part: str, given: dict[str, Any], **others: Any) -> Any:
+    """One part of the format as its dataclass, whose fields are the fields of the format.
+
+    `others` are fields of the dataclass that the part does not hold.
+    """
+    of_format = [field for field in fields(kind) if field.name not in others]
+    names = [field.name for field in of_format]
     for name in given:
-        if name not in wanted:
+        if name not in names:
             shown = " ".join(name.split())[:60]
             raise InputError(f"{part}.{shown} is unknown; allowed: only the fields of the format")
-    for name, required in wanted.items():
-        if required and name not in given:
-            raise InputError(f"{part}.{name} is missing; allowed: it must be given")
-    return kind(**given, **known)
+    for field in of_format:
+        if field.default is MISSING and field.name not in given:
+            raise InputError(f"{part}.{field.name} is missing; allowed: it must be given")
+    return kind(**given, **others)
 
 
 def save(data: Scenario | Episode, path: str | os.PathLike[str]) -> None:

@@ -93,7 +93,7 @@ def _bands(episode: Episode, choice: Whole) -> tuple[list[int], Array]:
 
 def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
     """What share of the clairvoyant optimum each policy earns, %, with 95 % confidence intervals."""
-    from dmoe_opt.comparing.policies import SAC
+    from dmoe_opt.offload.policies import SAC
 
     rows = _with_share(comparison)
     if axes is None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from dmoe_opt.comparing.policies import SAC, OffloadComparison
+from dmoe_opt.comparing.policies import OffloadComparison
 from dmoe_opt.offload.episode import Episode
+from dmoe_opt.offload.policies import SAC
 from dmoe_opt.offload.scenario import Whole
 from dmoe_opt.plot import offload
 from dmoe_opt.plot.styling import COLOURS, plain, png, tidy

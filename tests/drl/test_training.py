@@ -33,7 +33,7 @@ def small() -> Scenario:
 
 
 def test_numpy_scores_are_those_of_torch(small: Scenario) -> None:
-    """The actor that is saved ranks actions as the one that was trained, and never picks one that is not open."""
+    """The saved actor ranks actions as the trained one does, and keeps to the open actions."""
     torch.manual_seed(1)
     actor = training._Scores(small, masked=True)
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_numpy_scores_are_those_of_torch(small: Scenario) -> None:
 
 
 def test_training_learns_and_repeats(small: Scenario) -> None:
-    """A few hundred steps beat no training at all; one seed gives one agent, another seed another."""
+    """A few hundred steps beat no training; the same seed gives the same agent, another another."""
     shown = []
     agent, checks = training.train(
         small, seed=3, steps=600, progress=lambda *what: shown.append(what)
@@ -78,21 +78,10 @@ def test_train_command(typed: Callable[..., Ended], tmp_path: Path) -> None:
     ended = typed("offload", "train", "light", "--steps", "60", "-o", "out")
     assert "clairvoyant optimum at most" in ended.stdout
     assert (tmp_path / "out" / "learning.png").read_bytes()[:4] == b"\x89PNG"
-    assert (
-        len(list(csv.DictReader((tmp_path / "out" / "learning.csv").read_text().splitlines())))
-        == training.CHECKS
-    )
+    table = (tmp_path / "out" / "learning.csv").read_text().splitlines()
+    assert len(list(csv.DictReader(table))) == training.CHECKS
     assert "step" in agents.load(tmp_path / "out" / "agent.npz").made_by
-    ended = typed(
-        "offload",
-        "compare",
-        "light",
-        "--policies",
-        "sac,greedy",
-        "--agent",
-        "out/agent.npz",
-        "--episodes",
-        "2",
-    )
+    trained = ("--policies", "sac,greedy", "--agent", "out/agent.npz")
+    ended = typed("offload", "compare", "light", *trained, "--episodes", "2")
     assert ended.returncode == 0
     assert "sac" in ended.stdout

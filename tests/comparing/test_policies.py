@@ -1,0 +1,88 @@
+"""Policies over episodes: nobody beats the optimum, and rows are means of episodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.offloads import by_hand
+
+from dmoe_opt import InputError
+from dmoe_opt.comparing.policies import baselines, compare, optimum, play
+from dmoe_opt.errors import LimitError
+from dmoe_opt.models import offload_cvxpy, offload_pyomo
+from dmoe_opt.offload.agent import committed
+from dmoe_opt.offload.episode import Episode, draw
+from dmoe_opt.offload.optimum import Optimum
+from dmoe_opt.offload.policies import RULES, policy
+from dmoe_opt.offload.presets import PRESETS, preset
+from dmoe_opt.offload.simulate import account, run, violations
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_nobody_beats_the_optimum(name: str) -> None:
+    """Every policy on every episode stays at or below the bounds, which order as they must."""
+    agents = {"sac": committed(name)}
+    for number in range(2):
+        episode = draw(preset(name), number)
+        relaxed = offload_pyomo.solve(episode, relax=True).bound
+        assert offload_cvxpy.solve(episode, relax=True).bound == pytest.approx(relaxed, abs=1e-6)
+        best = optimum(episode, time_limit=1.0)
+        assert best.bound <= relaxed + 1e-9
+        assert best.return_ is None or best.return_ <= best.bound + 1e-9
+        for rule in [*RULES, *agents]:
+            choice = play(episode, rule, agents=agents, seed=number)
+            assert violations(episode, choice) == []
+            assert account(episode, choice).return_ <= best.bound + 1e-9, rule
+
+
+def test_comparison_counts_and_complains() -> None:
+    """Means and intervals are over the episodes; a given episode is played; names are checked."""
+    scenario = preset("light")
+    comparison = compare(scenario, ["greedy", "local"], episodes=3, seed=4)
+    returns = [
+        account(e, run(e, RULES["greedy"](0))).return_
+        for e in (draw(scenario, s) for s in (4, 5, 6))
+    ]
+    greedy = comparison.rows[0]
+    assert greedy.return_mean == pytest.approx(np.mean(returns))
+    assert greedy.return_ci95 == pytest.approx(
+        4.302652729911275 * np.std(returns, ddof=1) / np.sqrt(3)
+    )
+    assert comparison.proven == 3
+    assert comparison.optimum.optimum_share == pytest.approx(1.0)
+    single = compare(by_hand(), ["greedy"])
+    assert single.rows[0].optimum_share == pytest.approx(1.2 / 1.5)
+    assert single.episodes == 1
+    bound, rules = baselines([by_hand()])
+    assert (bound, rules["greedy"]) == pytest.approx((1.5, 1.2))
+    with pytest.raises(InputError, match='policy = "sac" needs a trained agent'):
+        policy("sac", scenario)
+    with pytest.raises(InputError, match="policy = 'nobody'; allowed: random"):
+        compare(scenario, ["nobody"])
+    with pytest.raises(InputError, match="the agent has 7 actions"):
+        compare(by_hand(), ["x"], agents={"x": committed("busy")})
+
+
+def test_a_solver_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a schedule the bound still measures policies; without a bound nothing does."""
+    solve = offload_pyomo.solve
+
+    def bound_only(episode: Episode, **options: object) -> Optimum:
+        return solve(episode, relax=True)
+
+    monkeypatch.setattr(offload_pyomo, "solve", bound_only)
+    with pytest.raises(LimitError, match="no schedule found within the time limit"):
+        play(by_hand(), "optimum")
+    comparison = compare(by_hand(), ["greedy"])
+    assert comparison.optimum is None
+    assert comparison.proven == 0
+    assert comparison.rows[0].optimum_share == pytest.approx(1.2 / 1.5)
+
+    def nothing(episode: Episode, **options: object) -> Optimum:
+        return Optimum("pyomo", None, None, None, 1.0)
+
+    monkeypatch.setattr(offload_pyomo, "solve", nothing)
+    for run_ in (lambda: compare(by_hand(), ["greedy"]), lambda: baselines([by_hand()])):
+        with pytest.raises(LimitError, match="the solver gave no bound on the optimum") as error:
+            run_()
+        assert error.value.exit_code == 4

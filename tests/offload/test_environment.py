@@ -1,0 +1,120 @@
+"""The environment keeps the rules of gymnasium and pays the rewards of the models."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from importlib import import_module
+
+import gymnasium
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from gymnasium.utils.env_checker import check_env
+from helpers.offloads import by_hand
+
+from dmoe_opt import InputError, MissingExtraError
+from dmoe_opt.models import offload_pyomo
+from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.optimum import unit
+from dmoe_opt.offload.presets import PRESETS, preset
+from dmoe_opt.offload.scenario import Arrivals
+from dmoe_opt.offload.simulate import LOST, account
+
+
+def test_environment_and_model_agree() -> None:
+    """In 1,000 random sequences of actions, environment and program give the same return."""
+    scenario = preset("mixed")
+    env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=scenario)
+    rng = np.random.default_rng(0)
+    small = Arrivals(num_jobs=6, jobs_per_s=40.0, subtasks_per_job=(2, 6), gap_s=0.1)
+    tight = replace(
+        scenario, arrivals=small, experts=replace(scenario.experts, capacity=np.ones(10, dtype=int))
+    )
+    lost = 0
+    for number in range(50):
+        episode = draw(tight, number)
+        model = offload_pyomo.build(episode)
+        (variables,) = model.component_objects(pyo.Var)
+        alone = np.hstack([episode.reward, episode.loss_reward[:, None]]).max(axis=1).sum()
+        for _ in range(20):
+            env.reset(options={"episode": episode})
+            paid, done = 0.0, False
+            while not done:
+                _, reward, done, _, _ = env.step(rng.integers(scenario.num_experts + 1))
+                paid += reward
+            choice = env.unwrapped.state.choice
+            lost += int((choice == LOST).sum())
+            taken = {
+                (n, a if a != LOST else scenario.num_experts + 1)
+                for n, a in enumerate(choice.tolist())
+            }
+            assert taken <= set(model.options)
+            for key in model.options:
+                variables[key].value = float(key in taken)
+            for constraint in model.component_data_objects(pyo.Constraint):
+                assert constraint.lslack() >= 0
+                assert constraint.uslack() >= 0
+            assert alone - pyo.value(model.given_up) * unit(episode) == pytest.approx(
+                paid, abs=1e-9
+            )
+    assert lost > 1000  # capacity was felt
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_environment_keeps_gymnasiums_rules(name: str) -> None:
+    """`check_env`, seeds, masks, and the return that the evaluator finds for the same choices."""
+    env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=name)
+    check_env(env.unwrapped, skip_render_check=True)
+    first, info = env.reset(seed=7)
+    again, _ = env.reset(seed=7)
+    assert (first == again).all()
+    assert (env.reset(seed=8)[0] != first).any()
+    episode = draw(env.unwrapped.scenario, 3)
+    _, info = env.reset(options={"episode": episode})
+    paid, done = 0.0, False
+    rng = np.random.default_rng(0)
+    while not done:
+        action = rng.choice(np.flatnonzero(info["action_mask"]))
+        observation, reward, done, truncated, info = env.step(action)
+        assert env.observation_space.contains(observation)
+        assert not truncated
+        paid += reward
+    assert paid == pytest.approx(account(episode, env.unwrapped.state.choice).return_, abs=1e-9)
+    with pytest.raises(InputError, match=r"options\.episode"):
+        env.reset(options={"episode": by_hand()})
+
+
+def test_environments_in_parallel() -> None:
+    """Gymnasium's vector environments take it."""
+    copies = gymnasium.make_vec("dmoe_opt/EdgeOffload-v0", num_envs=3, scenario="light")
+    observations, _ = copies.reset(seed=1)
+    for _ in range(20):
+        observations, rewards, *_ = copies.step(copies.action_space.sample())
+    assert observations.shape == (3, 5 * 6 + 3 + 4)
+    assert rewards.shape == (3,)
+    copies.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "command"),
+    [
+        ("environment", "gymnasium", "pip install gymnasium"),
+        ("training", "gymnasium", "pip install gymnasium"),
+        ("training", "torch", 'pip install "dmoe-opt[drl]"'),
+    ],
+)
+def test_a_missing_package_is_named_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, module: str, package: str, command: str
+) -> None:
+    """One line with the command that installs the package."""
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in ("environment", "training"):
+        full = f"dmoe_opt.offload.{name}"
+        if name == module or package == "gymnasium":
+            monkeypatch.delitem(sys.modules, full, raising=False)
+    with pytest.raises(MissingExtraError) as error:
+        import_module(f"dmoe_opt.offload.{module}")
+    assert command in str(error.value)
+    assert package in str(error.value)
+    assert "\n" not in str(error.value)
