@@ -1,4 +1,13 @@
-"""P3 in CVXPY: every active link gets a subcarrier of its own at least energy (docs/problems/allocation.md)."""
+"""P3 in CVXPY: every active link gets a subcarrier of its own at least energy.
+
+::
+
+    min  sum_lm cost[l, m] y[l, m]
+    (C4) sum_m y[l, m] = 1    for every active link l
+    (C3) sum_l y[l, m] <= 1   for every subcarrier m
+
+See docs/problems/allocation.md.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +23,10 @@ from dmoe_opt.models.solvers import cvxpy_solver
 
 
 def build(cost: NDArray[np.float64], *, relax: bool = False) -> tuple[cp.Problem, cp.Variable]:
-    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+    """The assignment of n links to M subcarriers, and its variable y.
 
-    Variable y[l, m] is 1 where link l uses subcarrier m; `relax` drops integrality.
+    `cost` (n, M) is inf where a link cannot use a subcarrier. y[l, m] is 1 where link l uses
+    subcarrier m; `relax` drops integrality.
     """
     works = np.isfinite(cost)
     y = cp.Variable(cost.shape, boolean=not relax)
@@ -36,16 +46,24 @@ def solve(
     solver: str | None = None,
     relax: bool = False,
 ) -> Result:
-    """Solve with HiGHS, or with another solver by its CVXPY name; `selection` as in `allocation.chosen_experts`.
+    """Solve with HiGHS, or with another solver by its CVXPY name.
 
-    `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
+    Parameters
+    ----------
+    selection
+        The experts chosen, shape (T, K), as in `allocation.links.chosen_experts`.
+    time_limit
+        Seconds.
+    relax
+        Solve the linear relaxation. Its vertices are assignments, so a simplex method ends at an
+        optimum.
     """
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         program, y = build(cost, relax=relax)
         outcome = cvxpy_solver.run(program, solver, time_limit)
-        return LinkAnswer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
+        chosen = np.asarray(y.value) > 0.5 if outcome.solved else None
+        return LinkAnswer(chosen, outcome.bound)
 
-    return solve_with(
-        "cvxpy", assign_links, instance, selection, {"solver": solver or cvxpy_solver.DEFAULT}
-    )
+    stats = {"solver": solver or cvxpy_solver.DEFAULT}
+    return solve_with("cvxpy", assign_links, instance, selection, stats)

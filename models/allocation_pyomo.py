@@ -1,4 +1,13 @@
-"""P3 in Pyomo: every active link gets a subcarrier of its own at least energy (docs/problems/allocation.md)."""
+"""P3 in Pyomo: every active link gets a subcarrier of its own at least energy.
+
+::
+
+    min  sum_lm cost[l, m] y[l, m]
+    (C4) sum_m y[l, m] = 1    for every active link l
+    (C3) sum_l y[l, m] <= 1   for every subcarrier m
+
+See docs/problems/allocation.md.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +23,10 @@ from dmoe_opt.models.solvers import pyomo_solver
 
 
 def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteModel:
-    """The assignment of n links to M subcarriers at `cost` (n, M), inf where a link cannot use a subcarrier.
+    """The assignment of n links to M subcarriers.
 
-    Variable y[l, m] is 1 where link l uses subcarrier m; `relax` drops integrality.
+    `cost` (n, M) is inf where a link cannot use a subcarrier. y[l, m] is 1 where link l uses
+    subcarrier m; `relax` drops integrality.
     """
     uses = [(link, m) for link, m in np.argwhere(np.isfinite(cost)).tolist()]
     subcarriers_of: dict[int, list[int]] = {}
@@ -24,6 +34,7 @@ def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteMode
     for link, m in uses:
         subcarriers_of.setdefault(link, []).append(m)
         links_on.setdefault(m, []).append(link)
+
     model = pyo.ConcreteModel("allocation")
     model.links = pyo.RangeSet(0, len(cost) - 1)
     model.subcarriers = pyo.Set(initialize=sorted(links_on))
@@ -56,9 +67,17 @@ def solve(
     solver: str | None = None,
     relax: bool = False,
 ) -> Result:
-    """Solve with HiGHS, or with another solver by its Pyomo name; `selection` as in `allocation.chosen_experts`.
+    """Solve with HiGHS, or with another solver by its Pyomo name.
 
-    `relax` solves the linear relaxation: its vertices are assignments, so a simplex method ends at an optimum.
+    Parameters
+    ----------
+    selection
+        The experts chosen, shape (T, K), as in `allocation.links.chosen_experts`.
+    time_limit
+        Seconds.
+    relax
+        Solve the linear relaxation. Its vertices are assignments, so a simplex method ends at an
+        optimum.
     """
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
@@ -71,6 +90,5 @@ def solve(
             chosen[link, m] = pyo.value(model.y[link, m]) > 0.5
         return LinkAnswer(chosen, outcome.bound)
 
-    return solve_with(
-        "pyomo", assign_links, instance, selection, {"solver": solver or pyomo_solver.DEFAULT}
-    )
+    stats = {"solver": solver or pyomo_solver.DEFAULT}
+    return solve_with("pyomo", assign_links, instance, selection, stats)

@@ -1,4 +1,14 @@
-"""Clairvoyant offloading in Pyomo: an interval packing that knows all arrivals (docs/problems/offloading.md)."""
+"""Clairvoyant offloading in Pyomo: an interval packing that knows all arrivals.
+
+::
+
+    min  sum_na regret[n, a] alpha[n, a]
+         sum_a alpha[n, a] = 1                 for every subtask n
+         sum_{n in Q} alpha[n, e] <= slots     for every set Q that would be at expert e together
+
+The regret of an option is what it earns less than the best option of its subtask, so the least
+regret is the greatest return. See docs/problems/offloading.md.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +20,37 @@ from dmoe_opt.offload.optimum import Optimum, conclude, crowds, options, regret
 
 
 def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
-    """Minimise the regret: what subtasks earn less than each would alone; `relax` drops integrality.
+    """Minimise the regret of all subtasks; `relax` drops integrality.
 
-    Variable x[n, a] is 1 where subtask n goes to expert a < E, stays on the device (a = E) or is lost (a = E + 1).
+    alpha[n, a] is 1 where subtask n goes to expert a < E, stays on the device (a = E) or is lost
+    (a = E + 1).
     """
     cost = regret(episode)
+    together = crowds(episode)
     model = pyo.ConcreteModel("offloading")
     model.subtasks = pyo.RangeSet(0, episode.num_subtasks - 1)
     model.options = pyo.Set(initialize=options(episode), dimen=2)
-    model.x = pyo.Var(model.options, domain=pyo.NonNegativeReals if relax else pyo.Binary)
+    model.crowds = pyo.RangeSet(0, len(together) - 1)
+    model.alpha = pyo.Var(model.options, domain=pyo.NonNegativeReals if relax else pyo.Binary)
     actions_of: dict[int, list[int]] = {}
     for n, a in model.options:
         actions_of.setdefault(n, []).append(a)
-    together = crowds(episode)
-    model.crowds = pyo.RangeSet(0, len(together) - 1)
 
     @model.Objective(sense=pyo.minimize)
     def given_up(model):
         """Regret of all subtasks."""
-        return sum(float(cost[n, a]) * model.x[n, a] for n, a in model.options)
+        return sum(float(cost[n, a]) * model.alpha[n, a] for n, a in model.options)
 
     @model.Constraint(model.subtasks)
     def placed_once(model, n):
         """A subtask is served, local or lost exactly once."""
-        return sum(model.x[n, a] for a in actions_of[n]) == 1
+        return sum(model.alpha[n, a] for a in actions_of[n]) == 1
 
     @model.Constraint(model.crowds)
     def room(model, k):
-        """Of the subtasks that would be at an expert together, it holds no more than its capacity."""
-        expert, crowd, capacity = together[k]
-        return sum(model.x[n, expert] for n in crowd) <= capacity
+        """Of the subtasks that would be at an expert together, it holds as many as it has slots."""
+        expert, crowd, slots = together[k]
+        return sum(model.alpha[n, expert] for n in crowd) <= slots
 
     return model
 
@@ -51,12 +62,13 @@ def solve(
     solver: str | None = None,
     time_limit: float | None = None,
 ) -> Optimum:
-    """Solve with HiGHS, or with another solver by its Pyomo name; `relax` gives the bound of the linear relaxation."""
+    """Solve with HiGHS, or with another solver by its Pyomo name.
+
+    `relax` gives the bound of the linear relaxation; `time_limit` is in seconds.
+    """
     model = build(episode, relax=relax)
     outcome = pyomo_solver.run(model, solver, time_limit)
-    chosen = (
-        [key for key in model.options if pyo.value(model.x[key]) > 0.5]
-        if outcome.solved and not relax
-        else None
-    )
+    chosen = None
+    if outcome.solved and not relax:
+        chosen = [option for option in model.options if pyo.value(model.alpha[option]) > 0.5]
     return conclude(episode, "pyomo", chosen, outcome.bound)

@@ -1,4 +1,14 @@
-"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy (docs/problems/selection.md)."""
+"""P1 in CVXPY: choose at most D experts per token that reach its threshold at least energy.
+
+::
+
+    min  sum_j e[j] alpha[j]
+    (C1) sum_j g[j] alpha[j] >= theta
+    (C2) sum_j alpha[j] <= D
+
+No rule ties two tokens together, so this is the program of one token, solved once for each. See
+docs/problems/selection.md.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +25,27 @@ from dmoe_opt.models.solvers.tokenwise import TokenAnswer, scale, solve_each
 from dmoe_opt.selection.des import Progress
 
 
-class Model:
-    """The integer program of one token, with parameters, so that all tokens share one compiled problem.
+class TokenProgram:
+    """The integer program of one token, with parameters, so that all tokens share one compilation.
 
-    Variable x[j] is 1 where the token uses expert j; `relax` drops integrality.
+    alpha[j] is 1 where the token uses expert j; `relax` drops integrality.
     """
 
     def __init__(self, problem: SelectionProblem, *, relax: bool = False) -> None:
-        self.problem = problem
         experts = problem.num_experts
+        self.problem = problem
         self.g = cp.Parameter(experts, nonneg=True)
         self.e = cp.Parameter(experts, nonneg=True)
         self.theta = cp.Parameter(nonneg=True)
         self.usable = cp.Parameter(experts, nonneg=True)
-        self.x = cp.Variable(experts, boolean=not relax)
+        self.alpha = cp.Variable(experts, boolean=not relax)
 
-        energy = self.e @ self.x
-        self.relevance = (
-            self.g @ self.x >= self.theta
-        )  # (C1) the chosen experts reach the threshold
-        self.cap = cp.sum(self.x) <= problem.max_experts  # (C2) a token uses at most D experts
-        bounds = [self.x >= 0, self.x <= self.usable]
+        energy = self.e @ self.alpha
+        # (C1) the chosen experts reach the threshold
+        self.relevance = self.g @ self.alpha >= self.theta
+        # (C2) a token uses at most D experts
+        self.cap = cp.sum(self.alpha) <= problem.max_experts
+        bounds = [self.alpha >= 0, self.alpha <= self.usable]
         self.program = cp.Problem(cp.Minimize(energy), [self.relevance, self.cap, *bounds])
 
     def set_token(self, t: int, factor: float = 1.0) -> None:
@@ -46,6 +56,11 @@ class Model:
         self.usable.value = self.problem.usable[t].astype(np.float64)
 
 
+def build(problem: SelectionProblem, *, relax: bool = False) -> TokenProgram:
+    """The program of one token; `set_token` fills in which. `relax` drops integrality."""
+    return TokenProgram(problem, relax=relax)
+
+
 def solve(
     problem: SelectionProblem,
     *,
@@ -53,30 +68,28 @@ def solve(
     solver: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Solve token after token with HiGHS, or with another solver by its CVXPY name."""
+    """Solve token after token with HiGHS, or with another solver by its CVXPY name.
+
+    The tokens share `time_limit`, in seconds.
+    """
     factors = scale(problem)
-    model = Model(problem)
+    model = build(problem)
 
     def solve_one(t: int, left: float | None) -> TokenAnswer:
         model.set_token(t, float(factors[t]))
         outcome = cvxpy_solver.run(model.program, solver, left)
-        bound = None if outcome.bound is None else outcome.bound / factors[t]
-        return TokenAnswer(np.asarray(model.x.value) if outcome.solved else None, bound)
+        bound_j = None if outcome.bound is None else outcome.bound / factors[t]
+        return TokenAnswer(np.asarray(model.alpha.value) if outcome.solved else None, bound_j)
 
-    return solve_each(
-        problem,
-        "cvxpy",
-        solve_one,
-        time_limit,
-        progress,
-        {"solver": solver or cvxpy_solver.DEFAULT},
-    )
+    stats = {"solver": solver or cvxpy_solver.DEFAULT}
+    return solve_each(problem, "cvxpy", solve_one, time_limit, progress, stats)
 
 
 class Duals(NamedTuple):
     """Optimum of the linear relaxation of every token, J, and its prices, all of shape (T,).
 
-    `relevance` is what one more unit of score would cost, J; `cap` what one more expert would save, J.
+    `relevance` is what one more unit of score would cost, J; `cap` what one more expert would
+    save, J.
     """
 
     bound_j: NDArray[np.float64]
@@ -87,24 +100,29 @@ class Duals(NamedTuple):
 def duals(problem: SelectionProblem, solver: str | None = None) -> Duals:
     """The linear relaxation token by token, with the dual prices of (C1) and (C2).
 
-    Where several prices are optimal, which ones are returned is up to the solver. A token that cannot be served has
-    the bound inf; what else is not known, the prices of such a token among it, is nan.
+    Where several prices are optimal, the solver decides which ones are returned. The bound of a
+    token that cannot be served is inf. Values that are not known, such as the prices of that token,
+    are nan.
     """
     factors = scale(problem)
-    model = Model(problem, relax=True)
-    found = Duals(*(np.full(problem.num_tokens, np.nan) for _ in range(3)))
+    model = build(problem, relax=True)
+    answer = Duals(*np.full((3, problem.num_tokens), np.nan))
     for t in range(problem.num_tokens):
         model.set_token(t, float(factors[t]))
         outcome = cvxpy_solver.run(model.program, solver, None)
         if outcome.infeasible:
-            found.bound_j[t] = np.inf
+            answer.bound_j[t] = np.inf
         elif outcome.solved:
-            solved = (model.program.value, model.relevance.dual_value, model.cap.dual_value)
-            for values, value in zip(found, solved, strict=True):
-                values[t] = np.nan if value is None else value / factors[t]
-    return found
+            answer.bound_j[t] = _or_nan(model.program.value) / factors[t]
+            answer.relevance[t] = _or_nan(model.relevance.dual_value) / factors[t]
+            answer.cap[t] = _or_nan(model.cap.dual_value) / factors[t]
+    return answer
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def relaxation(problem: SelectionProblem, solver: str | None = None) -> float:
-    """Optimum of the linear relaxation of all tokens, J: what DES computes by `des.relaxation`."""
+    """Optimum of the linear relaxation of all tokens, J; `des.relaxation` computes the same."""
     return float(duals(problem, solver).bound_j.sum())

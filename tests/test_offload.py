@@ -138,7 +138,7 @@ def test_environment_and_model_agree() -> None:
             }
             assert taken <= set(model.options)
             for key in model.options:
-                model.x[key].value = float(key in taken)
+                model.alpha[key].value = float(key in taken)
             for constraint in model.component_data_objects(pyo.Constraint):
                 assert constraint.lslack() >= 0
                 assert constraint.uslack() >= 0

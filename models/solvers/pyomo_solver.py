@@ -1,9 +1,11 @@
-"""Solve a Pyomo model: HiGHS by default with tolerances that decide near-ties, any other Pyomo solver by name."""
+"""Solve a Pyomo model with HiGHS, or with any other Pyomo solver by name.
+
+HiGHS is the default, with tolerances that decide near-ties.
+"""
 
 from __future__ import annotations
 
 import io
-import math
 
 import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
@@ -13,7 +15,7 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 
 from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
 from dmoe_opt.errors import InputError
-from dmoe_opt.models.solvers.outcome import Outcome
+from dmoe_opt.models.solvers.outcome import Outcome, finite
 
 DEFAULT = "highs"
 
@@ -22,6 +24,8 @@ def run(
     model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None
 ) -> Outcome:
     """Solve to a gap of zero and load the best solution found into the model.
+
+    `time_limit` is in seconds.
 
     Raises
     ------
@@ -47,17 +51,13 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
     solved = results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible)
     if solved:
         results.solution_loader.load_vars()
-    bound = results.objective_bound
-    known = bound is not None and math.isfinite(bound)
     infeasible = results.termination_condition == TerminationCondition.provenInfeasible
-    return Outcome(solved, float(bound) if known else None, infeasible)
+    return Outcome(solved, finite(results.objective_bound), infeasible)
 
 
 def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
-    with (
-        capture_output(),
-        LoggingIntercept(io.StringIO(), "pyomo"),
-    ):  # Pyomo warns of unknown names at length
+    # Pyomo warns of unknown names at length
+    with capture_output(), LoggingIntercept(io.StringIO(), "pyomo"):
         solver = pyo.SolverFactory(name)
         available = bool(solver.available(exception_flag=False))
     if not available:
@@ -74,6 +74,4 @@ def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> O
     solved = len(results.solution) > 0 and not infeasible
     if solved:
         model.solutions.load_from(results)
-    bound = results.problem.lower_bound
-    known = isinstance(bound, int | float) and math.isfinite(bound)
-    return Outcome(solved, float(bound) if known else None, infeasible)
+    return Outcome(solved, finite(results.problem.lower_bound), infeasible)

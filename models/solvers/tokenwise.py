@@ -1,9 +1,9 @@
-"""What the solver back-ends share: tolerances, scaling, and for P1 a loop over tokens, each a small program of its own."""
+"""What the back-ends for P1 share: scaling, and a loop over tokens, each with a small program."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +18,23 @@ from dmoe_opt.selection.des import Progress
 
 
 class TokenAnswer(NamedTuple):
-    """What a solver says of one model, in the units of the data; None where it has nothing."""
+    """What a solver says of one token: values of alpha, shape (K,), and a proven bound, J.
+
+    What it does not know is None.
+    """
 
     chosen: NDArray[np.float64] | None
     bound_j: float | None
 
 
-def scale(problem: SelectionProblem) -> NDArray[np.float64]:
-    """Factor per token that brings its optimum below 1: one over the price of its D best scores, shape (T,).
+NO_ANSWER = TokenAnswer(None, None)
 
-    Solvers work to absolute tolerances of about 1e-6, and a token costs about 1e-3 J.
+
+def scale(problem: SelectionProblem) -> NDArray[np.float64]:
+    """Factor per token that brings its optimum below 1, shape (T,).
+
+    It is one over the energy of the token's D best scores. Solvers work to absolute tolerances of
+    about 1e-6, and a token costs about 1e-3 J.
     """
     total = token_energy_j(problem, topk_selection(problem))
     return np.asarray(1.0 / np.where(total > 1e-200, total, 1.0))
@@ -39,36 +46,50 @@ def solve_each(
     solve_one: Callable[[int, float | None], TokenAnswer],
     time_limit: float | None,
     progress: Progress | None,
-    stats: dict[str, Any],
+    stats: Mapping[str, Any],
 ) -> Result:
-    """Solve token after token, sharing the time limit; a token without an answer leaves the result without one."""
+    """Solve token after token; `solve_one` gets the token and its seconds.
+
+    All tokens share `time_limit`, in seconds. If a token has no answer, neither has the result.
+    """
     started = time.monotonic()
-    chosen = np.zeros(problem.scores.shape, dtype=bool)
-    bounds = np.zeros(problem.num_tokens)
-    message = ""
-    known = not problem.num_tokens
+    answers = []
     for t in range(problem.num_tokens):
-        left = None
-        if (
-            time_limit is not None
-        ):  # an even share of what is left, so that a hard token starves no other
-            left = (time_limit - (time.monotonic() - started)) / (problem.num_tokens - t)
-        answer = TokenAnswer(None, None) if left is not None and left <= 0 else solve_one(t, left)
-        if answer.chosen is None:
-            message = message or f"the solver gave no selection of token {t}" + (
-                " within the limit" if time_limit else ""
-            )
+        if time_limit is None:
+            answer = solve_one(t, None)
         else:
-            chosen[t] = answer.chosen > 0.5
-        known |= answer.bound_j is not None
-        bounds[t] = 0.0 if answer.bound_j is None else max(answer.bound_j, 0.0)
+            # an even share of the remaining time, so that a hard token starves no other
+            remaining = time_limit - (time.monotonic() - started)
+            share = remaining / (problem.num_tokens - t)
+            answer = solve_one(t, share) if share > 0 else NO_ANSWER
+        answers.append(answer)
         if progress:
             progress(t + 1, problem.num_tokens)
+
+    bounds = np.array([max(answer.bound_j or 0.0, 0.0) for answer in answers])
+    unanswered = [t for t, answer in enumerate(answers) if answer.chosen is None]
+    message = ""
+    if unanswered:
+        limit = " within the limit" if time_limit else ""
+        message = f"the solver gave no selection of token {unanswered[0]}{limit}"
     return build(
         problem,
         method,
-        None if message else Decision(problem, chosen),
-        bound_j=float(bounds.sum()) if known else None,  # not every solver hands its bound on
-        stats=stats | {"token_bound_j": bounds},
+        None if unanswered else _decision(problem, answers),
+        bound_j=float(bounds.sum()) if _some_bound(answers) else None,
+        stats={**stats, "token_bound_j": bounds},
         message=message,
     )
+
+
+def _decision(problem: SelectionProblem, answers: Sequence[TokenAnswer]) -> Decision:
+    """The selection that the values of alpha say."""
+    selection = np.zeros(problem.scores.shape, dtype=bool)
+    for t, answer in enumerate(answers):
+        selection[t] = answer.chosen > 0.5  # type: ignore[operator]
+    return Decision(problem, selection)
+
+
+def _some_bound(answers: Sequence[TokenAnswer]) -> bool:
+    """Whether the solver hands its bounds on; not every solver does."""
+    return not answers or any(answer.bound_j is not None for answer in answers)
