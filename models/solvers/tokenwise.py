@@ -56,38 +56,38 @@ def solve_each(
     answers = []
     for t in range(problem.num_tokens):
         if time_limit is None:
-            answer = solve_one(t, None)
+            answers.append(solve_one(t, None))
         else:
             # an even share of the remaining time, so that a hard token starves no other
             remaining = time_limit - (time.monotonic() - started)
             share = remaining / (problem.num_tokens - t)
-            answer = solve_one(t, share) if share > 0 else NO_ANSWER
-        answers.append(answer)
+            answers.append(solve_one(t, share) if share > 0 else NO_ANSWER)
         if progress:
             progress(t + 1, problem.num_tokens)
 
     bounds = np.array([max(answer.bound_j or 0.0, 0.0) for answer in answers])
-    unanswered = [t for t, answer in enumerate(answers) if answer.chosen is None]
-    message = ""
-    if unanswered:
-        limit = " within the limit" if time_limit else ""
-        message = f"the solver gave no selection of token {unanswered[0]}{limit}"
+    decision, missing = _decision(problem, answers)
+    limit = " within the limit" if time_limit else ""
     return build(
         problem,
         method,
-        None if unanswered else _decision(problem, answers),
+        decision,
         bound_j=float(bounds.sum()) if _some_bound(answers) else None,
         stats={**stats, "token_bound_j": bounds},
-        message=message,
+        message="" if decision else f"the solver gave no selection of token {missing}{limit}",
     )
 
 
-def _decision(problem: SelectionProblem, answers: Sequence[TokenAnswer]) -> Decision:
-    """The selection that the values of alpha say."""
+def _decision(
+    problem: SelectionProblem, answers: Sequence[TokenAnswer]
+) -> tuple[Decision | None, int | None]:
+    """The selection that the values of alpha say, or the first token without an answer."""
     selection = np.zeros(problem.scores.shape, dtype=bool)
     for t, answer in enumerate(answers):
-        selection[t] = answer.chosen > 0.5  # type: ignore[operator]
-    return Decision(problem, selection)
+        if answer.chosen is None:
+            return None, t
+        selection[t] = answer.chosen > 0.5
+    return Decision(problem, selection), None
 
 
 def _some_bound(answers: Sequence[TokenAnswer]) -> bool:
