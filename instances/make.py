@@ -1,7 +1,8 @@
-"""Write the committed instances anew: python instances/make.py [FOLDER]. The tests check that the result is the same.
+"""Write the committed instances again: python instances/make.py [FOLDER].
 
-With --best-known it solves them instead and writes best_known.json: per instance and problem the least energy and the
-greatest bound known, by which method, version and date. An instance without an answer has no energy but a reason.
+The tests check that the result is the same. With --best-known it solves the instances instead and
+writes best_known.json: for each instance and problem the least energy and the greatest bound known,
+by which method, version and date. An instance without an answer has no energy but a reason.
 """
 
 from __future__ import annotations
@@ -16,25 +17,39 @@ import numpy as np
 
 import dmoe_opt
 from dmoe_opt import Instance, SelectionProblem, generate, save, solve
-from dmoe_opt.generating.presets import FAMILIES, round_of_scores
+from dmoe_opt.generating.knapsacks import FAMILIES
+from dmoe_opt.generating.rounds import round_of_scores
 from dmoe_opt.layers.network import dense_gates, held_out, load_network
 
 HERE = Path(__file__).resolve().parent
+DIGITS_SOURCE = (
+    "gate scores of digits/network/weights.npz on scikit-learn's handwritten digits; "
+    "drawn Rayleigh radio"
+)
+PROVERS = {"selection": "des", "allocation": "assignment", "jesa": "exact"}
+"""The exact method of every problem."""
 
 
 def digits() -> Iterator[Instance]:
-    """One round a layer: 64 held-out digits on 8 nodes, gate scores of the trained network with all experts at work."""
+    """One round for each layer of the trained network: 64 held-out digits on 8 nodes.
+
+    The gate scores are those with all experts at work.
+    """
     scores, _ = dense_gates(load_network("digits"), held_out("digits").inputs[:64])
     for layer, gate in enumerate(scores, 1):
-        rng = np.random.default_rng(100 + layer)
-        data = round_of_scores(
-            rng, gate, num_subcarriers=64, num_sources=8, max_experts=2, hidden_size=32, share=0.7, mean_snr_db=10.0,
+        seed = 100 + layer
+        yield round_of_scores(
+            np.random.default_rng(seed),
+            gate,
+            f"digits-l{layer}",
+            {"source": DIGITS_SOURCE, "layer": layer, "radio_seed": seed},
+            num_subcarriers=64,
+            num_sources=8,
+            max_experts=2,
+            hidden_size=32,
+            share=0.7,
+            mean_snr_db=10.0,
             compute_j=(5e-7, 5e-6),
-        )  # fmt: skip
-        source = "gate scores of digits/network/weights.npz on scikit-learn's handwritten digits; drawn Rayleigh radio"
-        yield data.replace(
-            name=f"digits-l{layer}",
-            meta={"source": source, "layer": layer, "radio_seed": 100 + layer},
         )
 
 
@@ -55,23 +70,27 @@ def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
         yield "knapsack", generate(family, 1, num_tokens=8)
 
 
-PROVERS = {"selection": "des", "allocation": "assignment", "jesa": "exact"}
-
-
 def best_known() -> dict[str, dict[str, dict[str, object]]]:
-    """What the exact methods prove of every committed instance."""
+    """Proofs of the exact methods, by instance and problem."""
     known: dict[str, dict[str, dict[str, object]]] = {}
     for _, data in committed():
-        for problem, method in PROVERS.items():
-            if problem != "selection" and not isinstance(data, Instance):
-                continue
-            result = solve(data, problem, method)
-            known.setdefault(data.name, {})[problem] = {
-                "status": str(result.status), "objective_j": result.objective_j, "bound_j": result.bound_j,
-                "reason": result.message or None, "method": method, "version": dmoe_opt.__version__,
-                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            }  # fmt: skip
+        problems = PROVERS if isinstance(data, Instance) else ["selection"]
+        known[data.name] = {problem: _proof(data, problem) for problem in problems}
     return known
+
+
+def _proof(data: Instance | SelectionProblem, problem: str) -> dict[str, object]:
+    method = PROVERS[problem]
+    result = solve(data, problem, method)
+    return {
+        "status": str(result.status),
+        "objective_j": result.objective_j,
+        "bound_j": result.bound_j,
+        "reason": result.message or None,
+        "method": method,
+        "version": dmoe_opt.__version__,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
-from dmoe_opt.generating.presets import FAMILIES
+from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.models import selection_cvxpy, selection_pyomo
 from dmoe_opt.selection import des as des_module
 

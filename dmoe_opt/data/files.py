@@ -26,6 +26,7 @@ from dmoe_opt.data.formats import (
     Solution,
     read_fields,
 )
+from dmoe_opt.data.formats import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
@@ -235,15 +236,6 @@ def _npz(fields: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **flat)
     return buffer.getvalue()
-
-
-def read(path: str | os.PathLike[str]) -> bytes:
-    """What a file holds; raises `InputError` if it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{path}: cannot be read: {reason}") from None
 
 
 def _read(path: Path) -> Instance | SelectionProblem | Solution:

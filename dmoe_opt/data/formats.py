@@ -1,10 +1,16 @@
-"""The fields of the file formats (docs/files.md), and how bytes become fields or one line of complaint."""
+"""The fields of the file formats (docs/files.md).
+
+Bytes become fields, or one line of complaint. JSON and .npz hold the same fields; in an .npz file
+the fields of `tokens` and `radio` have names with a dot, and `meta` is text in JSON.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -71,7 +77,7 @@ class _Selection(_Fields):
 
 
 class Solution(_Fields):
-    """A solution file: what a method answered, and what it claims of its answer."""
+    """A solution file: the answer of a method, and the claims about it."""
 
     format: str
     version: int
@@ -94,6 +100,26 @@ class Solution(_Fields):
 KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTION: Solution}
 
 
+PARTS: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
+"""Fields that have fields of their own."""
+_Meta: Any = dict[str, Any]
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
 def read_fields(content: bytes) -> dict[str, Any] | Solution:
     """The fields of an instance, JSON or .npz, nested as in the format; or a solution.
 
@@ -103,6 +129,23 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
         One line that names field, index, value and what is allowed.
     """
     return _unpack(content) if is_archive(content) else _parse(content)
+
+
+def unknown(field: str, allowed: str = "only the fields of the format") -> InputError:
+    """The complaint about a field that a file may not have; its name may hold anything."""
+    return InputError(f"{_one_line(field)} is unknown; allowed: {allowed}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _missing(path: str) -> InputError:
+    return InputError(f"{path} is missing; allowed: it must be given")
+
+
+def _inside(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:
@@ -115,18 +158,14 @@ def _kind(format_name: object, version: object) -> type[_Fields]:
 
 def _parse(content: bytes) -> dict[str, Any] | Solution:
     header = decode(content, _Header)
-    fields = decode(content, _kind(header.format, header.version))
-    if isinstance(fields, Solution):
-        return fields
-    return {
-        name: (
-            {n: getattr(value, n) for n in value.__struct_fields__}
-            if isinstance(value, _Fields)
-            else value
-        )
-        for name in fields.__struct_fields__
-        for value in (getattr(fields, name),)
-    }
+    document = decode(content, _kind(header.format, header.version))
+    if isinstance(document, Solution):
+        return document
+    fields = msgspec.structs.asdict(document)
+    for name in PARTS:
+        if isinstance(fields.get(name), _Fields):
+            fields[name] = msgspec.structs.asdict(fields[name])
+    return fields
 
 
 def decode(content: bytes, kind: type[S]) -> S:
@@ -136,7 +175,8 @@ def decode(content: bytes, kind: type[S]) -> S:
     except RecursionError:
         raise InputError("is nested too deeply; allowed: the fields of the format") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(_explain(content, str(error))) from None
+        # Keys of the document stand in the complaint, and may hold line breaks.
+        raise InputError(_one_line(_explain(content, str(error)))) from None
 
 
 def _explain(content: bytes, complaint: str) -> str:
@@ -147,39 +187,47 @@ def _explain(content: bytes, complaint: str) -> str:
         document = json.loads(content)
     except (ValueError, RecursionError):
         return f"is not valid JSON: {what}"
-    if (place := _not_finite(document)) is not None:
-        return f"{place[0]} = {place[1]!r}; allowed: finite numbers"
+    odd = _not_finite(document)
+    if odd is not None:
+        return f"{odd[0]} = {odd[1]!r}; allowed: finite numbers"
     if match := re.match(r"Object missing required field `(.*)`", what):
-        return f"{path + '.' if path else ''}{match[1]} is missing; allowed: it must be given"
+        return str(_missing(_inside(path, match[1])))
     if match := re.match(r"Object contains unknown field `(.*)`", what, re.DOTALL):
-        return f"{path + '.' if path else ''}{' '.join(match[1].split())} is unknown; allowed: only the fields of the format"
-    value: Any = document
+        return str(unknown(_inside(path, match[1])))
+    return _explain_value(document, path, what)
+
+
+def _explain_value(document: Any, path: str, what: str) -> str:
+    """The complaint about the value at a path such as `tokens.scores[1][0]`."""
+    place = path or "the document"
+    value = document
     try:
         for key in re.findall(r"[^.\[\]]+", path):
             value = value[int(key)] if isinstance(value, list) else value[key]
     except (KeyError, IndexError, ValueError, TypeError):
-        return f"{path or 'the document'}: {what}"
-    return str(
-        fail(
-            path or "the document",
-            value,
-            re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", ""),
-        )
-    )
+        return f"{place}: {what}"
+    expected = re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what)
+    return str(fail(place, value, expected.replace("`", "")))
 
 
-def _not_finite(value: object, path: str = "") -> tuple[str, float] | None:
-    if isinstance(value, float) and not np.isfinite(value):
-        return path, value
+def _not_finite(document: object) -> tuple[str, float] | None:
+    """Path and value of the first number that is not finite."""
+    # A stack in place of recursion: a document may be nested deeper than Python may call.
+    waiting: list[tuple[str, object]] = [("", document)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, float) and not np.isfinite(value):
+            return path, value
+        waiting += reversed(_entries(path, value))
+    return None
+
+
+def _entries(path: str, value: object) -> list[tuple[str, object]]:
     if isinstance(value, dict):
-        items: list[tuple[str, object]] = [
-            (f"{path}.{k}" if path else str(k), v) for k, v in value.items()
-        ]
-    elif isinstance(value, list):
-        items = [(f"{path}[{i}]", v) for i, v in enumerate(value)]
-    else:
-        return None
-    return next((found for p, v in items if (found := _not_finite(v, p)) is not None), None)
+        return [(_inside(path, str(key)), inner) for key, inner in value.items()]
+    if isinstance(value, list):
+        return [(f"{path}[{i}]", inner) for i, inner in enumerate(value)]
+    return []
 
 
 def is_archive(content: bytes) -> bool:
@@ -187,57 +235,95 @@ def is_archive(content: bytes) -> bool:
     return content[:4] == b"PK\x03\x04"
 
 
-def read_arrays(content: bytes) -> dict[str, Any]:
-    """The arrays of a .npz file by name, single values as Python has them; nothing is unpickled.
+def read_arrays(source: bytes | str | os.PathLike[str]) -> dict[str, Any]:
+    """The arrays of an .npz file by name; nothing is unpickled.
+
+    Every reader of .npz files uses it: instances, traces, networks, agents. A reader checks the
+    names, shapes and values itself. An array without dimensions comes as the Python value in it,
+    so use `np.asarray(value, dtype=...)` where an array must be.
+
+    Parameters
+    ----------
+    source
+        A path; or the content of a file that has been read already, for readers that look at it
+        first or name the file in their own errors.
 
     Raises
     ------
     InputError
-        If the file is damaged, or holds Python objects.
+        If the file cannot be read, is damaged, or holds Python objects. The line starts with the
+        path if one is given.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from dmoe_opt.data.formats import read_arrays
+    >>> buffer = io.BytesIO()
+    >>> np.savez(buffer, weights=np.zeros((2, 3)), layers=4)
+    >>> arrays = read_arrays(buffer.getvalue())
+    >>> arrays["weights"].shape, arrays["layers"]
+    ((2, 3), 4)
     """
+    if isinstance(source, bytes):
+        return _arrays_of(source)
+    content = read(source)
+    try:
+        return _arrays_of(content)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def _arrays_of(content: bytes) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            flat = {name: np.asarray(archive[name]) for name in archive.files}
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = _one_line(str(error))[:120] or type(error).__name__
         raise InputError(f"is not a readable .npz file: {reason}") from None
-    return {name: array.item() if array.ndim == 0 else array for name, array in flat.items()}
+    return {name: array.item() if array.ndim == 0 else array for name, array in arrays.items()}
 
 
 def _unpack(content: bytes) -> dict[str, Any]:
-    loose = read_arrays(content)
-    kind = _kind(loose.get("format"), loose.get("version"))
+    """The fields of an instance in an .npz file, nested as in JSON."""
+    arrays = read_arrays(content)
+    kind = _kind(arrays.get("format"), arrays.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")
-    parts: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
-    fields: dict[str, Any] = {}
-    for name, value in loose.items():
-        head, _, tail = name.partition(".")
-        known = tail in parts[head].__struct_fields__ if head in parts else not tail
-        if head not in kind.__struct_fields__ or not known:
-            raise InputError(f"{name} is unknown; allowed: only the fields of the format")
-        if tail:
-            fields.setdefault(head, {})[tail] = value
-        else:
-            fields[name] = value
-    given: list[tuple[str, type[_Fields]]] = [
-        ("", kind),
-        *((h, p) for h, p in parts.items() if h in fields),
-    ]
-    for head, part in given:
-        have = fields[head] if head else fields
-        missing = next((n for n in _required(part) if n not in have), None)
-        if missing:
-            raise InputError(
-                f"{head + '.' if head else ''}{missing} is missing; allowed: it must be given"
-            )
+    fields = _nested(arrays, kind)
+    _check_required("", kind, fields)
+    for part in PARTS:
+        if part in fields:
+            _check_required(part, PARTS[part], fields[part])
     if "meta" in fields:
         fields["meta"] = decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
     return fields
 
 
-_Meta: Any = dict[str, Any]
+def _nested(arrays: dict[str, Any], kind: type[_Fields]) -> dict[str, Any]:
+    """Put `tokens.scores` as `scores` into `tokens`, and so on; refuse unknown names."""
+    fields: dict[str, Any] = {}
+    for name, value in arrays.items():
+        if not _is_field(name, kind):
+            raise unknown(name)
+        part, dot, field = name.partition(".")
+        if dot:
+            fields.setdefault(part, {})[field] = value
+        else:
+            fields[name] = value
+    return fields
 
 
-def _required(part: type[msgspec.Struct]) -> list[str]:
-    return [f.name for f in msgspec.structs.fields(part) if f.required]
+def _is_field(name: str, kind: type[_Fields]) -> bool:
+    part, dot, field = name.partition(".")
+    if part not in kind.__struct_fields__:
+        return False
+    if part in PARTS:
+        return field in PARTS[part].__struct_fields__
+    return not dot
+
+
+def _check_required(path: str, kind: type[_Fields], fields: dict[str, Any]) -> None:
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in fields:
+            raise _missing(_inside(path, field.name))

@@ -32,7 +32,8 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import estimate
-from dmoe_opt.generating.presets import check_radio, draw_radio
+from dmoe_opt.generating.presets import check_radio
+from dmoe_opt.generating.rounds import draw_radio
 from dmoe_opt.layers.bills import LayerBill, layer_bill
 from dmoe_opt.layers.network import HeldOut, Network, held_out, load_network
 from dmoe_opt.method_table import METHODS

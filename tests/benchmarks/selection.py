@@ -19,7 +19,7 @@ import numpy as np
 from dmoe_opt import check, generate, load, save, solve
 from dmoe_opt.data.instance import as_problem
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.generating.presets import FAMILIES
+from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.selection import des
 
 

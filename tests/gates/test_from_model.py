@@ -12,7 +12,8 @@ import transformers
 from torch.nn.functional import linear
 
 from dmoe_opt import InputError, solve
-from dmoe_opt.generating.traces import from_model, to_rounds
+from dmoe_opt.generating.trace_models import from_model
+from dmoe_opt.generating.traces import to_rounds
 
 LAYERS, EXPERTS, HIDDEN = 2, 8, 32
 COMMON = {
