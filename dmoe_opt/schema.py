@@ -1,7 +1,8 @@
-"""JSON Schema of the file formats, made from what reads the files: for editors, and for programs in other languages.
+"""JSON Schema of the file formats: for editors, and for programs in other languages.
 
-Names, nesting and types come from the structures of `formats.py`, `offload/scenario.py` and `offload/episode.py`; ranges of
-numbers and words are added here. What a schema cannot say, the loader says: sizes that must agree, numbers that are finite.
+Names, nesting and types come from the structures that read the files, in `formats.py`,
+`offload/scenario.py` and `offload/episode.py`; ranges of numbers and words are added here. Some
+rules no schema can express: sizes that must agree, numbers that are finite. The loader checks them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
 
 
 def schemas() -> dict[str, Schema]:
-    """The schema of every format by its name, such as `dmoe-opt/round`; of JSON files, not of `.npz`.
+    """The schema of every format by its name, such as `dmoe-opt/round`.
+
+    They are for JSON files, not for `.npz`.
 
     Examples
     --------
@@ -59,9 +62,8 @@ def schemas() -> dict[str, Schema]:
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
-    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {
-        store.OFFLOAD: _of_offload()
-    }
+    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()}
+    made[store.OFFLOAD] = _of_offload()
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}
     made[formats.ROUND]["oneOf"] = [
@@ -73,14 +75,18 @@ def schemas() -> dict[str, Schema]:
 
 def documents() -> dict[str, bytes]:
     """The schemas as files by name, such as `round.json`."""
-    return {
-        f"{name.split('/')[1]}.json": (json.dumps(s, indent=1) + "\n").encode()
-        for name, s in schemas().items()
-    }
+    files = {}
+    for name, schema in schemas().items():
+        file = f"{name.split('/')[1]}.json"
+        files[file] = (json.dumps(schema, indent=1) + "\n").encode()
+    return files
 
 
 def _of_struct(kind: type[msgspec.Struct]) -> Schema:
-    """The schema of a structure that msgspec reads, with ranges and words; nested structures in `$defs`."""
+    """The schema of a structure that msgspec reads, with ranges and words.
+
+    Nested structures stand in `$defs`.
+    """
     (top,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     schema: Schema = parts.pop(top["$ref"].rpartition("/")[2])
     for part in (schema, *parts.values()):
@@ -102,7 +108,7 @@ def _narrow(name: str, value: Schema) -> None:
 
 
 def _innermost(value: Schema) -> Iterator[Schema]:
-    """What the entries of an array are, however deep, or the value itself, of every alternative."""
+    """For every alternative the schema of an array's innermost entries, or of a single value."""
     for option in value.get("anyOf", [value]):
         while option.get("type") == "array" and "items" in option:
             option = option["items"]
@@ -110,32 +116,36 @@ def _innermost(value: Schema) -> Iterator[Schema]:
 
 
 def _of_offload() -> Schema:
-    """The schema of scenarios and episodes: the fields of their dataclasses, nested as deep as in a drawn episode."""
-    known = preset("fading")
-    parts = {name: _of_part(kind, getattr(known, name)) for name, kind in scenario.PARTS.items()}
+    """The schema of scenarios and episodes, from the fields of their dataclasses.
+
+    Arrays are nested as deep as in a drawn episode.
+    """
+    example = preset("fading")
     schema = _of_struct(store.Document)
-    schema["properties"] |= parts | {
-        "episode": {
-            "anyOf": [
-                _of_part(episode.Episode, episode.draw(known, 0), episode.MARGIN),
-                {"type": "null"},
-            ]
-        }
-    }
+    properties = schema["properties"]
+    for name, kind in scenario.PARTS.items():
+        properties[name] = _of_part(kind, getattr(example, name))
+    drawn = _of_part(episode.Episode, episode.draw(example, 0), episode.MARGIN)
+    properties["episode"] = {"anyOf": [drawn, {"type": "null"}]}
     return schema
 
 
 def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
-    """The schema of a dataclass; what an episode draws may leave the range of a scenario's numbers by a factor `margin`."""
-    wanted = [f for f in fields(kind) if f.name != "scenario"]
-    properties = {f.name: _of_value(getattr(example, f.name)) for f in wanted}
-    for name, value in properties.items():
-        _narrow(name, value)
-        for number in (option for option in _innermost(value) if option.get("type") == "number"):
-            if number.pop("exclusiveMinimum", None) is not None:
-                number["minimum"] = scenario.LEAST / margin
-            number.setdefault("maximum", scenario.MOST * margin)
-    required = [f.name for f in wanted if f.default is MISSING]
+    """The schema of a dataclass, with the types of an example.
+
+    Numbers that an episode draws may leave the range of a scenario's numbers by a factor `margin`.
+    """
+    properties: dict[str, Schema] = {}
+    required = []
+    for field in fields(kind):
+        if field.name == "scenario":  # it stands beside the episode in a file, not inside
+            continue
+        value = _of_value(getattr(example, field.name))
+        _narrow(field.name, value)
+        _bound(value, margin)
+        properties[field.name] = value
+        if field.default is MISSING:
+            required.append(field.name)
     return {
         "type": "object",
         "properties": properties,
@@ -144,15 +154,31 @@ def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
     }
 
 
+def _bound(value: Schema, margin: float) -> None:
+    """Give real numbers the range of a scenario where they have none of their own."""
+    for option in _innermost(value):
+        if option.get("type") != "number":
+            continue
+        if option.pop("exclusiveMinimum", None) is not None:
+            option["minimum"] = scenario.LEAST / margin
+        option.setdefault("maximum", scenario.MOST * margin)
+
+
 def _of_value(value: Any) -> Schema:
     if isinstance(value, np.ndarray):
-        inner: Schema = {"type": "integer" if value.dtype.kind == "i" else "number", "minimum": 0}
+        inner = _number(whole=value.dtype.kind == "i")
         for _ in range(value.ndim):
             inner = {"type": "array", "items": inner}
         return inner
     if isinstance(value, tuple):
-        ends = {} if isinstance(value[0], str) else {"minItems": len(value), "maxItems": len(value)}
-        return {"type": "array", "items": _of_value(value[0]), **ends}
+        entries: Schema = {"type": "array", "items": _of_value(value[0])}
+        if not isinstance(value[0], str):
+            entries |= {"minItems": len(value), "maxItems": len(value)}
+        return entries
     if isinstance(value, str):
         return {"type": "string"}
-    return {"type": "integer" if isinstance(value, int) else "number", "minimum": 0}
+    return _number(whole=isinstance(value, int))
+
+
+def _number(whole: bool) -> Schema:
+    return {"type": "integer" if whole else "number", "minimum": 0}

@@ -7,7 +7,7 @@ by which method, version and date. An instance without an answer has no energy b
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _proof(data: Instance | SelectionProblem, problem: str) -> dict[str, object]
         "reason": result.message or None,
         "method": method,
         "version": dmoe_opt.__version__,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
 
 

@@ -1,14 +1,16 @@
-"""Train the mixture-of-experts networks; writes weights.npz and held_out.npz into TASK/network beside this file.
+"""Train the mixture-of-experts networks.
 
     python instances/train.py digits|domains [--seed 0] [--epochs N] [-o FOLDER]
 
-Plain numpy with gradients by hand, so that a seed gives the same weights wherever the linear algebra library does.
-Loss: cross-entropy + SHARP * mean entropy of the gates - BALANCE * entropy of the mean gate: tokens should be sure
-of their experts, and all experts should be used.
+Writes weights.npz and held_out.npz into TASK/network beside this file. Plain numpy with gradients
+by hand, so that a seed gives the same weights wherever the linear algebra library does. Loss:
+cross-entropy + SHARP * mean entropy of the gates - BALANCE * entropy of the mean gate: tokens
+should be sure of their experts, and all experts should be used.
 
-`digits` are scikit-learn's handwritten digits. `domains` are drawn: a token is the sum of one of 20 symbols, the signature of
-one of 8 domains and noise; a domain's own code says which of 10 classes a symbol means there. So no symbol has a class of its
-own, and what it means in one domain says nothing about another.
+`digits` are scikit-learn's handwritten digits. `domains` are drawn: a token is the sum of one of 20
+symbols, the signature of one of 8 domains and noise; a domain's own code says which of 10 classes a
+symbol means there. So no symbol has a class of its own, and its meaning in one domain says nothing
+about another.
 """
 
 from __future__ import annotations
@@ -43,20 +45,15 @@ def digits() -> tuple[Array, Labels, HeldOut]:
 
 
 def rule(rng: np.random.Generator) -> tuple[Array, Array, Labels]:
-    """Signatures (8, 32) and symbols (20, 32), and what every symbol means in every domain: codes (8, 20)."""
-    signatures, symbols = (
-        rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS)),
-        rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS)),
-    )
-    return (
-        signatures,
-        symbols,
-        rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1),
-    )
+    """Signatures (8, 32), symbols (20, 32), the class of every symbol in every domain (8, 20)."""
+    signatures = rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS))
+    symbols = rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS))
+    classes = np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1))
+    return signatures, symbols, rng.permuted(classes, axis=1)
 
 
 def domains() -> tuple[Array, Labels, HeldOut]:
-    """16,000 training tokens and their classes, and 1,000 held-out ones; numbers are rounded to float16."""
+    """16,000 training tokens and their classes, and 1,000 held-out ones, rounded to float16."""
     rng = np.random.default_rng(12345)
     signatures, symbols, codes = rule(rng)
     domain, symbol = rng.integers(DOMAINS, size=17_000), rng.integers(SYMBOLS, size=17_000)
@@ -70,7 +67,7 @@ TASKS = {"digits": digits, "domains": domains}
 
 
 def start(rng: np.random.Generator, inputs: int) -> dict[str, Array]:
-    """Random weights for tokens of so many numbers."""
+    """Random weights for tokens of `inputs` numbers."""
 
     def normal(*shape: int) -> Array:
         return rng.normal(0.0, shape[-2] ** -0.5, shape)
@@ -132,7 +129,10 @@ def gradients(w: dict[str, Array], inputs: Array, labels: Labels) -> dict[str, A
 
 
 def train(inputs: Array, labels: Labels, seed: int, epochs: int) -> Network:
-    """Adam with decoupled weight decay and a linearly falling rate; every epoch adds its own noise to the inputs."""
+    """Adam with decoupled weight decay and a linearly falling rate.
+
+    Every epoch adds its own noise to the inputs.
+    """
     rng = np.random.default_rng(seed)
     w = start(rng, inputs.shape[1])
     first = {name: np.zeros_like(v) for name, v in w.items()}
@@ -161,10 +161,10 @@ def report(network: Network, held_out: HeldOut) -> None:
     scores, classes = dense_gates(network, held_out.inputs)
     print(f"accuracy on {len(classes)} held-out tokens: {(classes == held_out.labels).mean():.4f}")
     for layer, gate in enumerate(scores, 1):
-        best = np.sort(gate, axis=1)[:, ::-1]
-        print(
-            f"layer {layer}: best expert {best[:, 0].mean():.2f}, best two {best[:, :2].sum(1).mean():.2f} of the gate"
-        )
+        ordered = np.sort(gate, axis=1)[:, ::-1]
+        best = ordered[:, 0].mean()
+        two = ordered[:, :2].sum(1).mean()
+        print(f"layer {layer}: best expert {best:.2f}, best two {two:.2f} of the gate")
     groups = held_out.labels if held_out.domains is None else held_out.domains
     means = mean_gates(network, held_out.inputs, groups)
     elsewhere = (means.sum(axis=2, keepdims=True) - means) / (means.shape[2] - 1)
@@ -172,7 +172,8 @@ def report(network: Network, held_out: HeldOut) -> None:
         layer, expert = np.unravel_index(ahead.argmax(), ahead.shape)
         mean, other = means[layer, expert, group], elsewhere[layer, expert, group]
         print(
-            f"group {group}: layer {layer + 1}, expert {expert}: mean score {mean:.2f}, in the other groups {other:.2f}"
+            f"group {group}: layer {layer + 1}, expert {expert}: "
+            f"mean score {mean:.2f}, in the other groups {other:.2f}"
         )
 
 

@@ -1,6 +1,7 @@
 """Read and write instances and solutions (docs/files.md), and find the committed instances by name.
 
-JSON and .npz hold the same fields; what a file holds is told by its content, what is written by the suffix.
+JSON and .npz hold the same fields. The content tells the format of a file that is read, the suffix
+that of a file to write.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from dmoe_opt.errors import InputError
 
 
 def instances_folder() -> Path:
-    """The folder of the committed instances: inside the installed package, or beside it in a checkout."""
+    """The folder of the committed instances: in the installed package, or beside a checkout's."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "instances"
     return inside if inside.is_dir() else package.parent / "instances"
@@ -44,22 +45,29 @@ def instances_folder() -> Path:
 def instance_files() -> dict[str, Path]:
     """Committed instances by name."""
     folder = instances_folder()
-    return {p.stem: p for p in sorted([*folder.glob("*/*.json"), *folder.glob("*/*.npz")])}
+    paths = sorted([*folder.glob("*/*.json"), *folder.glob("*/*.npz")])
+    return {path.stem: path for path in paths}
 
 
 def resolve(path_or_name: str | os.PathLike[str]) -> Path:
-    """A path as it is if something is there, else the committed instance of that name."""
+    """A path as it is if something is there, else the committed instance of that name.
+
+    Raises
+    ------
+    InputError
+        If it is neither a string nor a path.
+    """
     try:
         path = Path(path_or_name)
-        there = path.exists()
+        exists = path.exists()
     except TypeError:
-        raise fail(
-            "path", path_or_name, "the path of a file, or the name of a committed instance"
-        ) from None
+        allowed = "the path of a file, or the name of a committed instance"
+        raise fail("path", path_or_name, allowed) from None
     except (OSError, ValueError):  # a name that no file can have
-        there = False
-    known = instance_files()
-    return path if there or str(path_or_name) not in known else known[str(path_or_name)]
+        exists = False
+    if exists:
+        return path
+    return instance_files().get(str(path_or_name), path)
 
 
 def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
@@ -93,7 +101,9 @@ def load_solution(path: str | os.PathLike[str]) -> Solution:
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
-    """Write an instance (.npz, or JSON for any other suffix) or a result (JSON), bit-exact and atomically.
+    """Write an instance or a result, bit-exact, whole or not at all.
+
+    An instance becomes .npz if the suffix says so, and JSON otherwise; a result becomes JSON.
 
     Raises
     ------
@@ -113,12 +123,7 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
     """
     if isinstance(data, Instance | SelectionProblem):
         fields = _fields_of(data)
-        write(
-            path,
-            _npz(fields)
-            if Path(path).suffix == ".npz"
-            else msgspec.json.encode(fields, enc_hook=_listed) + b"\n",
-        )
+        write(path, _npz(fields) if Path(path).suffix == ".npz" else _json(fields))
     elif isinstance(data, Solution) or hasattr(data, "solution"):
         solution = data if isinstance(data, Solution) else data.solution()
         write(path, msgspec.json.encode(solution) + b"\n")
@@ -127,35 +132,50 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
 
 
 def require_place(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` if a file cannot be put there, before the work whose result it shall hold."""
+    """Raise `InputError` if a file cannot be put there, before the work that fills it begins."""
+    reason = _obstacle(path)
+    if reason:
+        raise InputError(f"{path}: cannot be written: {reason}")
+
+
+def _obstacle(path: str | os.PathLike[str]) -> str | None:
     try:
         target = Path(os.path.realpath(path))
-        reason = (
-            "it is a folder"
-            if target.is_dir()
-            else ""
-            if target.parent.is_dir()
-            else "No such file or directory"
-        )
+        if target.is_dir():
+            return "it is a folder"
+        if not target.parent.is_dir():
+            return "No such file or directory"
     except (OSError, ValueError) as error:
-        reason = str(error)
-    if reason or not str(path):
-        raise InputError(f"{path}: cannot be written: {reason or 'the name is empty'}")
+        return str(error)
+    return None if str(path) else "the name is empty"
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder, with those above it, unless it is there; raises `InputError` if that cannot be."""
+    """Make a folder and the folders above it, unless it exists.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be made: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be made: {reason}") from None
     return Path(path)
 
 
 def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> list[Path]:
-    """Write files by name into a folder, which is made if need be, each whole or not at all; returns their paths."""
+    """Write files by name into a folder, each whole or not at all, and return their paths.
+
+    The folder is made if need be.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made, or a file not be written.
+    """
     path = make_folder(folder)
     for name, content in contents.items():
         write(path / name, content)
@@ -163,25 +183,30 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; a file that was there before is then left as it was.
+    """
     temporary = None
     try:
         if not str(path):
             raise ValueError("the name is empty")
         target = Path(os.path.realpath(path))
-        if (
-            target.exists() and not target.is_file() and not target.is_dir()
-        ):  # a pipe or device cannot be replaced
+        if target.exists() and not target.is_file() and not target.is_dir():
+            # A pipe or device cannot be replaced.
             target.write_bytes(content)
             return
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-        with open(temporary, "xb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written: {reason}") from None
     finally:
         if temporary is not None:
@@ -195,6 +220,10 @@ def _listed(value: object) -> object:
     raise TypeError(type(value))
 
 
+def _json(fields: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(fields, enc_hook=_listed) + b"\n"
+
+
 def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
     common = {
         "name": data.name,
@@ -203,9 +232,13 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "on_shortfall": data.on_shortfall,
     }
     if isinstance(data, SelectionProblem):
-        arrays = {"scores": data.scores, "cost": data.cost, "threshold": data.threshold}
+        arrays: dict[str, Any] = {
+            "scores": data.scores,
+            "cost": data.cost,
+            "threshold": data.threshold,
+        }
         if not data.usable.all():
-            arrays["usable"] = data.usable  # type: ignore[assignment]
+            arrays["usable"] = data.usable
         return {"format": SELECTION, "version": VERSION, **common, **arrays}
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
     fields = {
@@ -216,12 +249,10 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "compute_energy": data.compute_energy,
     }
     if data.radio is None:
-        return fields | {
-            "link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)
-        }  # a dead link is inf inside
-    return fields | {
-        "radio": {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
-    }
+        # Inside, a dead link has infinite energy, which JSON cannot hold.
+        return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}
+    radio = {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
+    return fields | {"radio": radio}
 
 
 def _npz(fields: dict[str, Any]) -> bytes:
@@ -243,8 +274,10 @@ def _read(path: Path) -> Instance | SelectionProblem | Solution:
         content = read(path)
     except InputError as error:
         near = difflib.get_close_matches(str(path), instance_files(), n=1)
-        hint = f'; did you mean the committed instance "{near[0]}"?' if near else ""
-        raise InputError(f"{error}{hint}") from None
+        if not near:
+            raise
+        hint = f'did you mean the committed instance "{near[0]}"?'
+        raise InputError(f"{error}; {hint}") from None
     try:
         return _build(read_fields(content))
     except InputError as error:
@@ -261,6 +294,5 @@ def _build(fields: dict[str, Any] | Solution) -> Instance | SelectionProblem | S
     radio = fields.pop("radio", None)
     if (radio is None) == (fields.get("link_energy") is None):
         raise InputError("has radio and link_energy both or neither; allowed: exactly one of them")
-    return Instance(
-        radio=None if radio is None else Radio(**radio), **fields.pop("tokens"), **fields
-    )
+    links = None if radio is None else Radio(**radio)
+    return Instance(radio=links, **fields.pop("tokens"), **fields)

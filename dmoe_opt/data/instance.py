@@ -1,6 +1,7 @@
-"""The two kinds of data: a round of a distributed mixture of experts, and a bare expert-selection problem.
+"""A round of a distributed mixture of experts: tokens, nodes and the radio between them.
 
-Both are frozen, checked once when they are made, and keep their arrays read-only.
+Like a bare selection problem it is frozen, checked once when it is made, and keeps its arrays
+read-only.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from dmoe_opt.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One round: tokens with gate scores on K nodes, one expert per node, and the radio between them.
+    """One round: tokens with gate scores on K nodes, one expert per node, linked by radio.
 
     Parameters
     ----------
     source
-        Node that owns token t, shape (T,).
+        Node that owns token t, a whole number in 0..K-1, shape (T,).
     scores, threshold, max_experts, on_shortfall, name, meta
         As in `SelectionProblem`.
     compute_energy
@@ -34,8 +35,8 @@ class Instance:
     radio
         The links as channel gains; or None, and then
     link_energy
-        J per token of link i -> j on subcarrier m, shape (K, K, M), diagonal ignored. With `radio` it is computed:
-        inf marks a link that cannot be used.
+        J per token of link i -> j on subcarrier m, shape (K, K, M), diagonal ignored. With `radio`
+        it is computed: inf marks a link that cannot be used.
 
     Raises
     ------
@@ -48,8 +49,12 @@ class Instance:
 
     >>> from dmoe_opt import Instance, solve
     >>> round_ = Instance(
-    ...     source=[0, 1], scores=[[0.25, 0.75], [0.25, 0.75]], threshold=0.5, max_experts=1,
-    ...     compute_energy=[0.5, 0.25], link_energy=[[[0.0, 0.0], [1.0, 2.0]], [[3.0, 4.0], [0.0, 0.0]]],
+    ...     source=[0, 1],
+    ...     scores=[[0.25, 0.75], [0.25, 0.75]],
+    ...     threshold=0.5,
+    ...     max_experts=1,
+    ...     compute_energy=[0.5, 0.25],
+    ...     link_energy=[[[0.0, 0.0], [1.0, 2.0]], [[3.0, 4.0], [0.0, 0.0]]],
     ... )
     >>> solve(round_, "jesa").objective_j
     1.5
@@ -68,11 +73,10 @@ class Instance:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(
-            self,
-            "compute_energy",
-            validate.real_array("compute_energy", self.compute_energy, (None,), most=MOST_ENERGY_J),
+        energy = validate.real_array(
+            "compute_energy", self.compute_energy, (None,), most=MOST_ENERGY_J
         )
+        put(self, "compute_energy", energy)
         experts = self.num_experts
         if not experts:
             raise InputError("compute_energy is empty; allowed: at least one expert")
@@ -90,46 +94,55 @@ class Instance:
             )
         if self.radio is not None and not isinstance(self.radio, Radio):
             raise validate.fail("radio", self.radio, "a Radio")
-        if self.radio is None:
-            energy = validate.real_array(
-                "link_energy", self.link_energy, (experts, experts, None)
-            ).copy()
-            energy[energy > DEAD_LINK_J] = np.inf
-            nodes = np.arange(experts)
-            energy[nodes, nodes, :] = 0.0
-        else:
-            if self.radio.gains.shape[0] != experts:
-                raise InputError(
-                    f"radio.gains has shape {self.radio.gains.shape}; allowed: {experts} x {experts} x M"
-                )
-            energy = self.radio.link_energy_j()
+        energy = self._given_links(experts) if self.radio is None else self._radio_links(experts)
         if not energy.shape[2]:
             raise InputError("the links have no subcarrier; allowed: at least one")
         energy.flags.writeable = False
         return energy
 
+    def _given_links(self, experts: int) -> NDArray[np.float64]:
+        shape = (experts, experts, None)
+        energy = validate.real_array("link_energy", self.link_energy, shape).copy()
+        energy[energy > DEAD_LINK_J] = np.inf
+        nodes = np.arange(experts)
+        energy[nodes, nodes, :] = 0.0
+        return energy
+
+    def _radio_links(self, experts: int) -> NDArray[np.float64]:
+        assert self.radio is not None
+        shape = self.radio.gains.shape
+        if shape[0] != experts:
+            raise InputError(f"radio.gains has shape {shape}; allowed: {experts} x {experts} x M")
+        return self.radio.link_energy_j()
+
     @property
     def num_tokens(self) -> int:
-        """T."""
+        """Number of tokens T."""
         return int(self.source.shape[0])
 
     @property
     def num_experts(self) -> int:
-        """K, also the number of nodes."""
+        """Number of experts K, which is also the number of nodes."""
         return int(self.compute_energy.shape[0])
 
     @property
     def num_subcarriers(self) -> int:
-        """M."""
+        """Number of subcarriers M."""
         return int(self.link_energy.shape[2])
 
     @cached_property
     def best_link_energy(self) -> NDArray[np.float64]:
-        """J per token of every link on its best subcarrier, inf where there is none, shape (K, K)."""
+        """Energy of every link on its best subcarrier, J per token, shape (K, K).
+
+        It is inf for a link that cannot be used.
+        """
         return np.asarray(self.link_energy.min(axis=2))
 
     def selection_problem(self) -> SelectionProblem:
-        """P1 with every link on its best subcarrier: e[t, j] = a[j] + min over m of c[i(t), j, m]; made once."""
+        """Problem P1 with every link on its best subcarrier; made once.
+
+        Its costs are e[t, j] = a[j] + min over m of c[i(t), j, m], J.
+        """
         return self._p1
 
     @cached_property
@@ -165,20 +178,23 @@ class Instance:
         )
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, checked again; a new radio replaces the link energies and the reverse."""
+        """A copy with some fields changed, checked again.
+
+        A new radio replaces the link energies, and new link energies replace the radio.
+        """
         if "link_energy" in changes:
             changes.setdefault("radio", None)
         elif self.radio is not None or "radio" in changes:
             changes["link_energy"] = None
         else:
-            changes["link_energy"] = np.minimum(
-                self.link_energy, 10 * DEAD_LINK_J
-            )  # dead links are inf inside
+            # Inside, dead links have infinite energy, which is no valid input.
+            changes["link_energy"] = np.minimum(self.link_energy, 10 * DEAD_LINK_J)
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        size = f"{self.num_tokens} tokens, {self.num_experts} experts, {self.num_subcarriers} subcarriers"
-        return f"<Instance {self.name or 'unnamed'}: {size}>"
+        nodes = f"{self.num_tokens} tokens, {self.num_experts} experts"
+        name = self.name or "unnamed"
+        return f"<Instance {name}: {nodes}, {self.num_subcarriers} subcarriers>"
 
 
 def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:

@@ -1,4 +1,7 @@
-"""Problem P1, expert selection: scores, costs, thresholds and a cap, frozen and checked once when it is made."""
+"""Problem P1, expert selection: scores, costs, thresholds and a cap.
+
+A problem is frozen, and checked once when it is made.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,16 @@ if TYPE_CHECKING:
     from dmoe_opt.data.instance import Instance
 
 SCORE_UNIT = 2.0**40
-"""Scores are added as whole multiples of 1/SCORE_UNIT, which makes every sum exact whatever its order."""
+"""Scores are added as whole multiples of 1/SCORE_UNIT: every sum is exact in any order."""
 SCORE_TOLERANCE = 1e-9
-"""A token is served when its scores reach its threshold up to this; the grid of generated data is far coarser."""
+"""A token is served when its scores reach its threshold up to this.
+
+The grid of generated data is far coarser.
+"""
 MOST_ENERGY_J = 1e200
 """Largest energy of one token; keeps every sum of energies finite."""
 MOST_THRESHOLD = 1e6
-"""Largest threshold; far above any sum of scores, and small enough for exact arithmetic on score units."""
+"""Largest threshold: above any sum of scores, and yet exact in score units."""
 ON_SHORTFALL = ("top_d", "infeasible")
 
 
@@ -49,10 +55,12 @@ class SelectionProblem:
     max_experts
         D, the experts a token may use at most.
     on_shortfall
-        What happens to a token whose best D scores stay below its threshold: `"top_d"` lowers the threshold to what
-        they reach and flags the token, `"infeasible"` makes the problem infeasible.
+        The rule for a token whose best D scores stay below its threshold: `"top_d"` lowers the
+        threshold to the sum of these scores and flags the token, `"infeasible"` makes the problem
+        infeasible.
     usable
-        False where an expert cannot be used by a token (its link has no gain), shape (T, K); default: all True.
+        False where an expert cannot be used by a token (its link has no gain), shape (T, K);
+        default: all True.
     name, meta
         Free text and JSON-like notes on where the data comes from.
 
@@ -64,7 +72,9 @@ class SelectionProblem:
     Examples
     --------
     >>> from dmoe_opt import SelectionProblem, solve
-    >>> problem = SelectionProblem(scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2)
+    >>> problem = SelectionProblem(
+    ...     scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2
+    ... )
     >>> solve(problem).selection.tolist()
     [[True, False, True]]
     """
@@ -92,12 +102,12 @@ class SelectionProblem:
 
     @property
     def num_tokens(self) -> int:
-        """T."""
+        """Number of tokens T."""
         return int(self.scores.shape[0])
 
     @property
     def num_experts(self) -> int:
-        """K."""
+        """Number of experts K."""
         return int(self.scores.shape[1])
 
     @property
@@ -107,7 +117,10 @@ class SelectionProblem:
 
     @cached_property
     def need_units(self) -> NDArray[np.float64]:
-        """Relevance every method must reach after the shortfall rule, in whole score units, shape (T,)."""
+        """Relevance that every method must reach, in whole score units, shape (T,).
+
+        It is counted after the shortfall rule.
+        """
         reach = np.minimum(self.threshold, self._best_units / SCORE_UNIT)
         wanted = reach if self.on_shortfall == "top_d" else self.threshold
         return np.asarray(np.ceil((wanted - SCORE_TOLERANCE) * SCORE_UNIT))
@@ -148,22 +161,19 @@ class SelectionProblem:
         return digest(self, ("scores", "cost", "threshold", "usable"))
 
     def infeasibility(self) -> str | None:
-        """Why no answer exists, in words, or None if one does."""
+        """The reason why no answer exists, in words, or None if one exists."""
         if self.on_shortfall != "infeasible" or not self.shortfall.any():
             return None
         tokens = np.flatnonzero(self.shortfall)
-        t = int(tokens[0])
-        best = float(self._best_units[t] / SCORE_UNIT)
-        listed = ", ".join(map(str, tokens[:10])) + (
-            f" and {len(tokens) - 10} more" if len(tokens) > 10 else ""
-        )
+        first = int(tokens[0])
+        best = float(self._best_units[first] / SCORE_UNIT)
         return (
-            f"token{'s' * (len(tokens) > 1)} {listed} cannot reach the threshold with {self.max_experts} experts: "
-            f"token {t} reaches at most {best:.6g} of {self.threshold[t]:.6g}"
+            f"{_listed(tokens)} cannot reach the threshold with {self.max_experts} experts: "
+            f"token {first} reaches at most {best:.6g} of {self.threshold[first]:.6g}"
         )
 
     def rows(self, tokens: NDArray[np.int64]) -> SelectionProblem:
-        """The problem of some tokens alone."""
+        """The problem of some tokens alone, given by their numbers."""
         return SelectionProblem(
             scores=self.scores[tokens],
             cost=self.cost[tokens],
@@ -178,19 +188,37 @@ class SelectionProblem:
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        return f"<SelectionProblem {self.name or 'unnamed'}: {self.num_tokens} tokens, {self.num_experts} experts>"
+        size = f"{self.num_tokens} tokens, {self.num_experts} experts"
+        return f"<SelectionProblem {self.name or 'unnamed'}: {size}>"
+
+
+def _listed(tokens: NDArray[np.int64], most: int = 10) -> str:
+    """Tokens by their numbers, the first ones if there are many."""
+    numbers = ", ".join(map(str, tokens[:most]))
+    if len(tokens) == 1:
+        return f"token {numbers}"
+    if len(tokens) <= most:
+        return f"tokens {numbers}"
+    return f"tokens {numbers} and {len(tokens) - most} more"
 
 
 def thresholds(field_name: str, value: object, tokens: int) -> NDArray[np.float64]:
-    if not isinstance(value, list | tuple | np.ndarray) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
-    ):
-        number = value.item() if isinstance(value, np.ndarray) else value
-        value = np.full(tokens, validate.real(field_name, number, positive=False))
+    """Thresholds as a read-only array of shape (T,), from such an array or one number for all.
+
+    Raises
+    ------
+    InputError
+        If one is not finite, below 0 or above `MOST_THRESHOLD`.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, list | tuple | np.ndarray):
+        value = np.full(tokens, validate.real(field_name, value, positive=False))
     return validate.real_array(field_name, value, (tokens,), most=MOST_THRESHOLD)
 
 
 def check_common(data: SelectionProblem | Instance) -> None:
+    """Check the fields that rounds and selection problems share, in place; raises `InputError`."""
     put = object.__setattr__
     put(data, "max_experts", validate.whole("max_experts", data.max_experts))
     put(data, "on_shortfall", validate.word("on_shortfall", data.on_shortfall, ON_SHORTFALL))
@@ -206,16 +234,21 @@ def digest(
     numbers: tuple[float, ...] = (),
     *more: NDArray[Any],
 ) -> str:
-    text = json.dumps(
-        [
-            type(data).__name__,
-            data.max_experts,
-            data.on_shortfall,
-            *map(float.hex, map(float, numbers)),
-        ]
-    )
-    digest = hashlib.sha256(text.encode())
-    for array in (*(getattr(data, name) for name in arrays), *more):
-        digest.update(repr((array.dtype.str, array.shape if array.size else 0)).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    """SHA-256 of the content of data: its kind, cap and shortfall rule, numbers and arrays.
+
+    Parameters
+    ----------
+    arrays
+        Names of fields of `data`.
+    numbers, more
+        Further numbers and arrays that belong to the content.
+    """
+    written = [float(number).hex() for number in numbers]
+    text = json.dumps([type(data).__name__, data.max_experts, data.on_shortfall, *written])
+    total = hashlib.sha256(text.encode())
+    for array in [*(getattr(data, name) for name in arrays), *more]:
+        # Arrays without entries are equal whatever their shape, since JSON cannot tell them apart.
+        shape = array.shape if array.size else 0
+        total.update(repr((array.dtype.str, shape)).encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()

@@ -1,4 +1,8 @@
-"""The radio: channel power gains to rates to joules per token (docs/problems/round.md)."""
+"""The radio: from channel power gains to rates to joules per token (docs/problems/round.md).
+
+Rate of a link on a subcarrier: r = B0 log2(1 + P0 H / N0), with bandwidth B0, transmit power P0,
+gain H and noise power N0. Energy of one token of s0 bits: P0 s0 / r.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.errors import InputError
 
 DEAD_LINK_J = 1e9
-"""A link on which one token would cost more than this many joules counts as one that cannot be used."""
+"""A link that takes more joules per token than this cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,28 +25,29 @@ class Radio:
     Parameters
     ----------
     gains
-        Channel power gain of link i -> j on subcarrier m, linear, shape (K, K, M); 0 is a link that cannot be used,
-        the diagonal is ignored.
+        Channel power gain of link i -> j on subcarrier m, linear, shape (K, K, M). A gain of 0 is a
+        link that cannot be used; the diagonal is ignored.
     bandwidth_hz, power_w, noise_w
-        Bandwidth, transmit power and noise power of one subcarrier.
+        Bandwidth (Hz), transmit power (W) and noise power (W) of one subcarrier.
     payload_bits
-        Size of one hidden state.
+        Size of one hidden state, bits.
     round_trip
-        Whether the result comes back over the reciprocal channel, which doubles the energy of a link.
+        Whether the result comes back over the reciprocal channel, which doubles the energy.
 
     Raises
     ------
-    InputError
     InputError
         If a value is not finite, has the wrong sign, or the gains are not of shape (K, K, M).
 
     Examples
     --------
-    At a signal-to-noise ratio of 1 the rate is one bit a second and hertz, so one bit at 1 W takes 1 J:
+    At a signal-to-noise ratio of 1 the rate is one bit per second and hertz, so one bit at 1 W
+    takes 1 J:
 
     >>> import numpy as np
     >>> from dmoe_opt import Radio
-    >>> radio = Radio(np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    >>> gains = np.ones((2, 2, 1))
+    >>> radio = Radio(gains, bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
     >>> radio.link_energy_j()[:, :, 0].tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
@@ -58,27 +63,29 @@ class Radio:
         gains = validate.real_array("radio.gains", self.gains, (None, None, None))
         if gains.shape[0] != gains.shape[1]:
             raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
-            raise InputError(f"radio.gains has shape {gains.shape}; allowed: K x K x M")
         object.__setattr__(self, "gains", gains)
         for field in ("bandwidth_hz", "power_w", "noise_w", "payload_bits"):
             object.__setattr__(self, field, validate.real(f"radio.{field}", getattr(self, field)))
         object.__setattr__(self, "round_trip", validate.flag("radio.round_trip", self.round_trip))
 
     def rate_bit_s(self) -> NDArray[np.float64]:
-        """Shannon rate B0 log2(1 + P0 H / N0) of every link and subcarrier, bit/s, shape (K, K, M)."""
+        """Shannon rate of every link and subcarrier, bit/s, shape (K, K, M).
+
+        The rate is B0 log2(1 + P0 H / N0).
+        """
         with np.errstate(over="ignore", under="ignore"):
             snr = np.minimum(self.gains * (self.power_w / self.noise_w), np.finfo(np.float64).max)
             return np.asarray(self.bandwidth_hz * (np.log1p(snr) / np.log(2.0)))
 
     def link_energy_j(self) -> NDArray[np.float64]:
-        """Energy P0 s0 / r of one token on every link and subcarrier, J, shape (K, K, M).
+        """Energy of one token on every link and subcarrier, J, shape (K, K, M).
 
-        Twice that with `round_trip`; inf where a link cannot be used; 0 on the diagonal, which needs no link.
+        The energy is P0 s0 / r, doubled by `round_trip`. It is inf where a link cannot be used, and
+        0 on the diagonal, which needs no link.
         """
+        trips = 2.0 if self.round_trip else 1.0
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            energy = (
-                self.power_w * self.payload_bits * (2.0 if self.round_trip else 1.0)
-            ) / self.rate_bit_s()
+            energy = self.power_w * self.payload_bits * trips / self.rate_bit_s()
         energy[~(energy <= DEAD_LINK_J)] = np.inf
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0

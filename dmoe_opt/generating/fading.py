@@ -1,8 +1,9 @@
 """Fading: channel power gains of K(K-1) links on M subcarriers, drawn from standard models.
 
-A mean gain is one number, or an array of shape (K, K) for links of unequal strength. Gains are linear, of shape
-(K, K, M), and 0 on the diagonal. Both directions of a pair fade independently. Source of the models: A. Goldsmith,
-*Wireless Communications*, Cambridge University Press 2005, chapters 2 and 3. Arguments are taken as checked.
+A mean gain is one number, or an array of shape (K, K) for links of unequal strength. Gains are
+linear, of shape (K, K, M), and 0 on the diagonal. Both directions of a pair fade independently.
+Source of the models: A. Goldsmith, *Wireless Communications*, Cambridge University Press 2005,
+chapters 2 and 3. Arguments are taken as checked.
 """
 
 from __future__ import annotations
@@ -11,9 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 REFERENCE_DISTANCE = 0.5
-"""Reference distance of the path loss in sides of the square; two uniform points are about that far apart (median 0.51)."""
+"""Reference distance of the path loss, in sides of the square.
+
+Two uniform points are about so far apart (median 0.51).
+"""
 LEAST_DISTANCE = 0.02
-"""Nodes closer than this, in sides of the square, count as this far apart, since log-distance path loss diverges at 0."""
+"""Nodes closer than this, in sides of the square, count as this far apart.
+
+Log-distance path loss diverges at 0.
+"""
 
 
 def rayleigh_gains(
@@ -22,9 +29,11 @@ def rayleigh_gains(
     num_subcarriers: int,
     mean_gain: float | NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Rayleigh fading, independent over ordered pairs and subcarriers: exponential power gains, shape (K, K, M).
+    """Rayleigh fading: exponential power gains, shape (K, K, M).
 
-    Independent in both directions, as the probability of distinct best subcarriers in docs/problems/joint.md assumes.
+    They are independent over subcarriers and ordered pairs, so also over the two directions of a
+    pair. So n links have different best subcarriers with probability prod over k < n of (1 - k/M),
+    see docs/problems/joint.md.
     """
     power = rng.standard_exponential((num_experts, num_experts, num_subcarriers))
     return _scaled(power, mean_gain)
@@ -38,12 +47,13 @@ def tapped_gains(
     taps: int,
     decay_db: float,
 ) -> NDArray[np.float64]:
-    """Rayleigh fading through a tapped delay line, which correlates neighbouring subcarriers; shape (K, K, M).
+    """Rayleigh fading through a tapped delay line, shape (K, K, M).
 
-    Each ordered link has `taps` <= M independent complex Gaussian taps, one sample of the total bandwidth apart
-    (1 / (M B0) seconds); the mean power of each is `decay_db` below that of the one before (exponential power-delay
-    profile), and the powers sum to 1. Their discrete Fourier transform is the response on the M subcarriers. One tap
-    is flat fading; the more taps, the fewer subcarriers (about M / taps) fade together.
+    Neighbouring subcarriers are correlated. Each ordered link has `taps` <= M independent complex
+    Gaussian taps, one sample of the total bandwidth apart (1 / (M B0) seconds). The mean power of
+    each tap is `decay_db` below the one before (exponential power-delay profile), and the powers
+    sum to 1. Their discrete Fourier transform is the response on the M subcarriers. One tap is flat
+    fading; the more taps, the fewer subcarriers (about M / taps) fade together.
     """
     profile = 10.0 ** (-decay_db / 10.0 * np.arange(taps))
     profile /= profile.sum()
@@ -59,21 +69,28 @@ def log_distance_gains(
     exponent: float,
     shadowing_db: float,
 ) -> NDArray[np.float64]:
-    """Mean gains of log-distance path loss with log-normal shadowing, symmetric, shape (K, K).
+    """Mean gains of log-distance path loss with log-normal shadowing, shape (K, K).
 
-    `positions` of shape (K, 2) lie in the unit square. `reference_gain` is the median over the shadowing at
-    `REFERENCE_DISTANCE`; the gain falls with the distance to the power `exponent`. `shadowing_db` is the standard
-    deviation of the shadowing, independent over pairs of nodes. Both are reciprocal; 0 on the diagonal.
+    Both are reciprocal, so the gains are symmetric; they are 0 on the diagonal.
+
+    Parameters
+    ----------
+    positions
+        Nodes in the unit square, shape (K, 2).
+    reference_gain
+        Median over the shadowing at `REFERENCE_DISTANCE`.
+    exponent
+        The gain falls with the distance to this power.
+    shadowing_db
+        Standard deviation of the shadowing, dB; it is independent over pairs of nodes.
     """
     num_experts = len(positions)
     offset = positions[:, None] - positions
     distance = np.maximum(np.hypot(offset[..., 0], offset[..., 1]), LEAST_DISTANCE)
     above = np.triu(rng.normal(0.0, shadowing_db, (num_experts, num_experts)), 1)
-    mean = (
-        reference_gain
-        * (distance / REFERENCE_DISTANCE) ** -exponent
-        * 10.0 ** ((above + above.T) / 10.0)
-    )
+    path_loss = (distance / REFERENCE_DISTANCE) ** -exponent
+    shadowing = 10.0 ** ((above + above.T) / 10.0)
+    mean = reference_gain * path_loss * shadowing
     np.fill_diagonal(mean, 0.0)
     return np.asarray(mean)
 
@@ -83,12 +100,12 @@ def with_interference(
 ) -> NDArray[np.float64]:
     """Gains H / (1 + I_m / N0) under interference that all links share, shape (K, K, M).
 
-    I_m / N0 is exponential with mean `interference_to_noise`, independent over subcarriers: a far Rayleigh-fading
-    transmitter. It raises the noise of subcarrier m; since a radio has one noise power, the gains carry it.
+    I_m / N0 is exponential with mean `interference_to_noise` and independent over subcarriers: a
+    transmitter far away under Rayleigh fading. It raises the noise of subcarrier m. Since a radio
+    has one noise power, the gains carry it.
     """
-    return np.asarray(
-        gains / (1.0 + interference_to_noise * rng.standard_exponential(gains.shape[2]))
-    )
+    interference = interference_to_noise * rng.standard_exponential(gains.shape[2])
+    return np.asarray(gains / (1.0 + interference))
 
 
 def _scaled(
@@ -103,16 +120,16 @@ def _scaled(
 def estimate(
     rng: np.random.Generator, gains: NDArray[np.float64], error: float
 ) -> NDArray[np.float64]:
-    """Gains that a scheduler believes in when a share `error` of the channel's variance is unknown, shape (K, K, M).
+    """Gains as a scheduler believes them, with a part of the channel unknown, shape (K, K, M).
 
-    Amplitudes h of a link with mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex
-    Gaussian of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
+    `error` is the unknown share of the channel's variance, in [0, 1). Amplitudes h of a link with
+    mean power p over the band become sqrt(1 - error) h + sqrt(error p) e, with e complex Gaussian
+    of unit variance: as strong on average, correlated with the truth by sqrt(1 - error).
     """
     phase = rng.uniform(0.0, 2.0 * np.pi, gains.shape)
-    noise = rng.standard_normal((2, *gains.shape)) * np.sqrt(
-        error / 2.0 * gains.mean(axis=2, keepdims=True)
-    )
+    deviation = np.sqrt(error / 2.0 * gains.mean(axis=2, keepdims=True))
+    noise = rng.standard_normal((2, *gains.shape)) * deviation
     amplitude = np.sqrt((1.0 - error) * gains)
-    return np.asarray(
-        (amplitude * np.cos(phase) + noise[0]) ** 2 + (amplitude * np.sin(phase) + noise[1]) ** 2
-    )
+    real = amplitude * np.cos(phase) + noise[0]
+    imaginary = amplitude * np.sin(phase) + noise[1]
+    return np.asarray(real**2 + imaginary**2)

@@ -1,4 +1,4 @@
-"""Router traces of models of Hugging Face's transformers: run a model, keep the scores of its gates.
+"""Router traces of models of Hugging Face's transformers: run a model, keep its gate scores.
 
 Torch is imported when it is needed; the package does without it otherwise.
 """

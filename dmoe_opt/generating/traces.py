@@ -1,6 +1,7 @@
 """Router traces: gate scores of a real mixture of experts for its tokens, as rounds to optimise.
 
-A trace comes from a model of Hugging Face's transformers (`trace_models.from_model`) or from a file (`trace_files.load_trace`).
+A trace comes from a model of Hugging Face's transformers (`trace_models.from_model`) or from a file
+(`trace_files.load_trace`).
 """
 
 from __future__ import annotations
