@@ -181,8 +181,8 @@ def decode(content: bytes, kind: type[S]) -> S:
 
 def _explain(content: bytes, complaint: str) -> str:
     """Turn a decoder's complaint into field, index, value and what is allowed."""
-    what, _, where = complaint.partition(" - at ")
-    path = where.strip("`").removeprefix("$").lstrip(".")
+    what, _, where = complaint.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -75,6 +75,9 @@ def _uneven_length(field: str, rows: Sequence[object]) -> InputError | None:
 
 
 def _length(row: object) -> int | None:
+    """Number of entries of a row, None for a single value."""
+    if isinstance(row, np.ndarray):
+        return len(row) if row.ndim else None
     return len(row) if isinstance(row, list | tuple) else None
 
 
@@ -89,12 +92,20 @@ def _uneven_inside(field: str, rows: Sequence[object]) -> InputError | None:
 def _uneven_shape(field: str, rows: Sequence[Any]) -> InputError | None:
     """Rows that are even in themselves, and yet do not fit each other."""
     for i, row in enumerate(rows):
-        if np.shape(row) != np.shape(rows[0]):
+        if _shape(row) != _shape(rows[0]):
             return InputError(
                 f"{field}[{i}] has {len(row)} rows of another length than {field}[0]; "
                 "allowed: a full array"
             )
     return None
+
+
+def _shape(row: Any) -> tuple[int, ...] | None:
+    """Lengths of a row as an array, None if it is uneven or nested deeper than arrays can be."""
+    try:
+        return tuple(np.shape(row))
+    except ValueError:
+        return None
 
 
 def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
