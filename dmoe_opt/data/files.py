@@ -1,7 +1,7 @@
-"""Read and write instances and solutions, and find the committed instances by name.
+"""Read and write instances and solutions (docs/files.md), and find the committed instances by name.
 
-JSON and .npz hold the same fields. A file's content tells its format when it is read, and its
-suffix when it is written. See docs/files.md.
+JSON and .npz hold the same fields. The content tells the format of a file that is read, the suffix
+that of a file to write.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dmoe_opt.data.formats import (
     Solution,
     read_fields,
 )
+from dmoe_opt.data.formats import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
@@ -35,10 +36,7 @@ from dmoe_opt.errors import InputError
 
 
 def instances_folder() -> Path:
-    """The folder of the committed instances.
-
-    It is inside the installed package, or beside it in a checkout.
-    """
+    """The folder of the committed instances: in the installed package, or beside a checkout's."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "instances"
     return inside if inside.is_dir() else package.parent / "instances"
@@ -47,11 +45,18 @@ def instances_folder() -> Path:
 def instance_files() -> dict[str, Path]:
     """Committed instances by name."""
     folder = instances_folder()
-    return {p.stem: p for p in sorted([*folder.glob("*/*.json"), *folder.glob("*/*.npz")])}
+    paths = sorted([*folder.glob("*/*.json"), *folder.glob("*/*.npz")])
+    return {path.stem: path for path in paths}
 
 
 def resolve(path_or_name: str | os.PathLike[str]) -> Path:
-    """A path as it is if something is there, else the committed instance of that name."""
+    """A path as it is if something is there, else the committed instance of that name.
+
+    Raises
+    ------
+    InputError
+        If it is neither a string nor a path.
+    """
     try:
         path = Path(path_or_name)
         exists = path.exists()
@@ -60,7 +65,9 @@ def resolve(path_or_name: str | os.PathLike[str]) -> Path:
         raise fail("path", path_or_name, allowed) from None
     except (OSError, ValueError):  # a name that no file can have
         exists = False
-    return path if exists else instance_files().get(str(path_or_name), path)
+    if exists:
+        return path
+    return instance_files().get(str(path_or_name), path)
 
 
 def load(path_or_name: str | os.PathLike[str]) -> Instance | SelectionProblem:
@@ -94,9 +101,9 @@ def load_solution(path: str | os.PathLike[str]) -> Solution:
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
-    """Write an instance or a result, bit-exact and atomically.
+    """Write an instance or a result, bit-exact, whole or not at all.
 
-    An instance is written as .npz, or as JSON for any other suffix; a result is written as JSON.
+    An instance becomes .npz if the suffix says so, and JSON otherwise; a result becomes JSON.
 
     Raises
     ------
@@ -116,8 +123,7 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
     """
     if isinstance(data, Instance | SelectionProblem):
         fields = _fields_of(data)
-        archive = Path(path).suffix == ".npz"
-        write(path, _npz(fields) if archive else _json(fields))
+        write(path, _npz(fields) if Path(path).suffix == ".npz" else _json(fields))
     elif isinstance(data, Solution) or hasattr(data, "solution"):
         solution = data if isinstance(data, Solution) else data.solution()
         write(path, msgspec.json.encode(solution) + b"\n")
@@ -126,22 +132,32 @@ def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) 
 
 
 def require_place(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` if a file cannot be put there; asked before the long work, not after."""
-    reason = "" if str(path) else "the name is empty"
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            reason = reason or "it is a folder"
-        elif not target.parent.is_dir():
-            reason = "No such file or directory"
-    except (OSError, ValueError) as error:
-        reason = str(error)
+    """Raise `InputError` if a file cannot be put there, before the work that fills it begins."""
+    reason = _obstacle(path)
     if reason:
         raise InputError(f"{path}: cannot be written: {reason}")
 
 
+def _obstacle(path: str | os.PathLike[str]) -> str | None:
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            return "it is a folder"
+        if not target.parent.is_dir():
+            return "No such file or directory"
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None if str(path) else "the name is empty"
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder and its parents, unless it is there; raises `InputError` if that cannot be."""
+    """Make a folder and the folders above it, unless it exists.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -151,9 +167,14 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> list[Path]:
-    """Write files by name into a folder, each whole or not at all; returns their paths.
+    """Write files by name into a folder, each whole or not at all, and return their paths.
 
     The folder is made if need be.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made, or a file not be written.
     """
     path = make_folder(folder)
     for name, content in contents.items():
@@ -162,14 +183,20 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; a file that was there before is then left as it was.
+    """
     temporary = None
     try:
         if not str(path):
             raise ValueError("the name is empty")
         target = Path(os.path.realpath(path))
-        regular = target.is_file() or target.is_dir() or not target.exists()
-        if not regular:  # a pipe or device cannot be replaced
+        if target.exists() and not target.is_file() and not target.is_dir():
+            # A pipe or device cannot be replaced.
             target.write_bytes(content)
             return
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
@@ -179,7 +206,7 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(target)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written: {reason}") from None
     finally:
         if temporary is not None:
@@ -187,14 +214,14 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
                 temporary.unlink()
 
 
-def _json(fields: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(fields, enc_hook=_listed) + b"\n"
-
-
 def _listed(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(type(value))
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(fields, enc_hook=_listed) + b"\n"
 
 
 def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
@@ -205,9 +232,13 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "on_shortfall": data.on_shortfall,
     }
     if isinstance(data, SelectionProblem):
-        arrays = {"scores": data.scores, "cost": data.cost, "threshold": data.threshold}
+        arrays: dict[str, Any] = {
+            "scores": data.scores,
+            "cost": data.cost,
+            "threshold": data.threshold,
+        }
         if not data.usable.all():
-            arrays["usable"] = data.usable  # type: ignore[assignment]
+            arrays["usable"] = data.usable
         return {"format": SELECTION, "version": VERSION, **common, **arrays}
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
     fields = {
@@ -217,7 +248,8 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "tokens": tokens,
         "compute_energy": data.compute_energy,
     }
-    if data.radio is None:  # a dead link is inf inside
+    if data.radio is None:
+        # Inside, a dead link has infinite energy, which JSON cannot hold.
         return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}
     radio = {name: getattr(data.radio, name) for name in RadioFields.__struct_fields__}
     return fields | {"radio": radio}
@@ -237,22 +269,15 @@ def _npz(fields: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; raises `InputError` if it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{path}: cannot be read: {reason}") from None
-
-
 def _read(path: Path) -> Instance | SelectionProblem | Solution:
     try:
         content = read(path)
     except InputError as error:
         near = difflib.get_close_matches(str(path), instance_files(), n=1)
-        hint = f'; did you mean the committed instance "{near[0]}"?' if near else ""
-        raise InputError(f"{error}{hint}") from None
+        if not near:
+            raise
+        hint = f'did you mean the committed instance "{near[0]}"?'
+        raise InputError(f"{error}; {hint}") from None
     try:
         return _build(read_fields(content))
     except InputError as error:
@@ -269,6 +294,5 @@ def _build(fields: dict[str, Any] | Solution) -> Instance | SelectionProblem | S
     radio = fields.pop("radio", None)
     if (radio is None) == (fields.get("link_energy") is None):
         raise InputError("has radio and link_energy both or neither; allowed: exactly one of them")
-    return Instance(
-        radio=None if radio is None else Radio(**radio), **fields.pop("tokens"), **fields
-    )
+    links = None if radio is None else Radio(**radio)
+    return Instance(radio=links, **fields.pop("tokens"), **fields)

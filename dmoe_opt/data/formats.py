@@ -1,13 +1,16 @@
-"""The fields of the file formats, and how bytes become fields or one line of complaint.
+"""The fields of the file formats (docs/files.md).
 
-docs/files.md describes the formats.
+Bytes become fields, or one line of complaint. JSON and .npz hold the same fields; in an .npz file
+the fields of `tokens` and `radio` have names with a dot, and `meta` is text in JSON.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -74,7 +77,7 @@ class _Selection(_Fields):
 
 
 class Solution(_Fields):
-    """A solution file: what a method answered, and what it claims of its answer."""
+    """A solution file: the answer of a method, and the claims about it."""
 
     format: str
     version: int
@@ -97,6 +100,26 @@ class Solution(_Fields):
 KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTION: Solution}
 
 
+PARTS: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
+"""Fields that have fields of their own."""
+_Meta: Any = dict[str, Any]
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
 def read_fields(content: bytes) -> dict[str, Any] | Solution:
     """The fields of an instance, JSON or .npz, nested as in the format; or a solution.
 
@@ -106,6 +129,23 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
         One line that names field, index, value and what is allowed.
     """
     return _unpack(content) if is_archive(content) else _parse(content)
+
+
+def unknown(field: str, allowed: str = "only the fields of the format") -> InputError:
+    """The complaint about a field that a file may not have; its name may hold anything."""
+    return InputError(f"{_one_line(field)} is unknown; allowed: {allowed}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _missing(path: str) -> InputError:
+    return InputError(f"{path} is missing; allowed: it must be given")
+
+
+def _inside(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:
@@ -118,17 +158,14 @@ def _kind(format_name: object, version: object) -> type[_Fields]:
 
 def _parse(content: bytes) -> dict[str, Any] | Solution:
     header = decode(content, _Header)
-    fields = decode(content, _kind(header.format, header.version))
-    return fields if isinstance(fields, Solution) else _nested(fields)
-
-
-def _nested(fields: _Fields) -> dict[str, Any]:
-    """Structs as dictionaries, one level deep."""
-    nested: dict[str, Any] = {}
-    for name in fields.__struct_fields__:
-        value = getattr(fields, name)
-        nested[name] = _nested(value) if isinstance(value, _Fields) else value
-    return nested
+    document = decode(content, _kind(header.format, header.version))
+    if isinstance(document, Solution):
+        return document
+    fields = msgspec.structs.asdict(document)
+    for name in PARTS:
+        if isinstance(fields.get(name), _Fields):
+            fields[name] = msgspec.structs.asdict(fields[name])
+    return fields
 
 
 def decode(content: bytes, kind: type[S]) -> S:
@@ -138,55 +175,59 @@ def decode(content: bytes, kind: type[S]) -> S:
     except RecursionError:
         raise InputError("is nested too deeply; allowed: the fields of the format") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(_explain(content, str(error))) from None
+        # Keys of the document stand in the complaint, and may hold line breaks.
+        raise InputError(_one_line(_explain(content, str(error)))) from None
 
 
 def _explain(content: bytes, complaint: str) -> str:
     """Turn a decoder's complaint into field, index, value and what is allowed."""
-    what, _, where = complaint.partition(" - at ")
-    path = where.strip("`").removeprefix("$").lstrip(".")
+    what, _, where = complaint.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
     try:
         document = json.loads(content)
-        not_finite = _not_finite(document)
     except (ValueError, RecursionError):
         return f"is not valid JSON: {what}"
-    if not_finite is not None:
-        return f"{not_finite[0]} = {not_finite[1]!r}; allowed: finite numbers"
-    inside = f"{path}." if path else ""
+    odd = _not_finite(document)
+    if odd is not None:
+        return f"{odd[0]} = {odd[1]!r}; allowed: finite numbers"
     if match := re.match(r"Object missing required field `(.*)`", what):
-        return f"{inside}{match[1]} is missing; allowed: it must be given"
+        return str(_missing(_inside(path, match[1])))
     if match := re.match(r"Object contains unknown field `(.*)`", what, re.DOTALL):
-        name = " ".join(match[1].split())
-        return f"{inside}{name} is unknown; allowed: only the fields of the format"
-    try:
-        value = _value_at(document, path)
-    except (KeyError, IndexError, ValueError, TypeError):
-        return f"{path or 'the document'}: {what}"
-    allowed = re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what).replace("`", "")
-    return str(fail(path or "the document", value, allowed))
+        return str(unknown(_inside(path, match[1])))
+    return _explain_value(document, path, what)
 
 
-def _value_at(document: Any, path: str) -> Any:
-    """The value at a path such as tokens.scores[3][0]."""
+def _explain_value(document: Any, path: str, what: str) -> str:
+    """The complaint about the value at a path such as `tokens.scores[1][0]`."""
+    place = path or "the document"
     value = document
-    for key in re.findall(r"[^.\[\]]+", path):
-        value = value[int(key)] if isinstance(value, list) else value[key]
-    return value
+    try:
+        for key in re.findall(r"[^.\[\]]+", path):
+            value = value[int(key)] if isinstance(value, list) else value[key]
+    except (KeyError, IndexError, ValueError, TypeError):
+        return f"{place}: {what}"
+    expected = re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what)
+    return str(fail(place, value, expected.replace("`", "")))
 
 
-def _not_finite(value: object, path: str = "") -> tuple[str, float] | None:
-    """Path and value of the first number that is nan or infinite."""
-    if isinstance(value, float):
-        return None if np.isfinite(value) else (path, value)
-    items: list[tuple[str, object]] = []
-    if isinstance(value, dict):
-        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
-    elif isinstance(value, list):
-        items = [(f"{path}[{i}]", inner) for i, inner in enumerate(value)]
-    for place, inner in items:
-        if (first := _not_finite(inner, place)) is not None:
-            return first
+def _not_finite(document: object) -> tuple[str, float] | None:
+    """Path and value of the first number that is not finite."""
+    # A stack in place of recursion: a document may be nested deeper than Python may call.
+    waiting: list[tuple[str, object]] = [("", document)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, float) and not np.isfinite(value):
+            return path, value
+        waiting += reversed(_entries(path, value))
     return None
+
+
+def _entries(path: str, value: object) -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [(_inside(path, str(key)), inner) for key, inner in value.items()]
+    if isinstance(value, list):
+        return [(f"{path}[{i}]", inner) for i, inner in enumerate(value)]
+    return []
 
 
 def is_archive(content: bytes) -> bool:
@@ -194,64 +235,95 @@ def is_archive(content: bytes) -> bool:
     return content[:4] == b"PK\x03\x04"
 
 
-def read_arrays(content: bytes) -> dict[str, Any]:
-    """The arrays of a .npz file by name, single values as Python has them; nothing is unpickled.
+def read_arrays(source: bytes | str | os.PathLike[str]) -> dict[str, Any]:
+    """The arrays of an .npz file by name; nothing is unpickled.
+
+    Every reader of .npz files uses it: instances, traces, networks, agents. A reader checks the
+    names, shapes and values itself. An array without dimensions comes as the Python value in it,
+    so use `np.asarray(value, dtype=...)` where an array must be.
+
+    Parameters
+    ----------
+    source
+        A path; or the content of a file that has been read already, for readers that look at it
+        first or name the file in their own errors.
 
     Raises
     ------
     InputError
-        If the file is damaged, or holds Python objects.
+        If the file cannot be read, is damaged, or holds Python objects. The line starts with the
+        path if one is given.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from dmoe_opt.data.formats import read_arrays
+    >>> buffer = io.BytesIO()
+    >>> np.savez(buffer, weights=np.zeros((2, 3)), layers=4)
+    >>> arrays = read_arrays(buffer.getvalue())
+    >>> arrays["weights"].shape, arrays["layers"]
+    ((2, 3), 4)
     """
+    if isinstance(source, bytes):
+        return _arrays_of(source)
+    content = read(source)
+    try:
+        return _arrays_of(content)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def _arrays_of(content: bytes) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            flat = {name: np.asarray(archive[name]) for name in archive.files}
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = _one_line(str(error))[:120] or type(error).__name__
         raise InputError(f"is not a readable .npz file: {reason}") from None
-    return {name: array.item() if array.ndim == 0 else array for name, array in flat.items()}
-
-
-_PARTS: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
-"""Fields that hold fields; in an archive their names are joined by a dot."""
-_Meta: Any = dict[str, Any]
+    return {name: array.item() if array.ndim == 0 else array for name, array in arrays.items()}
 
 
 def _unpack(content: bytes) -> dict[str, Any]:
-    """The fields of an archive, nested as in JSON."""
+    """The fields of an instance in an .npz file, nested as in JSON."""
     arrays = read_arrays(content)
     kind = _kind(arrays.get("format"), arrays.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")
-    fields: dict[str, Any] = {}
-    for name, value in arrays.items():
-        if not _is_field(kind, name):
-            raise InputError(f"{name} is unknown; allowed: only the fields of the format")
-        head, _, tail = name.partition(".")
-        if tail:
-            fields.setdefault(head, {})[tail] = value
-        else:
-            fields[name] = value
-    _require_all("", kind, fields)
-    for head, part in _PARTS.items():
-        if head in fields:
-            _require_all(f"{head}.", part, fields[head])
+    fields = _nested(arrays, kind)
+    _check_required("", kind, fields)
+    for part in PARTS:
+        if part in fields:
+            _check_required(part, PARTS[part], fields[part])
     if "meta" in fields:
         fields["meta"] = decode(str(fields["meta"]).encode(errors="surrogatepass"), _Meta)
     return fields
 
 
-def _is_field(kind: type[_Fields], name: str) -> bool:
-    """Whether a format has a field of this name, as archives spell it."""
-    head, dot, tail = name.partition(".")
-    if head not in kind.__struct_fields__:
+def _nested(arrays: dict[str, Any], kind: type[_Fields]) -> dict[str, Any]:
+    """Put `tokens.scores` as `scores` into `tokens`, and so on; refuse unknown names."""
+    fields: dict[str, Any] = {}
+    for name, value in arrays.items():
+        if not _is_field(name, kind):
+            raise unknown(name)
+        part, dot, field = name.partition(".")
+        if dot:
+            fields.setdefault(part, {})[field] = value
+        else:
+            fields[name] = value
+    return fields
+
+
+def _is_field(name: str, kind: type[_Fields]) -> bool:
+    part, dot, field = name.partition(".")
+    if part not in kind.__struct_fields__:
         return False
-    if head in _PARTS:
-        return tail in _PARTS[head].__struct_fields__
+    if part in PARTS:
+        return field in PARTS[part].__struct_fields__
     return not dot
 
 
-def _require_all(prefix: str, part: type[_Fields], given: dict[str, Any]) -> None:
-    """Raise `InputError` if a field that a struct requires is not given."""
-    for field in msgspec.structs.fields(part):
-        if field.required and field.name not in given:
-            raise InputError(f"{prefix}{field.name} is missing; allowed: it must be given")
+def _check_required(path: str, kind: type[_Fields], fields: dict[str, Any]) -> None:
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in fields:
+            raise _missing(_inside(path, field.name))

@@ -7,6 +7,7 @@ numbers enter the package here, so this is also where -0.0 becomes 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,10 @@ from dmoe_opt.errors import InputError
 
 T = TypeVar("T")
 Shape = tuple[int | None, ...]
-MOST_DEPTH = 50  # of nested notes
+MOST_DEPTH = 50
+"""Levels of lists and objects in `meta`."""
+LONGEST_PLACE = 200
+"""Characters of a field with its indices; longer ones are not searched for uneven rows."""
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -26,8 +30,9 @@ def _shorten(value: object, most: int = 60) -> str:
 
 
 def fail(field: str, value: object, allowed: str) -> InputError:
-    """The one sentence that every complaint about a value has."""
-    return InputError(f"{field} = {_shorten(value)}; allowed: {allowed}")
+    """The one sentence of every complaint about a value."""
+    place = " ".join(field.split())  # keys of `meta` may hold line breaks
+    return InputError(f"{place} = {_shorten(value)}; allowed: {allowed}")
 
 
 def _place(index: tuple[Any, ...]) -> str:
@@ -45,7 +50,7 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
         if array.dtype.kind == "O" and "f" in kinds:  # whole numbers past 64 bits among them
             array = _of_whole_numbers(array)
     except Exception:  # every library's arrays raise kinds of their own
-        raise _ragged(field, value) or fail(field, value, wanted) from None
+        raise _uneven(field, value) or fail(field, value, wanted) from None
     if array.dtype.kind == "c":
         raise InputError(
             f"{field} has complex numbers; allowed: {wanted}; "
@@ -63,33 +68,58 @@ def _of_whole_numbers(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _ragged(field: str, value: object) -> InputError | None:
-    """The first row whose length differs from the first one's, at any depth."""
-    if not isinstance(value, list | tuple) or not value or len(field) > 200:
+def _uneven(field: str, value: object) -> InputError | None:
+    """A complaint that names the first row of another length than its neighbours."""
+    if not isinstance(value, list | tuple) or len(field) > LONGEST_PLACE:
         return None
-    first = _length(value[0])
-    for i, row in enumerate(value):
-        if _length(row) != first:
-            have = "a single value" if _length(row) is None else f"{len(row)} entries"
-            allowed = f"as many as {field}[0], which has {'1' if first is None else first}"
-            return InputError(f"{field}[{i}] has {have}; allowed: {allowed}")
-    for i, row in enumerate(value):
-        if (error := _ragged(f"{field}[{i}]", row)) is not None:
-            return error
-    return _unlike_first(field, value)
+    return (
+        _uneven_length(field, value) or _uneven_inside(field, value) or _uneven_shape(field, value)
+    )
+
+
+def _uneven_length(field: str, rows: Sequence[object]) -> InputError | None:
+    lengths = [_length(row) for row in rows]
+    for i, length in enumerate(lengths):
+        if length != lengths[0]:
+            entries = "a single value" if length is None else f"{length} entries"
+            first = "a single value" if lengths[0] is None else lengths[0]
+            allowed = f"as many as {field}[0], which has {first}"
+            return InputError(f"{field}[{i}] has {entries}; allowed: {allowed}")
+    return None
 
 
 def _length(row: object) -> int | None:
+    """Number of entries of a row, None for a single value."""
+    if isinstance(row, np.ndarray):
+        return len(row) if row.ndim else None
     return len(row) if isinstance(row, list | tuple) else None
 
 
-def _unlike_first(field: str, rows: list[Any] | tuple[Any, ...]) -> InputError | None:
-    """The first row whose own rows are longer or shorter than those of the first."""
+def _uneven_inside(field: str, rows: Sequence[object]) -> InputError | None:
     for i, row in enumerate(rows):
-        if np.shape(row) != np.shape(rows[0]):
-            have = f"{field}[{i}] has {len(row)} rows of another length than {field}[0]"
-            return InputError(f"{have}; allowed: a full array")
+        error = _uneven(f"{field}[{i}]", row)
+        if error is not None:
+            return error
     return None
+
+
+def _uneven_shape(field: str, rows: Sequence[Any]) -> InputError | None:
+    """Rows that are even in themselves, and yet do not fit each other."""
+    for i, row in enumerate(rows):
+        if _shape(row) != _shape(rows[0]):
+            return InputError(
+                f"{field}[{i}] has {len(row)} rows of another length than {field}[0]; "
+                "allowed: a full array"
+            )
+    return None
+
+
+def _shape(row: Any) -> tuple[int, ...] | None:
+    """Lengths of a row as an array, None if it is uneven or nested deeper than arrays can be."""
+    try:
+        return tuple(np.shape(row))
+    except ValueError:
+        return None
 
 
 def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:

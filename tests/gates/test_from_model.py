@@ -1,4 +1,7 @@
-"""Gates of real model classes, tiny and with drawn weights. Needs torch and transformers: `.ci/run` installs them."""
+"""Gates of real model classes, tiny and with drawn weights.
+
+Needs torch and transformers: `.ci/run` installs them.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,25 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from dmoe_opt.generating.trace_models import from_model
 from torch.nn.functional import linear
 
 from dmoe_opt import InputError, solve
-from dmoe_opt.generating.traces import from_model, to_rounds
+from dmoe_opt.generating.traces import to_rounds
 
 LAYERS, EXPERTS, HIDDEN = 2, 8, 32
 COMMON = {
-    "num_hidden_layers": LAYERS, "hidden_size": HIDDEN, "intermediate_size": 64, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 100, "num_experts_per_tok": 2, "pad_token_id": 0, "bos_token_id": 1,
+    "num_hidden_layers": LAYERS,
+    "hidden_size": HIDDEN,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 100,
+    "num_experts_per_tok": 2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
     "eos_token_id": 2,
-}  # fmt: skip
+}
 MODELS: dict[str, tuple[type, dict[str, Any]]] = {
     "Mixtral": (transformers.MixtralConfig, {"num_local_experts": EXPERTS}),
     "Olmoe": (transformers.OlmoeConfig, {"num_experts": EXPERTS}),
@@ -55,7 +66,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def seen(model: Any) -> Iterator[Seen]:
-    """Logits worked out from the input of every gate, and the experts that every block of experts was told to run."""
+    """Logits worked out from the input of every gate, and the experts used in every block."""
     found = Seen([], [])
 
     def at_gate(gate: Any, given: tuple[Any, ...], _: object) -> None:
@@ -76,7 +87,7 @@ def seen(model: Any) -> Iterator[Seen]:
 
 
 def test_softmax(model: Any, seen: Seen) -> None:
-    """Scores are the softmax of what the gates worked out, of the tokens that are no padding, and not uniform."""
+    """Scores are the softmax of the gates' logits, for tokens that are no padding; not uniform."""
     trace = from_model(model, IDS, MASK)
     assert trace.scores.shape == (LAYERS, len(KEPT), EXPERTS)
     for scores, logits in zip(trace.scores, seen.logits, strict=True):
@@ -96,7 +107,7 @@ def test_top_experts_are_those_that_ran(model: Any, seen: Seen) -> None:
 
 
 def test_renormalised(model: Any, seen: Seen) -> None:
-    """Renormalised scores are the softmax over the logits of the used experts alone, which is what Mixtral weighs with."""
+    """Renormalised scores are the softmax over the logits of the used experts, as in Mixtral."""
     trace = from_model(model, IDS, MASK).renormalised()
     for scores, logits, used in zip(trace.scores, seen.logits, seen.used, strict=True):
         for row, token in zip(scores, KEPT, strict=True):
@@ -145,7 +156,10 @@ class Plain(torch.nn.Module):
 
 @pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
 def test_gates_are_found_by_their_names(gate: str) -> None:
-    """Where a model returns no router logits, the output of its gate modules is taken; DeepSeek's scores are sigmoids."""
+    """Where a model returns no router logits, the output of its gate modules is taken.
+
+    DeepSeek's scores are sigmoids.
+    """
     model = Plain()
     trace = from_model(model, IDS, MASK, gate=gate, experts_per_token=2)
     hidden = model.embed(IDS).reshape(-1, HIDDEN)[KEPT]
@@ -158,11 +172,24 @@ def test_gates_are_found_by_their_names(gate: str) -> None:
 
 
 def test_sigmoid_of_deepseek() -> None:
-    """DeepSeek-V3 itself: a dense layer before the first mixture layer, scores by its own sigmoid, half precision."""
+    """DeepSeek-V3 itself, in half precision.
+
+    A dense layer comes before the first mixture layer; scores come from its own sigmoid.
+    """
     config = transformers.DeepseekV3Config(
-        **COMMON, n_routed_experts=EXPERTS, first_k_dense_replace=1, moe_intermediate_size=16, n_group=1, topk_group=1,
-        num_local_experts=EXPERTS, q_lora_rank=16, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=8,
-    )  # fmt: skip
+        **COMMON,
+        n_routed_experts=EXPERTS,
+        first_k_dense_replace=1,
+        moe_intermediate_size=16,
+        n_group=1,
+        topk_group=1,
+        num_local_experts=EXPERTS,
+        q_lora_rank=16,
+        kv_lora_rank=16,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=8,
+    )
     config.num_key_value_heads = config.num_attention_heads
     torch.manual_seed(3)
     model = transformers.DeepseekV3ForCausalLM(config).eval()
@@ -183,7 +210,7 @@ def test_sigmoid_of_deepseek() -> None:
 
 
 def test_logits_after_a_softmax() -> None:
-    """The first releases of transformers 5 return probabilities as router logits: they are not squashed twice."""
+    """The first releases of transformers 5 return probabilities, which are not squashed twice."""
     model = Plain(answer="softmax")
     assert np.allclose(
         from_model(model, IDS).scores, from_model(Plain(), IDS).scores, rtol=0, atol=1e-6
@@ -193,7 +220,7 @@ def test_logits_after_a_softmax() -> None:
 
 
 def test_what_is_refused() -> None:
-    """A model without gates, a mask of another shape, gates that answer with expert numbers, nothing but padding."""
+    """No gates, a mask of another shape, gates that answer with expert numbers, only padding."""
     counting = Plain()
     counting.layers[0]["gate"].register_forward_hook(
         lambda _, __, out: out.argmax(dim=-1, keepdim=True)
@@ -202,7 +229,8 @@ def test_what_is_refused() -> None:
         (
             Plain(gates=0),
             None,
-            "model = 'Plain'; allowed: a model with router_logits, or with modules named gate or router",
+            "model = 'Plain'; allowed: a model with router_logits, "
+            "or with modules named gate or router",
         ),
         (
             Plain(),
@@ -212,7 +240,8 @@ def test_what_is_refused() -> None:
         (
             counting,
             None,
-            r"router_logits are 10 x 1 torch\.int64, 10 x 4 torch\.float32; allowed: reals, 10 tokens",
+            r"router_logits are 10 x 1 torch\.int64, 10 x 4 torch\.float32; "
+            "allowed: reals, 10 tokens",
         ),
         (
             Plain(),

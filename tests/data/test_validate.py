@@ -1,0 +1,94 @@
+"""Data made in Python is checked, copied and read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dmoe_opt import InputError, Instance, Radio, SelectionProblem
+from dmoe_opt.data import validate
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: SelectionProblem(scores=[[0.5, 2]], cost=[[1, 1]], threshold=1, max_experts=1),
+            "scores[0][1] = 2.0",
+        ),
+        (
+            lambda: SelectionProblem(scores=[["a"]], cost=[[1]], threshold=1, max_experts=1),
+            "scores = [['a']]",
+        ),
+        (
+            lambda: SelectionProblem(scores=[[1]], cost=[[1]], threshold=1, max_experts=True),
+            "max_experts = True",
+        ),
+        (
+            lambda: SelectionProblem(scores=[[1]], cost=[[1, 2]], threshold=1, max_experts=1),
+            "cost has shape 1 x 2",
+        ),
+        (lambda: Radio(np.ones((2, 3, 1)), 1, 1, 1, 1), "radio.gains has shape"),
+        (lambda: Radio(np.ones((1, 1, 1)), "x", 1, 1, 1), "radio.bandwidth_hz = 'x'"),  # type: ignore[arg-type]
+        (lambda: Instance([0], [[1.0]], 0.5, 1, [1.0]), "exactly one of them"),  # type: ignore[arg-type]
+    ],
+)
+def test_constructors_check(make: Callable[[], object], message: str) -> None:
+    """Data made in Python is checked by the same rules."""
+    with pytest.raises(InputError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_data_is_read_only_and_apart() -> None:
+    """Arrays cannot be changed, neither through the instance nor through what it was made from."""
+    scores = np.array([[0.5]])
+    problem = SelectionProblem(scores=scores, cost=[[1.0]], threshold=0.5, max_experts=1)  # type: ignore[arg-type]
+    scores[0, 0] = 0.0
+    assert problem.scores[0, 0] == 0.5
+    with pytest.raises(ValueError, match="read-only"):
+        problem.scores[0, 0] = 1.0
+    other = problem.replace(threshold=0.25)
+    assert (problem.threshold[0], other.threshold[0]) == (0.5, 0.25)
+
+
+def nested(value: object, levels: int) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (
+            [[0.5, 0.5], [0.5]],
+            "scores[1] has 1 entries; allowed: as many as scores[0], which has 2",
+        ),
+        (
+            [0.5, [0.5]],
+            "scores[1] has 1 entries; allowed: as many as scores[0], which has a single",
+        ),
+        ([np.ones(2), np.ones(3)], "scores[1] has 3 entries; allowed: as many as scores[0], which"),
+        ([np.ones(2), 0.5], "scores[1] has a single value; allowed: as many as scores[0], which"),
+        (
+            [[[0.5], [0.5]], [[0.5, 0.5], [0.5, 0.5]]],
+            "scores[1] has 2 rows of another length than scores[0]; allowed: a full array",
+        ),
+        (nested(0.5, 75), "scores = [[["),
+        (nested([0.5, [0.5]], 75), "scores = [[["),
+    ],
+)
+def test_uneven_rows(scores: object, message: str) -> None:
+    """The first row that does not fit its neighbours is named; absurd nesting is refused."""
+    with pytest.raises(InputError) as caught:
+        validate.real_array("scores", scores, (None, None))
+    assert str(caught.value).startswith(message)
+
+
+def test_notes_are_one_line() -> None:
+    """A key of the notes may hold a line break; the complaint does not."""
+    with pytest.raises(InputError, match=r"^meta\.a b = 1000000000000000000000000000000; "):
+        validate.plain("meta", {"a\nb": 10**30})
