@@ -50,7 +50,7 @@ RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
 
 
 def schemas() -> dict[str, Schema]:
-    """The schema of every format by its name, such as `dmoe-opt/round`; of JSON files, not of `.npz`.
+    """The schema of every format of JSON files by its name, such as `dmoe-opt/round`.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def _narrow(name: str, value: Schema) -> None:
 
 
 def _innermost(value: Schema) -> Iterator[Schema]:
-    """For every alternative, the kind of its values, or of the entries of an array, however deep."""
+    """For every alternative, the kind of its values, or of the entries of nested arrays."""
     for option in value.get("anyOf", [value]):
         while option.get("type") == "array" and "items" in option:
             option = option["items"]
@@ -147,7 +147,7 @@ def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
 
 
 def _limit(number: Schema, margin: float) -> None:
-    """Put the range of a scenario's numbers, wider by `margin`, where a field has none of its own."""
+    """Put the range of a scenario's numbers, wider by `margin`, where a field has none."""
     if number.pop("exclusiveMinimum", None) is not None:
         number["minimum"] = scenario.LEAST / margin
     number.setdefault("maximum", scenario.MOST * margin)

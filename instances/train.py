@@ -45,7 +45,7 @@ def digits() -> tuple[Array, Labels, HeldOut]:
 
 
 def rule(rng: np.random.Generator) -> tuple[Array, Array, Labels]:
-    """Signatures (8, 32), symbols (20, 32), and codes (8, 20): the class of a symbol in a domain."""
+    """Signatures (8, 32), symbols (20, 32), and codes (8, 20): classes of symbols by domain."""
     signatures = rng.normal(0.0, SIGNATURE, (DOMAINS, NUMBERS))
     symbols = rng.normal(0.0, 1.0, (SYMBOLS, NUMBERS))
     codes = rng.permuted(np.tile(np.arange(SYMBOLS) % CLASSES, (DOMAINS, 1)), axis=1)

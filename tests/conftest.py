@@ -24,8 +24,7 @@ settings.load_profile("dmoe")
 def hand() -> SelectionProblem:
     """Three tokens, three experts, worked by hand.
 
-    Token 0 needs 0.6: {0, 2} reaches 0.75 for 3, {0, 1} 0.75 for 4, and no single expert reaches it:
-    optimum 3.
+    Token 0 needs 0.6: {0, 2} reaches 0.75 for 3, {0, 1} 0.75 for 4, no single expert: optimum 3.
     Token 1 needs 0.5 and expert 1 alone reaches exactly that for 2; {0, 2} would cost 3: optimum 2.
     Token 2 needs nothing: optimum 0 with no expert at all.
     The optimum of the three is 5, top-2 costs 4 + 3 + 4 = 11.

@@ -33,7 +33,7 @@ FOLDERS = [
     "plot",
     "cli",
 ]
-"""From the ground up: a folder, or a file beside them, imports from itself and from those before."""
+"""From the ground up: a folder, or a file beside them, imports from itself and those before."""
 FLOOR = {folder: floor for floor, folder in enumerate(FOLDERS)}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path

@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3): links to subcarriers at least energy, a minimum-cost assignment.
 
-One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs s0 q P0 / mean(r over S), never less
-than its best member alone (docs/problems/allocation.md).
+One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs
+s0 q P0 / mean(r over S), never less than its best member alone. See docs/problems/allocation.md.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs sca
 
 
 def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Column of every row, each column used once, at least total cost; -1 where a row gets none that works.
+    """Column of every row, each column used once, at least total cost.
 
-    `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. With more rows than columns the
-    cheapest ones are served.
+    `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. The column is
+    -1 where a row gets none that works. With more rows than columns the cheapest rows are served.
 
     Examples
     --------

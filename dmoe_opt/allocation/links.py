@@ -1,7 +1,8 @@
-"""Subcarrier allocation (P3) as a problem of its own: what its methods share, and the one that is an assignment.
+"""Subcarrier allocation (P3) as a problem of its own: the shared parts of its methods.
 
-The experts are chosen, so the load q of every link is known and one subcarrier per link is optimal: a minimum-cost
-assignment of n active links to M subcarriers at cost q c (docs/problems/allocation.md).
+The experts are chosen, so the load q of every link is known, and one subcarrier per link is
+optimal: a minimum-cost assignment of n active links to M subcarriers at cost q c. See
+docs/problems/allocation.md.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from dmoe_opt.errors import InputError
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 MOST_NAMED = 10
+SLACK = 1e-9  # relative: costs within rounding of the limit are kept
 
 
 class Links(NamedTuple):
     """The active links of a selection.
 
-    `ends` (n, 2) holds their nodes i and j, `cost_j` (n, M) the energy q c of their whole load on each subcarrier, J,
-    inf where no optimum uses it; `unit_j` is an energy with unit_j <= optimum <= n unit_j (1 if the optimum is 0).
+    `ends` (n, 2) holds their nodes i and j, `cost_j` (n, M) the energy q c of their whole load on
+    each subcarrier, J, inf where no optimum uses it. `unit_j` is an energy with
+    unit_j <= optimum <= n unit_j (1 if the optimum is 0).
     """
 
     ends: NDArray[np.int64]
@@ -40,19 +43,25 @@ class Links(NamedTuple):
 
 
 class LinkAnswer(NamedTuple):
-    """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound; None if it has none."""
+    """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound.
+
+    Both are None where it has none.
+    """
 
     chosen: NDArray[np.bool_] | None
     bound: float | None
 
 
 def chosen_experts(instance: Instance, selection: Selection | None) -> Selection:
-    """The selection (T, K) whose links are served; default: that of DES with every link on its best subcarrier.
+    """The selection (T, K) whose links are served.
+
+    By default it is the one that DES finds with every link on its best subcarrier.
 
     Raises
     ------
     InputError
-        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead link.
+        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead
+        link.
     """
     if selection is None:
         return relaxed_bound(instance)[0]
@@ -65,45 +74,58 @@ def chosen_experts(instance: Instance, selection: Selection | None) -> Selection
 def active_links(instance: Instance, selection: Selection) -> Links | str:
     """The links that a selection makes active; or why they cannot all have a subcarrier, in words.
 
-    The unit is the bottleneck: the least energy such that all links can be served at no more than that each. It brings
-    costs and optimum to the size that the absolute tolerances of solvers are made for; and as serving all of them costs
-    n units at most, a subcarrier that alone costs more is in no optimum.
+    The unit is the bottleneck: the least energy such that all links can be served at no more than
+    that each. It brings costs and optimum to the size that the absolute tolerances of solvers are
+    made for. As serving all links costs n units at most, no optimum uses a subcarrier that alone
+    costs more.
     """
     load = loads(instance, selection)
     ends = np.argwhere(load)
-    cost = load[ends[:, 0], ends[:, 1], None] * instance.link_energy[ends[:, 0], ends[:, 1]]
+    i, j = ends.T
+    cost = load[i, j, None] * instance.link_energy[i, j]
     if len(ends) > instance.num_subcarriers:
-        exist = (
-            "1 subcarrier exists"
-            if instance.num_subcarriers == 1
-            else f"{instance.num_subcarriers} subcarriers exist"
-        )
-        return f"{len(ends)} links are active and {exist}"
+        verb = "exists" if instance.num_subcarriers == 1 else "exist"
+        have = _subcarriers(instance.num_subcarriers)
+        return f"{len(ends)} links are active and {have} {verb}"
     works = np.isfinite(cost)
     partner = _matching(works)
     if (partner < 0).any():
         return _crowd(ends, works, partner)
-    values = np.unique(cost[works])
-    unit = (
-        values[
-            bisect_left(values, True, key=lambda most: bool((_matching(cost <= most) >= 0).all()))
-        ]
-        if len(ends)
-        else 0.0
-    )
-    cost = np.where(cost <= len(ends) * unit * (1 + 1e-9), cost, np.inf)
-    return Links(ends, cost, float(unit) or 1.0)
+    unit = _bottleneck(cost) if len(ends) else 0.0
+    cost = np.where(cost <= len(ends) * unit * (1 + SLACK), cost, np.inf)
+    return Links(ends, cost, unit or 1.0)
+
+
+def _subcarriers(number: int, kind: str = "") -> str:
+    kind = f"{kind} " if kind else ""
+    return f"1 {kind}subcarrier" if number == 1 else f"{number} {kind}subcarriers"
+
+
+def _bottleneck(cost: NDArray[np.float64]) -> float:
+    """The least cost at which all links can be served, by bisection over the costs."""
+    values = np.unique(cost[np.isfinite(cost)])
+
+    def serves_all(most: float) -> bool:
+        return bool((_matching(cost <= most) >= 0).all())
+
+    return float(values[bisect_left(values, True, key=serves_all)])
 
 
 def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Subcarrier of every link in a largest matching (Hopcroft-Karp), -1 for a link without one, shape (n,)."""
-    return np.asarray(
-        maximum_bipartite_matching(csr_array(works), perm_type="column"), dtype=np.int64
-    )
+    """Subcarrier of every link in a largest matching (Hopcroft-Karp), shape (n,).
+
+    It is -1 for a link without one.
+    """
+    partner = maximum_bipartite_matching(csr_array(works), perm_type="column")
+    return np.asarray(partner, dtype=np.int64)
 
 
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
-    """Links that have fewer working subcarriers than they are (Hall's theorem), found from one left unmatched."""
+    """Links with fewer working subcarriers than there are links (Hall's theorem), in words.
+
+    They are found from a link that is left unmatched: all links that hold a subcarrier which works
+    for the crowd join it, until none is left to join.
+    """
     crowd = np.zeros(len(ends), dtype=bool)
     crowd[np.argmin(partner)] = True
     while True:
@@ -113,11 +135,10 @@ def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[n
             break
         crowd = grown
     names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
-    listed = ", ".join(names[:MOST_NAMED]) + (
-        f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    )
-    share = "1 working subcarrier" if shared.sum() == 1 else f"{shared.sum()} working subcarriers"
-    return f"{len(names)} links share only {share}: {listed}"
+    listed = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    share = _subcarriers(int(shared.sum()), "working")
+    return f"{len(names)} links share only {share}: {listed}{more}"
 
 
 def solve_with(
@@ -127,23 +148,24 @@ def solve_with(
     selection: Selection | None,
     stats: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Allocate by a function from costs (n, M), in units of at most the optimum, to the subcarriers of n >= 1 links.
+    """Allocate by a function from costs (n, M) to the subcarriers of n >= 1 links.
+
+    The costs are in units of at most the optimum.
 
     Returns
     -------
     Result
-        The energy of the whole round; the bound is the computing energy of the selection and what is proven of the
-        links. `infeasible` if the links cannot all be served, proven by a matching; `stats` has the active `links`.
+        The energy of the whole round; the bound is the computing energy of the selection and the
+        proven bound of the links. The status is `infeasible` if the links cannot all be served,
+        proven by a matching; `stats` has the active `links`.
     """
     experts = chosen_experts(instance, selection)
     links = active_links(instance, experts)
     if isinstance(links, str):
         return infeasible(instance, method, links, problem="allocation")
-    answer = (
-        assign_links(links.cost_j / links.unit_j)
-        if len(links.ends)
-        else LinkAnswer(links.cost_j > 0, 0.0)
-    )
+    answer = LinkAnswer(links.cost_j > 0, 0.0)
+    if len(links.ends):
+        answer = assign_links(links.cost_j / links.unit_j)
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     if answer.chosen is not None:
         allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
@@ -161,7 +183,9 @@ def solve_with(
 
 
 def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`.
+    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact.
+
+    `selection` is as in `chosen_experts`.
 
     Examples
     --------

@@ -95,8 +95,8 @@ def allocation_violations(
     for m in np.flatnonzero(allocation.sum(axis=(0, 1)) > 1):
         links = ", ".join(f"{i} -> {j}" for i, j in np.argwhere(allocation[:, :, m]))
         broken.append(f"subcarrier {m} (C3): serves more than one link: {links}")
-    for i in np.flatnonzero(np.diagonal(allocation.any(axis=2))):
-        broken.append(f"node {i}: a link to itself has a subcarrier")
+    to_itself = np.flatnonzero(np.diagonal(allocation.any(axis=2)))
+    broken += [f"node {i}: a link to itself has a subcarrier" for i in to_itself]
     works = (allocation & np.isfinite(instance.link_energy)).any(axis=2)
     broken += [
         f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works"

@@ -103,7 +103,7 @@ def scaling_points(judged: Sequence[Judged]) -> list[ScalingPoint]:
 
 
 def _panels(judged: Sequence[Judged]) -> list[_Panel]:
-    """The panels of a problem that are large enough: one for each preset, or one for all of them."""
+    """The panels of a problem that are large enough: one for each preset, or one for all."""
     by_preset = sorted(grouped((j.job.preset, j) for j in judged).items())
     panels = [_panel(preset, jobs) for preset, jobs in by_preset]
     large = [panel for panel in panels if panel.large]

@@ -29,7 +29,7 @@ def code_cells(notebook: Any) -> list[Any]:
 
 
 def exercises(notebook: Any) -> list[str]:
-    """Each exercise with its solution: what follows **1.**, **2.** ... below the heading Exercises."""
+    """Each exercise with its solution, as they follow **1.**, **2.** ... below the heading."""
     _, _, below = text_of(notebook).partition("Exercises\n")
     return re.split(r"^\*\*\d+\.\*\*", below, flags=re.MULTILINE)[1:]
 

@@ -10,35 +10,57 @@ from dmoe_opt.offload.scenario import Arrivals, BlockRadio, Device, Experts, Pri
 
 
 def by_hand(device_speed: float = 1.0) -> Episode:
-    """One expert with one slot; three jobs of one subtask each, of types A, B, A, arriving at 0, 1 and 2 s.
+    """One expert with one slot; three jobs of one subtask each.
 
-    At signal-to-noise ratio 1 the link carries 1 bit/s, so payload and result of half a bit take 1 s and 1 J, and with 1 s of
-    computing a subtask holds the slot for 2 s. The expert earns 0.6 - 0.1 = 0.5 on A and 1.0 - 0.1 = 0.9 on B, the device
-    0.3 and 0.2. Greedy gives the expert 0 and 2, who leaves as 2 arrives: 0.5 + 0.2 + 0.5 = 1.2.
-    The best gives it 1 alone: 0.3 + 0.9 + 0.3 = 1.5.
+    The jobs are of types A, B, A and arrive at 0, 1 and 2 s. At signal-to-noise ratio 1 the link
+    carries 1 bit/s, so payload and result of half a bit take 1 s and 1 J, and with 1 s of computing
+    a subtask holds the slot for 2 s. The expert earns 0.6 - 0.1 = 0.5 on A and 1.0 - 0.1 = 0.9 on
+    B, the device 0.3 and 0.2. Greedy gives the expert jobs 0 and 2, as 0 leaves when 2 arrives:
+    0.5 + 0.2 + 0.5 = 1.2. The best gives it job 1 alone: 0.3 + 0.9 + 0.3 = 1.5.
     """
     scenario = Scenario(
-        experts=Experts(skill=[[0.6, 1.0]], capacity=[1], speed=[1.0], energy_per_work_j=[0.0], mean_gain=[1.0]),
+        experts=Experts(
+            skill=[[0.6, 1.0]],
+            capacity=[1],
+            speed=[1.0],
+            energy_per_work_j=[0.0],
+            mean_gain=[1.0],
+        ),
         device=Device(skill=[0.3, 0.2], speed=device_speed, energy_per_work_j=0.0),
         types=Types(
-            name=["A", "B"], probability=[1, 1], weight=[1, 1], payload_bits=[0.5, 0.5], result_bits=[0.5, 0.5], work=[1, 1],
+            name=["A", "B"],
+            probability=[1, 1],
+            weight=[1, 1],
+            payload_bits=[0.5, 0.5],
+            result_bits=[0.5, 0.5],
+            work=[1, 1],
             deadline_s=[2, 2],
         ),
         arrivals=Arrivals(num_jobs=3, jobs_per_s=1.0, subtasks_per_job=[1, 1], gap_s=0.0),
-        radio=BlockRadio(bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, coherence_s=1.0, fading="none"),
+        radio=BlockRadio(
+            bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, coherence_s=1.0, fading="none"
+        ),
         prices=Prices(communication_per_j=0.1, computation_per_j=0.1, loss=0.25),
         name="hand",
-    )  # fmt: skip
+    )
     ones = np.ones(3)
     return Episode(
-        scenario, arrival_s=[0, 1, 2], job=[0, 1, 2], type=[0, 1, 0], weight=ones, payload_bits=ones / 2, result_bits=ones / 2,
-        work=ones, deadline_s=2 * ones, gains=np.ones((3, 1)),
-    )  # fmt: skip
+        scenario,
+        arrival_s=[0, 1, 2],
+        job=[0, 1, 2],
+        type=[0, 1, 0],
+        weight=ones,
+        payload_bits=ones / 2,
+        result_bits=ones / 2,
+        work=ones,
+        deadline_s=2 * ones,
+        gains=np.ones((3, 1)),
+    )
 
 
 @st.composite
 def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
-    """Episodes with full, equal, dead and slotless experts, devices that are late, free and dear energy."""
+    """Episodes with full, equal, dead and slotless experts, late devices, free and costly energy."""
     experts, types = draw_(st.integers(1, 3)), draw_(st.integers(1, 2))
 
     def table(values: list[float], *shape: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Compiling on a machine that never did: what takes seconds once must not fall into the time of a method."""
+"""Compiling on a machine for the first time: the seconds are not part of a method's time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def test_nothing_is_compiled_after_preparing(tmp_path: Path) -> None:
     """`prepare` reaches every kernel, in the types in which methods call it."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True, check=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )  # fmt: skip
     before, after = json.loads(done.stdout)
     assert before

@@ -1,4 +1,7 @@
-"""Sweeps with real processes: killed workers, killed drivers, poison, full disks; nothing lost, nothing twice."""
+"""Sweeps with real processes: killed workers and drivers, poison, full disks.
+
+Nothing is lost, and nothing is there twice.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,12 @@ def command(folder: Path, *more: str, **how: Any) -> subprocess.Popen[str]:
         *more,
     ]
     return subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **how
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **how,
     )  # fmt: skip
 
 
@@ -80,7 +88,7 @@ def wait_for(folder: Path, count: int) -> None:
 
 
 def test_backends_write_the_same_rows(tmp_path: Path) -> None:
-    """Serial, loky, and dask with a worker killed by a signal: the same rows but for order, times and places."""
+    """Serial, loky, and dask with a worker killed by a signal: the same rows, in any order."""
     grid = plan.plan({"grid": GRID | {"num_tokens": [8, 16], "restarts": [0, 2], "time_limit": 30}})
     keys = [job.key for job in grid.jobs()]
     assert (
@@ -108,7 +116,10 @@ def test_backends_write_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_poison_fails_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that kills its worker, one that never ends, one out of memory: three failed rows with reasons, all else done."""
+    """A job that kills its worker, one that never ends, one out of memory.
+
+    They leave three failed rows with reasons; all other jobs are done.
+    """
     (tmp_path / "sitecustomize.py").write_text(POISON)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     grid = plan.plan({"grid": GRID, "limits": {"tries": 1, "job_s": 5}})
@@ -126,7 +137,7 @@ def test_poison_fails_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_killed_driver_resumes(tmp_path: Path) -> None:
-    """Kill, then interrupt, then fill the disk: every time the rows stay, and at the end each job has one."""
+    """Kill, interrupt, fill the disk: the rows stay each time, and at the end each job has one."""
     grid = {"preset": "tiny", "seeds": 1500, "problem": "jesa", "method": "bcd"}
     (tmp_path / "plan.toml").write_text(
         "[grid]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in grid.items())
@@ -138,7 +149,7 @@ def test_a_killed_driver_resumes(tmp_path: Path) -> None:
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     killed = len(rows_in(tmp_path / "out"))
-    with open(tmp_path / "out" / journal.RESULTS, "ab") as results:
+    with (tmp_path / "out" / journal.RESULTS).open("ab") as results:
         results.write(b'{"key": "tiny-s9999/jes')  # a line cut short
     with pytest.raises(
         InputError, match="holds results of a sweep; allowed: --resume, or another folder"
@@ -173,10 +184,11 @@ def test_a_killed_driver_resumes(tmp_path: Path) -> None:
 
 
 def test_a_job_that_ends_the_process(tmp_path: Path) -> None:
-    """In one process a deadly job ends the sweep; resumed, it has failed after its tries, and the rest goes on."""
+    """In one process a deadly job ends the sweep; resumed, it has failed, and the others go on."""
     (tmp_path / "sitecustomize.py").write_text(POISON)
     (tmp_path / "plan.toml").write_text(
-        '[grid]\npreset = "tiny"\nseeds = 4\nproblem = "jesa"\nmethod = "bcd"\n[limits]\ntries = 1\n'
+        '[grid]\npreset = "tiny"\nseeds = 4\nproblem = "jesa"\nmethod = "bcd"\n'
+        "[limits]\ntries = 1\n"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     run = command(tmp_path, env=environment)

@@ -1,4 +1,4 @@
-"""Sweeps: what a plan stands for, rows and resuming in one process; tests/processes kills real ones."""
+"""Sweeps in one process: the jobs of a plan, rows, resuming; tests/processes kills real ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_plan_and_its_rows(tmp_path: Path) -> None:
-    """Options go where they are known; each job has a row, and resuming runs only what is missing."""
+    """Options go where they are known; each job has a row, and resuming runs the missing ones."""
     grid = plan.plan({"grid": GRID | {"num_tokens": [8, 16], "restarts": [0, 2], "time_limit": 30}})
     keys = [job.key for job in grid.jobs()]
     assert (
@@ -68,7 +68,9 @@ WRONG = {
     "is not valid TOML": "[grid\n",
     "grid.preset is missing": "[grid]\n",
     'preset = "huge"; allowed': '[grid]\npreset = "huge"\n',
-    "grid.method = 'best'; allowed: a method of selection": '[grid]\npreset = "tiny"\nmethod = "best"\n',
+    "grid.method = 'best'; allowed: a method of selection": (
+        '[grid]\npreset = "tiny"\nmethod = "best"\n'
+    ),
     "grid.colour is unknown; allowed: preset, seed": '[grid]\npreset = "tiny"\ncolour = 1\n',
     "grid.seeds = [1, 2]; allowed: one number": '[grid]\npreset = "tiny"\nseeds = [1, 2]\n',
     "grid.seed = -1; allowed: a whole number": '[grid]\npreset = "tiny"\nseed = -1\n',
@@ -77,7 +79,9 @@ WRONG = {
     'problem = "all"; allowed: selection': '[grid]\npreset = "tiny"\nproblem = "all"\n',
     "grids is unknown; allowed: the tables [grid] and [limits]": "[grids]\n",
     "limits.patience is unknown": '[grid]\npreset = "tiny"\n[limits]\npatience = 1\n',
-    "limits.tries = 0; allowed: a whole number from 1": '[grid]\npreset = "tiny"\n[limits]\ntries = 0\n',
+    "limits.tries = 0; allowed: a whole number from 1": (
+        '[grid]\npreset = "tiny"\n[limits]\ntries = 0\n'
+    ),
     "grid holds no job": '[grid]\npreset = "uncorrelated"\nproblem = "jesa"\nmethod = "bcd"\n',
 }
 
