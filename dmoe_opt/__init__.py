@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmoe_opt.answer.check import check
     from dmoe_opt.answer.decision import Decision
     from dmoe_opt.answer.result import Result, Status
+    from dmoe_opt.checking import check
     from dmoe_opt.comparing.methods import compare
     from dmoe_opt.data.files import load, save
     from dmoe_opt.data.instance import Instance
@@ -47,9 +47,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answer.check": ("check",),
     "answer.decision": ("Decision",),
     "answer.result": ("Result", "Status"),
+    "checking": ("check",),
     "comparing.methods": ("compare",),
     "data.files": ("load", "save"),
     "data.instance": ("Instance",),

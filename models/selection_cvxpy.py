@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.result import Result
-from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.problem import GRID, SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
 from dmoe_opt.selection.des import Progress
@@ -135,9 +135,10 @@ def duals(problem: SelectionProblem, solver: str | None = None) -> Duals:
         if outcome.infeasible:
             duals.bound_j[t] = np.inf
         elif outcome.solved:
-            solved = (model.program.value, model.relevance.dual_value, model.cap.dual_value)
-            for values, value in zip(duals, solved, strict=True):
-                values[t] = np.nan if value is None else value / factor[t]
+            prices = (model.relevance.dual_value, model.cap.dual_value)
+            solved = (model.program.value, *prices)
+            for values, value, unit in zip(duals, solved, (1.0, GRID, 1.0), strict=True):
+                values[t] = np.nan if value is None else value * unit / factor[t]
     return duals
 
 

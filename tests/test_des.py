@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
+from dmoe_opt.data.problem import GRID
 from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.models import selection_cvxpy, selection_pyomo
 from dmoe_opt.selection import des as des_module
@@ -116,7 +117,7 @@ def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
     """The two prices of a token alone give its bound back; one that cannot be served has none."""
     found = selection_cvxpy.duals(problem)
     profit = found.relevance[:, None] * problem.scores - found.cap[:, None] - problem.cost
-    wanted = np.maximum(problem.least_relevance, 0.0)
+    wanted = np.maximum(problem.least_relevance, 0.0) / GRID
     paid = found.relevance * wanted - found.cap * problem.max_experts
     certified = paid - np.where(problem.usable, np.maximum(profit, 0), 0).sum(axis=1)
     served = np.isfinite(found.bound_j)

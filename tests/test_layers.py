@@ -26,6 +26,7 @@ FOLDERS = [
     "method_options",
     "method_table",
     "solving",
+    "checking",
     "schema",
     "layers",
     "comparing",

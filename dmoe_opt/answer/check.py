@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.objective import MOST_LISTED, Allocation, Selection
 from dmoe_opt.answer.result import Result, Status, derive_status, relative_gap
 from dmoe_opt.answer.tolerances import BOUND_NOISE
 from dmoe_opt.data import formats
@@ -15,14 +15,15 @@ from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 
 PROBLEMS = ("selection", "allocation", "jesa")
+COUNTERS = ("nodes", "iterations", "links", "links_needed", "kept")
 
 
 def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
     """Recompute an answer from its instance; returns broken rules and false claims in words.
 
-    The list is empty if all holds. The checker recomputes the rules, energy, gap, status and
-    shortfall, and whether tokens can be served. It cannot recompute a bound, nor that a round has
-    too few subcarriers: for these it takes the word of the method.
+    The list is empty if all holds. Rules, energy, gap, status and shortfall are recomputed, and
+    whether tokens can be served. A bound and the infeasibility of a round cannot be recomputed:
+    `checking.check` challenges them.
 
     Raises
     ------
@@ -33,13 +34,10 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     --------
     >>> import dmoe_opt
     >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> from dmoe_opt.answer.check import check
     >>> answer = dmoe_opt.solve(round_)
-    >>> dmoe_opt.check(round_, answer)
+    >>> check(round_, answer)
     []
-    >>> claim = answer.solution()
-    >>> claim.selection[0] = []
-    >>> dmoe_opt.check(round_, claim)
-    ['token 0 (C1): relevance 0 is below 0.694961548']
     """
     if not isinstance(data, Instance | SelectionProblem):
         raise fail("instance", data, "an Instance or a SelectionProblem")
@@ -49,12 +47,44 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     _require_problem(data, claim.problem)
     if claim.instance_sha256 != data.sha256:
         return [f"the solution belongs to another instance ({claim.instance or 'unnamed'})"]
+    impossible = _impossible(claim)
     if claim.selection is None:
-        return _check_absence(claim, as_problem(data).infeasibility())
+        return impossible + _check_absence(claim, as_problem(data).infeasibility())
     decision, broken = _decision_of(data, claim)
     if decision is None:
         return broken
-    return decision.violations or _check_claims(claim, decision)
+    return decision.violations or impossible + _idle(decision) + _check_claims(claim, decision)
+
+
+def _impossible(claim: formats.Solution) -> list[str]:
+    """Claims that no answer to any instance can have."""
+    wrong = []
+    if claim.bound_j is not None and claim.bound_j < 0:
+        wrong.append(f"the bound {claim.bound_j:.9g} J is negative; no energy is")
+    if claim.status == Status.INFEASIBLE and claim.bound_j is not None:
+        wrong.append("the instance is claimed infeasible, yet a bound is given")
+    if claim.wall_s < 0:
+        wrong.append(f"the time {claim.wall_s:.6g} s is negative")
+    for name in COUNTERS:
+        value = claim.stats.get(name, 0)
+        if isinstance(value, int | float) and value < 0:
+            wrong.append(f"stats.{name} = {value} is negative")
+    token_bounds = claim.stats.get("token_bound_j")
+    if isinstance(token_bounds, list) and claim.bound_j is not None:
+        total = sum(value for value in token_bounds if isinstance(value, int | float))
+        if not _close(claim.bound_j, max(total, 0.0), 1e-6, 0.0):
+            wrong.append(
+                f"the bound is {claim.bound_j:.9g} J, those of the tokens sum to {total:.9g}"
+            )
+    return wrong
+
+
+def _idle(decision: Decision) -> list[str]:
+    """Links that have a subcarrier and carry no token."""
+    if decision.allocation is None:
+        return []
+    idle = np.argwhere(decision.allocation.any(axis=2) & (decision.loads == 0))
+    return [f"link {i} -> {j} has a subcarrier and carries no token" for i, j in idle[:MOST_LISTED]]
 
 
 def _require_problem(data: Instance | SelectionProblem, problem: str) -> None:
@@ -87,6 +117,8 @@ def _allocation_of(instance: Instance, listed: list[list[int]]) -> tuple[Allocat
         if len(entry) != 3 or not all(0 <= entry[k] < allocation.shape[k] for k in range(3)):
             complaint = f"allocation[{n}] = {entry} is no link and subcarrier of the instance"
             return allocation, [complaint]
+        if allocation[tuple(entry)]:
+            return allocation, [f"allocation[{n}] = {entry} is listed twice"]
         allocation[tuple(entry)] = True
     return allocation, []
 

@@ -116,11 +116,12 @@ def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
 @click.argument("solution")
 @JSON
 def check(file: str, solution: str, as_json: bool) -> None:
-    """Recompute a solution from its instance.
+    """Recompute a solution from its instance, and try to refute its bound.
 
     The exit code is 1 if a rule is broken or a claim is false.
     """
     from dmoe_opt import check as judge
+    from dmoe_opt.checking import told
     from dmoe_opt.data import files
 
     claim = files.load_solution(solution)
@@ -131,9 +132,10 @@ def check(file: str, solution: str, as_json: bool) -> None:
         click.echo("\n".join(violations))
     else:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
-        click.echo(
-            f"ok: {claim.status}, {energy}; the rules hold, energy, gap and status are as claimed"
-        )
+        click.echo(f"ok: {claim.status}, {energy}")
+        click.echo("recomputed: rules, energy, gap, status and shortfall")
+        if told(claim):
+            click.echo(f"claimed by {claim.method}, and not refuted within a second: {told(claim)}")
     sys.exit(1 if violations else 0)
 
 
@@ -159,7 +161,10 @@ def compare(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes."""
+    """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes.
+
+    The exit code is 1 if the bound of a method is refuted by the answer of another.
+    """
     from dataclasses import asdict
 
     from dmoe_opt import compare as run
@@ -185,6 +190,8 @@ def compare(
         written = [*comparison.save(output), *files.write_all(output, figures)]
     if as_json:
         emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
-        return
-    tables.comparison(comparison)
-    console.wrote(written)
+    else:
+        tables.comparison(comparison)
+        console.wrote(written)
+    if comparison.wrong:
+        sys.exit(1)

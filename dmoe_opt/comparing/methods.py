@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmoe_opt.answer.result import Result, relative_gap
+from dmoe_opt.answer.result import Result, Status, relative_gap
 from dmoe_opt.answer.tolerances import BOUND_NOISE
 from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data import files
@@ -19,6 +19,7 @@ from dmoe_opt.solving import solve
 
 BEST_KNOWN = "best_known.json"
 REFUSED = "refused"
+WRONG_BOUND = "wrong bound"
 MOST_SETS_BY_DEFAULT = 20_000
 
 Data = Instance | SelectionProblem | str | os.PathLike[str]
@@ -31,7 +32,9 @@ class MethodRow:
 
     `gap` is to the best bound proven by any method of the comparison, None without objective or
     bound. `relevance` is the mean over the tokens of the sum of their chosen scores. The `status`
-    of a method that does not take the instance is "refused", and `message` says why.
+    of a method that does not take the instance is "refused". It is "wrong bound" if the answer of
+    another method costs less than this one claims to be possible, or refutes its infeasibility;
+    such a bound counts for no gap. `message` says why.
     """
 
     instance: str
@@ -56,6 +59,11 @@ class Comparison:
 
     problem: str
     rows: Sequence[MethodRow]
+
+    @property
+    def wrong(self) -> list[MethodRow]:
+        """The rows of methods whose claims are false."""
+        return [row for row in self.rows if row.status == WRONG_BOUND]
 
     def csv(self) -> str:
         """The rows as comma-separated text with a header."""
@@ -198,23 +206,45 @@ def rows_of(
 ) -> list[MethodRow]:
     """A row for each result, or for the words of a method that refused the instance.
 
-    Gaps are to the best bound among the results.
+    Gaps are to the best bound among the results that no answer refutes.
     """
-    best_j = _best_bound_j(results)
+    pairs = list(zip(names, results, strict=True))
+    best = _best_answer(pairs)
+    bounds_j = [
+        result.bound_j
+        for _, result in pairs
+        if isinstance(result, Result) and result.bound_j is not None and not _refuted(result, best)
+    ]
+    best_bound_j = max(bounds_j, default=None)
     rows = []
-    for name, result in zip(names, results, strict=True):
+    for name, result in pairs:
         if isinstance(result, str):
             rows.append(_refusal(data, name, result))
         else:
-            rows.append(_row(data, name, result, best_j))
+            rows.append(_row(data, name, result, best_bound_j, _refuted(result, best)))
     return rows
 
 
-def _best_bound_j(results: Iterable[Result | str]) -> float | None:
-    """The highest bound that one of the results proves, J; None without any."""
-    answers = [result for result in results if isinstance(result, Result)]
-    bounds_j = [answer.bound_j for answer in answers if answer.bound_j is not None]
-    return max(bounds_j, default=None)
+def _best_answer(pairs: Iterable[tuple[str, Result | str]]) -> tuple[str, float] | None:
+    """The method with the least energy, and that energy, J; None without any answer."""
+    answers = [
+        (name, result.objective_j)
+        for name, result in pairs
+        if isinstance(result, Result) and result.objective_j is not None
+    ]
+    return min(answers, key=lambda answer: answer[1], default=None)
+
+
+def _refuted(result: Result, best: tuple[str, float] | None) -> str:
+    """Why the claim of a method is false, by the best answer; empty if it is not."""
+    if best is None:
+        return ""
+    name, energy_j = best
+    if result.status == Status.INFEASIBLE:
+        return f"says infeasible, and {name} has an answer of {energy_j:.9g} J"
+    if result.bound_j is None or result.bound_j <= energy_j * (1 + BOUND_NOISE):
+        return ""
+    return f"the bound {result.bound_j:.9g} J is above the {energy_j:.9g} J of {name}"
 
 
 def _refusal(data: Instance | SelectionProblem, method: str, reason: str) -> MethodRow:
@@ -237,34 +267,28 @@ def _refusal(data: Instance | SelectionProblem, method: str, reason: str) -> Met
 
 
 def _row(
-    data: Instance | SelectionProblem, method: str, result: Result, best_j: float | None
+    data: Instance | SelectionProblem,
+    method: str,
+    result: Result,
+    best_bound_j: float | None,
+    refuted: str,
 ) -> MethodRow:
-    objective_j = result.objective_j
     gap = None
-    message = result.message
-    if objective_j is not None:
-        gap = relative_gap(objective_j, best_j)
-        message = _contradiction(objective_j, best_j) or message
+    if result.objective_j is not None:
+        gap = relative_gap(result.objective_j, best_bound_j)
     return MethodRow(
         instance=data.name,
         tokens=data.num_tokens,
         experts=data.num_experts,
         max_experts=data.max_experts,
         method=method,
-        status=str(result.status),
-        energy_j=objective_j,
+        status=WRONG_BOUND if refuted else str(result.status),
+        energy_j=result.objective_j,
         bound_j=result.bound_j,
         gap=gap,
         relevance=result.mean_relevance,
         shortfall=len(result.shortfall),
         wall_s=result.wall_s,
         nodes=result.stats.get("nodes"),
-        message=message,
+        message=refuted or result.message,
     )
-
-
-def _contradiction(objective_j: float, best_j: float | None) -> str | None:
-    """A complaint if a method's answer costs less than another method proved to be possible."""
-    if best_j is None or best_j <= objective_j * (1 + BOUND_NOISE):
-        return None
-    return f"below the bound {best_j:.9g} J of another method: one of the two is wrong"

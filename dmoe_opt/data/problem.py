@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SCORE_UNIT = 2.0**40
 """Scores are added as whole multiples of 1/SCORE_UNIT, so that sums are exact in any order."""
+GRID = 2.0**20
+"""Solvers get scores in multiples of 1/GRID, the grid of generated data."""
 SCORE_TOLERANCE = 1e-9
 """A token is served when its scores reach its threshold up to this, which is counted once."""
 MOST_ENERGY_J = 1e200
@@ -128,17 +130,21 @@ class SelectionProblem:
 
     @property
     def grid_scores(self) -> NDArray[np.float64]:
-        """Scores as the checker adds them, in whole multiples of 1/SCORE_UNIT, shape (T, K)."""
-        return score_units(self.scores) / SCORE_UNIT
+        """Scores as the checker adds them, in multiples of 1/GRID, for (C1) in solvers, (T, K).
+
+        In this unit the scores of generated data are whole numbers. A solver that got raw scores
+        would take 0.250000002 for 0.25, and cut off sets that reach the threshold.
+        """
+        return score_units(self.scores) / (SCORE_UNIT / GRID)
 
     @property
     def least_relevance(self) -> NDArray[np.float64]:
-        """The right-hand side of (C1) for a solver, shape (T,).
+        """The right-hand side of (C1) for solvers, in the unit of `grid_scores`, shape (T,).
 
-        It is half a score unit below the need. Sums of `grid_scores` are whole units, so no sum
-        lies between the two, and rounding decides nothing.
+        It is half a score unit below the need. Sums of scores are whole units, so no sum lies
+        between the two, and rounding decides nothing.
         """
-        return (self.need_units - 0.5) / SCORE_UNIT
+        return (self.need_units - 0.5) / (SCORE_UNIT / GRID)
 
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:

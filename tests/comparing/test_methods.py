@@ -10,6 +10,7 @@ import pytest
 
 import dmoe_opt
 from dmoe_opt import InputError, MissingExtraError, SelectionProblem
+from dmoe_opt.answer.result import infeasible
 from dmoe_opt.comparing import methods as comparing
 from dmoe_opt.comparing.methods import compare, default_methods, instances_in, rows_of
 
@@ -25,12 +26,17 @@ def test_gaps_are_to_the_best_bound(hand: SelectionProblem) -> None:
 
 
 def test_a_bound_above_an_answer_is_told(hand: SelectionProblem) -> None:
-    """One of two methods is wrong if one proves more than the other pays."""
+    """A bound above a checked answer is named and counts for no gap, and so is infeasibility."""
     result = dmoe_opt.solve(hand, method="des")
-    right, wrong = rows_of(hand, ["right", "wrong"], [result, replace(result, bound_j=5.1)])
-    complaint = "below the bound 5.1 J of another method: one of the two is wrong"
-    assert (right.message, wrong.message) == (complaint, complaint)
-    assert right.gap == 0.0
+    others = [replace(result, bound_j=5.1), infeasible(hand, "no", "so it says")]
+    right, wrong, no = rows_of(hand, ["right", "wrong", "no"], [result, *others])
+    assert (right.status, right.gap, right.message) == ("optimal", 0.0, "")
+    assert (wrong.status, wrong.gap) == ("wrong bound", 0.0)
+    assert wrong.message == "the bound 5.1 J is above the 5 J of right"
+    assert (no.status, no.message) == (
+        "wrong bound",
+        "says infeasible, and right has an answer of 5 J",
+    )
 
 
 def test_what_has_no_answer_has_a_row() -> None:

@@ -1,0 +1,101 @@
+"""False claims that once passed the check, and the right values of inputs that once came out wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dmoe_opt import InputError, check, load, solve
+from dmoe_opt.checking import told
+from dmoe_opt.data.files import load_solution
+from dmoe_opt.generating.trace_files import load_trace
+
+CASES = Path(__file__).parent / "cases"
+LIES = {
+    "forge-alloc-idle-claims": 'method "exact" is unknown to allocation',
+    "forge-alloc-problem-claims-jesa-optimum-as-alloc": 'method "exact" is unknown to allocation',
+    "forge-bound-negative": "the bound -1 J is negative",
+    "forge-duplicate-alloc-entry": "allocation[4] = [0, 1, 1] is listed twice",
+    "forge-infeasible-with-bound": "claimed infeasible, yet a bound is given",
+    "forge-method-lie": 'method "magic" is unknown to jesa',
+    "forge-nosol-bound-huge": "those of the tokens sum to",
+    "forge-topk-claims-optimal-bound=energy": "above the 0.00264340627 J of a known answer",
+    "forge-wall_s-negative": "the time -5 s is negative",
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_lies_are_found(name: str) -> None:
+    """Each false claim is named."""
+    (complaint,) = check(load("tiny-s1"), load_solution(CASES / "forged" / f"{name}.json"))
+    assert LIES[name] in complaint
+
+
+def test_the_truth_passes() -> None:
+    """The solution that the lies were made from is right, and only its bound is taken on trust."""
+    solution = load_solution(CASES / "forged" / "forge-orig.json")
+    assert check(load("tiny-s1"), solution) == []
+    assert told(solution) == "the bound 0.00264340627 J"
+
+
+def test_infeasibility_of_a_round_is_challenged() -> None:
+    """Descent finds an answer where a claim says that none exists."""
+    round_ = load("tiny-s1")
+    solution = solve(round_, "jesa").solution()
+    solution.status, solution.bound_j, solution.gap, solution.objective_j = (
+        "infeasible",
+        *[None] * 3,
+    )
+    solution.selection, solution.allocation = None, None
+    (complaint,) = check(round_, solution)
+    assert complaint.startswith("claimed infeasible, yet an answer of 0.0026434")
+
+
+RIGHT = {
+    "negzero-wrong-optimal": 1.1,
+    "far-1e7-selection": 0.0472293548,
+    "sel2-wrong-optimal-pyomo-int": 13.0,
+    "sel2-wrong-optimal-pyomo-wide12": 6.80869434e-06,
+    "near-tie": 1.59952474,
+}
+
+
+@pytest.mark.parametrize("method", ["des", "exhaustive", "pyomo", "cvxpy"])
+@pytest.mark.parametrize("name", RIGHT)
+def test_every_method_has_the_right_value(name: str, method: str) -> None:
+    """-0.0, wide costs and near-ties: one optimum for all, and it passes the check."""
+    data = load(CASES / f"{name}.json")
+    result = solve(data, "selection", method)
+    assert result.status == "optimal"
+    assert result.objective_j == pytest.approx(RIGHT[name], rel=1e-8)
+    assert check(data, result) == []
+
+
+@pytest.mark.parametrize("name", ["negzero-gain-minus0", "negzero-link-minus0"])
+def test_negative_zeros_are_zeros(name: str) -> None:
+    """A dead link by a gain of -0.0, a free link by an energy of -0.0."""
+    data = load(CASES / f"{name}.json")
+    assert (data.link_energy >= 0).all()  # type: ignore[union-attr]
+    for problem in ("selection", "allocation", "jesa"):
+        result = solve(data, problem)
+        assert result.status == "optimal"
+        assert check(data, result) == []
+
+
+def test_the_tolerance_counts_once() -> None:
+    """A token whose best set is 0.9e-9 short needs exactly that set."""
+    data = load(CASES / "double-tolerance-9e-10.json")
+    result = solve(data)
+    units = data.usable_units[result.selection].sum()  # type: ignore[union-attr]
+    wanted = data.threshold[0] - 1e-9  # type: ignore[union-attr]
+    assert units / 2**40 >= wanted - 1e-12
+
+
+def test_scores_under_the_name_of_logits() -> None:
+    """A softmax is not applied twice; the sigmoid of scores is refused."""
+    scores = load_trace(CASES / "router_logits_already_softmaxed.npz").scores
+    raw = load_trace(CASES / "router_logits_raw.npz").scores
+    assert scores == pytest.approx(raw, abs=1e-6)
+    with pytest.raises(InputError, match="scores after a softmax already"):
+        load_trace(CASES / "router_logits_already_softmaxed.npz", gate="sigmoid")
