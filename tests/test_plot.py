@@ -18,7 +18,7 @@ from dmoe_opt import InputError
 from dmoe_opt.comparing import fronts
 from dmoe_opt.comparing.rows import as_csv, half_width
 from dmoe_opt.comparing.schedulers import FrontierPoint
-from dmoe_opt.plot import sweep
+from dmoe_opt.plot import profiles as pictures
 from dmoe_opt.sweep import analysis, profiles, scaling
 from dmoe_opt.sweep.judging import Judged, contradictions, judge, read_jobs
 
@@ -91,9 +91,9 @@ def test_profiles_by_hand(tmp_path: Path) -> None:
 def test_the_drawn_profile_is_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps that perfprof draws have the heights of the ratios in the CSV."""
     seen: list[Figure] = []
-    monkeypatch.setattr(sweep, "png", lambda figure: seen.append(figure) or b"")
+    monkeypatch.setattr(pictures, "png", lambda figure: seen.append(figure) or b"")
     rows = profiles.profile_rows(judged(tmp_path, *THREE_BY_TWO))
-    sweep.of_profiles(rows)
+    pictures.of_profiles(rows)
     for axes, within in zip(seen[0].axes, profiles.WITHIN, strict=True):
         for drawn, method in zip(axes.lines, ("a", "b"), strict=False):
             x, y = drawn.get_data()

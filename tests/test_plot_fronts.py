@@ -38,7 +38,7 @@ def test_import_is_light() -> None:
     """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
     heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
     code = (
-        f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep; print(sorted({heavy} & set(sys.modules)))"
+        f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep, dmoe_opt.plot.profiles; print(sorted({heavy} & set(sys.modules)))"
     )
     assert (
         subprocess.run(
