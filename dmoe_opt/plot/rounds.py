@@ -19,7 +19,8 @@ from dmoe_opt.errors import InputError
 from dmoe_opt.plot.styling import COLOURS
 
 BEND = 0.22  # of an arrow, so that both directions of a pair can be seen
-NEAR = 0.36  # place of a label on its arrow, nearer to the source, so that those of both directions are apart
+# place of a label on its arrow: near the source, so that labels of both directions are apart
+NEAR = 0.36
 MOST_WORDS = 8  # nodes or links up to which each is described in words
 MOST_TOKENS = 4  # of a node that are listed one by one
 MOST_NUMBERS = 40  # cells up to which each has its number
@@ -28,9 +29,9 @@ MOST_NUMBERS = 40  # cells up to which each has its number
 def network(round_: Instance, result: Result | None = None, *, axes: Axes | None = None) -> Axes:
     """The nodes of a round on a circle with the tokens they own, and the links that an answer uses.
 
-    Without a result, grey lines are the links that could be used. With one, an arrow is a link in use, the wider the
-    more tokens it carries; up to 8 links say how many, on which subcarrier and at what energy. A result that chooses
-    experts only has every link on its best subcarrier.
+    Without a result, grey lines are the links that could be used. With one, an arrow is a link in
+    use, the wider the more tokens it carries; up to 8 links say how many, on which subcarrier and
+    at what energy. A result that chooses experts only has every link on its best subcarrier.
 
     Raises
     ------
@@ -58,10 +59,10 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
 
 
 def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) -> Axes:
-    """What a token costs on each subcarrier of each link in use (the darker, the more), and which one carries the link.
+    """The energy of a token on each subcarrier of each link in use, and the one that carries it.
 
-    A frame marks the subcarrier of a link, a dot its best one; hatched cells cannot be used. A result that chooses
-    experts only has dots only.
+    The darker a cell, the more energy. A frame marks the subcarrier of a link, a dot its best one;
+    hatched cells cannot be used. A result that chooses experts only has dots only.
 
     Raises
     ------
@@ -132,10 +133,9 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
 
 
 def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
-    """What a result chooses; without an allocation, every link on its best subcarrier."""
-    from dmoe_opt.selection.relaxed import (
-        best_subcarriers,  # brings DES along, for which nobody else here waits
-    )
+    """The choice of a result; without an allocation, every link is on its best subcarrier."""
+    # brings DES along, for which nobody else here waits
+    from dmoe_opt.selection.relaxed import best_subcarriers
 
     if result.selection is None:
         raise InputError(f"result has no answer ({result.status}); allowed: one with a selection")
@@ -144,15 +144,15 @@ def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
             f"result is of {result.instance or 'another instance'}; allowed: one of this round"
         )
     chosen = result.allocation
-    return result.selection, best_subcarriers(
-        round_, result.selection
-    ) if chosen is None else chosen
+    if chosen is None:
+        chosen = best_subcarriers(round_, result.selection)
+    return result.selection, chosen
 
 
 def _nodes(
     axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None
 ) -> None:
-    """Circles with numbers; outside them what an expert costs and which tokens the node owns."""
+    """Circles with numbers; outside them the price of the expert and the tokens of the node."""
     nodes = round_.num_experts
     in_words = nodes <= MOST_WORDS
     for node, (x, y) in enumerate(at):
@@ -209,10 +209,19 @@ def _arrows(
         width = 0.8 + 3.7 * load[i, j] / most
         axes.add_patch(
             FancyArrowPatch(
-                at[i], at[j], connectionstyle=f"arc3,rad={BEND}", arrowstyle="-|>", mutation_scale=10 + 2.5 * width,
-                lw=width, color=COLOURS[0], shrinkA=shrink, shrinkB=shrink, alpha=0.9, zorder=2,
+                at[i],
+                at[j],
+                connectionstyle=f"arc3,rad={BEND}",
+                arrowstyle="-|>",
+                mutation_scale=10 + 2.5 * width,
+                lw=width,
+                color=COLOURS[0],
+                shrinkA=shrink,
+                shrinkB=shrink,
+                alpha=0.9,
+                zorder=2,
             )
-        )  # fmt: skip
+        )
         if len(links) <= MOST_WORDS:
             dx, dy = at[j] - at[i]
             x, y = (
@@ -242,7 +251,9 @@ def _arrows(
 def _label(round_: Instance, i: int, j: int, load: int, chosen: Allocation) -> str:
     used = np.flatnonzero(chosen[i, j])
     rate = tokens_per_joule(round_, chosen, np.array([i]), np.array([j]))[0]
-    return f"{_count(load, 'token')}\n{_several('subcarrier', used.astype(str))}\n{_joules(load * len(used) / rate)}"
+    subcarriers = _several("subcarrier", used.astype(str))
+    energy = _joules(load * len(used) / rate)
+    return f"{_count(load, 'token')}\n{subcarriers}\n{energy}"
 
 
 def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
