@@ -10,7 +10,7 @@ import click
 from dmoe_opt.cli.options import JSON, emit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dmoe_opt.comparing.fronts import Front
     from dmoe_opt.sweep.analysis import GapSummary, Saving
@@ -213,7 +213,7 @@ def _document(report: Report) -> dict[str, Any]:
 
 def _print(report: Report) -> None:
     """Print the tables that have rows, then the notes."""
-    printers = {
+    printers: dict[str, Callable[[Sequence[Any]], None]] = {
         "profile": _profiles,
         "gaps": _gaps,
         "scaling": _scaling,

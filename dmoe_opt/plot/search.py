@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -115,7 +115,7 @@ def _legend_of_reasons(
     axes: Axes, signs: Mapping[str, tuple[str, str]], optimum: bool, columns: int
 ) -> None:
     """What colours and signs mean, above the tree."""
-    square = {"marker": "s", "s": 170, "edgecolor": "black"}
+    square: dict[str, Any] = {"marker": "s", "s": 170, "edgecolor": "black"}
     for reason, (sign, colour) in signs.items():
         label = f"{sign}  {reason}" if sign else reason
         axes.scatter([], [], color=colour, label=label, **square)
