@@ -257,7 +257,7 @@ def _label(round_: Instance, i: int, j: int, load: int, chosen: Allocation) -> s
 
 
 def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
-    """Cells shaded by energy on a logarithmic scale, light enough for marks and numbers to be seen."""
+    """Cells shaded by energy on a logarithmic scale, light enough for marks and numbers."""
     works = np.isfinite(energy)
     positive = energy[works & (energy > 0)]
     least, most = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.comparing.rows import grouped
@@ -26,6 +27,9 @@ MOST_EDGE = 100.0
 
 APART = 0.06
 """Least distance of two labelled sizes, as a share of a log axis."""
+
+FEW_DECADES = 100.0
+"""Span of times below which a log axis has labels at 2 and 5 too; powers of ten are too few."""
 
 SPREAD = 0.76
 """The share of a row over which the methods of a preset are spread."""
@@ -136,6 +140,10 @@ def _draw_scaling(
     axes.set_xticks(_spaced(sorted({point.size for point in points})))
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
+    least_s, most_s = axes.get_ylim()
+    if most_s < FEW_DECADES * least_s:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
     tidy(axes)
     legend_beside(axes, handles, "exponent")
 

@@ -23,7 +23,8 @@ from dmoe_opt.layers.protocol import run as protocol_run
 def test_import_is_light() -> None:
     """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
     heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
-    code = f"import sys, dmoe_opt.plot, dmoe_opt.plot.sweep, dmoe_opt.plot.profiles; print(sorted({heavy} & set(sys.modules)))"
+    modules = "dmoe_opt.plot, dmoe_opt.plot.sweep, dmoe_opt.plot.profiles, dmoe_opt.plot.fronts"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -20,7 +20,10 @@ from dmoe_opt.offload.simulate import LOST, run
 @given(episodes(), st.sampled_from(sorted(RULES)))
 @settings(max_examples=20)
 def test_no_slot_is_drawn_twice(episode: Episode, rule: str) -> None:
-    """Every subtask is one bar or one cross; bars of a row do not overlap, and lie in the rows of their expert."""
+    """Every subtask is one bar or one cross.
+
+    Bars of a row do not overlap, and lie in the rows of their expert.
+    """
     choice = run(episode, RULES[rule](0))
     axes = plot.episode(episode, choice, axes=canvas())
     boxes = [path.get_extents() for bars in axes.collections for path in bars.get_paths()]

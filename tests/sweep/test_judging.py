@@ -22,7 +22,10 @@ def test_a_bound_above_an_answer_is_told(tmp_path: Path) -> None:
 
 
 def test_settings_of_a_method_are_lines(tmp_path: Path) -> None:
-    """Options of the method that differ are in its name, those of the generator and those that are all the same are not."""
+    """Options of the method that differ are in its name.
+
+    Options of the generator, and options that are the same everywhere, are not.
+    """
     limit = {"num_tokens": 8, "time_limit": 9}
     rows = [
         line("bcd", options=limit),

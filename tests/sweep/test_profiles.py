@@ -11,7 +11,7 @@ from dmoe_opt.sweep.judging import contradictions
 
 
 def test_profiles_by_hand(tmp_path: Path) -> None:
-    """Three instances, two methods, one failure, and an answer that is within 1 % of the other's bound."""
+    """Three instances, two methods, one failure, and an answer within 1 % of the other's bound."""
     rows = profiles.profile_rows(judged(tmp_path, *THREE_BY_TWO))
     assert {(r.within, r.method, r.seed): r.ratio for r in rows} == {
         (1e-6, "a", 0): 1.0, (1e-6, "a", 1): None, (1e-6, "a", 2): 1.0,
@@ -38,7 +38,7 @@ def test_ties_are_fastest_together(tmp_path: Path) -> None:
 
 
 def test_infeasible_is_an_answer(tmp_path: Path) -> None:
-    """Who says so has solved it; unless another method has an answer, then the two are told apart."""
+    """A method that says so has solved it, unless another method has an answer."""
     rows = [line("a", 0, "infeasible"), line("b", 0, "no_solution", wall_s=0.5)]
     both = judged(tmp_path, *rows)
     assert {s.method: s.solved for s in profiles.profile_shares(profiles.profile_rows(both))} == {
@@ -56,7 +56,10 @@ def test_infeasible_is_an_answer(tmp_path: Path) -> None:
 
 
 def test_unfinished_sweeps_favour_nobody(tmp_path: Path) -> None:
-    """An instance on which a method has yet to run is left out; a method that a setting does not have is not run there."""
+    """An instance on which a method has yet to run is left out.
+
+    A method that a setting does not have counts as not run there.
+    """
     other = {"options": {"num_tokens": 4}, "instance_sha256": "hash other"}
     all_of_it = judged(tmp_path, line("a", 0), line("b", 0), line("a", 1), line("b", 0, **other))
     rows = profiles.profile_rows(all_of_it)

@@ -28,7 +28,7 @@ def test_exponents_of_exact_powers(tmp_path: Path) -> None:
 
 
 def test_the_interval_of_an_exponent(tmp_path: Path) -> None:
-    """Times 1, 2, 8 at sizes 1, 2, 4: slope 1.5, and Student's t with one degree of freedom by hand."""
+    """Times 1, 2, 8 at sizes 1, 2, 4: slope 1.5, and Student's t with one degree of freedom."""
     rows = [
         line("a", tokens=n, instance_sha256=str(n), options={"num_tokens": n}, wall_s=t)
         for n, t in ((1, 1), (2, 2), (4, 8))
@@ -42,7 +42,10 @@ def test_the_interval_of_an_exponent(tmp_path: Path) -> None:
 
 
 def test_a_time_limit_is_not_a_time(tmp_path: Path) -> None:
-    """Sizes at which most jobs were stopped are drawn, not fitted: they would say that time does not grow."""
+    """Sizes at which most jobs were stopped are drawn, not fitted.
+
+    They would say that time does not grow.
+    """
     rows = powers("a", 2.0, (2, 4, 8, 16))
     for row in rows:
         row["options"] = row["options"] | {"time_limit": 0.1}
@@ -59,7 +62,10 @@ def test_a_time_limit_is_not_a_time(tmp_path: Path) -> None:
 
 
 def test_what_size_is(tmp_path: Path) -> None:
-    """Tokens times experts where both vary, else what varies; presets of one size each share a panel."""
+    """Tokens times experts where both vary, else the one that varies.
+
+    Presets of one size each share a panel.
+    """
     sizes = ((2, 2), (2, 3), (4, 3))
     both = [line("a", n, tokens=t, experts=k) for n, (t, k) in enumerate(sizes)]
     assert {(p.size_is, p.size) for p in scaling.scaling_points(judged(tmp_path, *both))} == {
