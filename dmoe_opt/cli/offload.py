@@ -113,7 +113,9 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
         "learning.csv": as_csv(checks, type(checks[0])).encode(),
     }
     curve = ([c.step for c in checks], [c.return_mean for c in checks], optimum, rules)
-    written = files.write_all(output, contents | pictures("plot.offload", "of_learning", *curve))
+    written = files.write_all(
+        output, contents | pictures("plot.offload", "of_learning", *curve)
+    )
     tables.wrote(written)
     summary = {
         "return_mean": best,
@@ -261,7 +263,9 @@ def compare(
         rows = [*done.rows, *([done.optimum] if done.optimum else [])]
         contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
         tables.wrote(
-            files.write_all(output, contents | pictures("plot.offload", "of_comparison", done))
+            files.write_all(
+                output, contents | pictures("plot.offload", "of_comparison", done)
+            )
         )
     if as_json:
         emit(asdict(done))
