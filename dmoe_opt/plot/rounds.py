@@ -21,6 +21,9 @@ from dmoe_opt.plot.styling import COLOURS
 BEND = 0.22  # of an arrow, so that both directions of a pair can be seen
 # place of a label on its arrow: near the source, so that labels of both directions are apart
 NEAR = 0.36
+LEVEL = 0.3  # height from the middle up to which the words of a node stand beside it
+NETWORK_IN = 7.2, 5.2
+WIDE_IN = 8.8, 5.2  # width and height, inches; the wide one holds words beside nodes
 MOST_WORDS = 8  # nodes or links up to which each is described in words
 MOST_TOKENS = 4  # of a node that are listed one by one
 MOST_NUMBERS = 40  # cells up to which each has its number
@@ -41,7 +44,10 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
     nodes = round_.num_experts
     angle = np.pi / 2 - 2 * np.pi * np.arange(nodes) / nodes
     at = np.column_stack([np.cos(angle), np.sin(angle)]) * (nodes > 1)
-    axes = axes or plt.subplots(figsize=(7.2, 5.2), layout="constrained")[1]
+    if axes is None:
+        wide = nodes <= MOST_WORDS and any(_side(x, y) for x, y in at)
+        size = WIDE_IN if wide else NETWORK_IN
+        _, axes = plt.subplots(figsize=size, layout="constrained")
     if result is None:
         works = np.isfinite(round_.best_link_energy)
         pairs = np.argwhere(np.triu(works | works.T, 1))
@@ -168,8 +174,8 @@ def _nodes(
             fontsize=14 if in_words else size * 0.55,
         )
         if in_words:
-            side = int(np.sign(np.round(x, 6)))  # the last of a tuple is that at -1
-            beside = side != 0 and abs(y) < 0.3
+            side = _sign(x)  # the last of a tuple is the one at -1
+            beside = _side(x, y) != 0
             axes.annotate(
                 _words(round_, node, selection),
                 (x, y),
@@ -180,6 +186,16 @@ def _nodes(
                 fontsize=12,
                 zorder=4,
             )
+
+
+def _sign(x: float) -> int:
+    """1 for a node on the right, -1 on the left, 0 in the middle."""
+    return int(np.sign(np.round(x, 6)))
+
+
+def _side(x: float, y: float) -> int:
+    """The side on which the words of a node stand beside it, as in `_sign`; 0 if above or below."""
+    return _sign(x) if abs(y) < LEVEL else 0
 
 
 def _words(round_: Instance, node: int, selection: Selection | None) -> str:

@@ -107,6 +107,18 @@ def test_networks_of_other_sizes(nodes: int) -> None:
     assert len(frames(grid)) == len(arrows(axes))
 
 
+@pytest.mark.parametrize("nodes", range(1, 9))
+def test_words_are_inside_the_figure(nodes: int) -> None:
+    """The words beside the nodes are not cut off."""
+    round_ = dmoe_opt.generate("tiny", 1, num_experts=nodes, num_tokens=9 * nodes)
+    figure = plot.network(round_).figure
+    figure.canvas.draw()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+
+
 def test_allocation_frames_what_is_allocated(tiny: Instance) -> None:
     """There is one row for each active link.
 
