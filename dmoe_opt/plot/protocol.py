@@ -29,7 +29,7 @@ UNTUNED = ("topk", "dense")
 """Schedulers that do not depend on gamma0."""
 
 FILLED = 2
-"""Schedulers whose markers are full; those of the others are hollow, so that they hide nothing."""
+"""Schedulers with full markers; the markers of others are hollow, so that they hide nothing."""
 
 
 def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:

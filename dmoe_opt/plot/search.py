@@ -47,7 +47,7 @@ def search_tree(
     tree
         Nodes in the order of the search, from `des.search_tree` or with the same fields: `node` is
         the place in the list, a parent stands before its children, `bound_j` is in J, and inf where
-        there is no answer. Other reasons than those of DES get colours of their own; a reason
+        there is no answer. Reasons that DES does not know get colours of their own; a reason
         "branched" is for nodes that have children.
     optimum_j
         Least energy, J: the first node that reaches it gets a thick edge.

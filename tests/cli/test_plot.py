@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from helpers.drawn import Ended
 from helpers.jobs import line, powers, write
 
+from dmoe_opt import MissingExtraError
+from dmoe_opt.cli.plot import plot
 from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.comparing.schedulers import FrontierPoint
 
@@ -61,3 +65,19 @@ def test_plot_of_one_file(typed: Typed, tmp_path: Path) -> None:
     (tmp_path / "frontier.csv").write_text(as_csv([point("jesa", 1e-5, 0.8)], FrontierPoint))
     assert typed("plot", ".").returncode == 0
     assert {p.name for p in tmp_path.iterdir()} == {"frontier.csv", "fronts.csv", "fronts.png"}
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "moocore", "perfprof"])
+def test_a_missing_extra_is_one_complaint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Whichever package of the extra is missing, the text says how to install it."""
+    for name in list(sys.modules):
+        if name.startswith(("dmoe_opt.plot", "dmoe_opt.comparing.fronts")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    write(tmp_path, [line("des")])
+    with pytest.raises(MissingExtraError, match=r'pip install "dmoe-opt\[plot\]"') as complaint:
+        plot.callback(str(tmp_path), None, False)
+    assert complaint.value.exit_code == 2
+    assert package in str(complaint.value)
