@@ -141,7 +141,7 @@ def _write_run(folder: str, done: Run) -> list[Path]:
         "protocol.json": msgspec.json.encode(done.document()) + b"\n",
         "layers.csv": as_csv(done.layers, LayerBill).encode(),
     }
-    figures = pictures("plot.protocol_figures", "of_run", done)
+    figures = pictures("plot.protocol", "of_run", done)
     return files.write_all(folder, contents | figures)
 
 
@@ -225,7 +225,7 @@ def frontier(
     with console.progress(f"frontier of {preset}") as report:
         points = sweep(preset, **grid, progress=report, **options)
     if output is not None:
-        figures = pictures("plot.protocol_figures", "of_frontier", points, preset)
+        figures = pictures("plot.protocol", "of_frontier", points, preset)
         rows = as_csv(points, FrontierPoint).encode()
         console.wrote(files.write_all(output, {"frontier.csv": rows} | figures))
     if as_json:

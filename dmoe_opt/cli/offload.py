@@ -119,7 +119,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
         "learning.csv": as_csv(checks, training.Check).encode(),
     }
     curve = ([check.step for check in checks], returns, optimum, rules)
-    contents |= pictures("plot.offload_figures", "of_learning", *curve)
+    contents |= pictures("plot.offload", "of_learning", *curve)
     console.wrote(files.write_all(output, contents))
     if as_json:
         emit(
@@ -185,7 +185,7 @@ def evaluate(
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"
         contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
-        contents |= pictures("plot.offload_figures", "of_episode", played, choice, title)
+        contents |= pictures("plot.offload", "of_episode", played, choice, title)
         console.wrote(files.write_all(output, contents))
     document = {
         "scenario": scenario.name,
@@ -291,7 +291,7 @@ def _save(comparison: OffloadComparison, folder: str) -> list[Path]:
     if comparison.optimum is not None:
         rows.append(comparison.optimum)
     contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
-    contents |= pictures("plot.offload_figures", "of_comparison", comparison)
+    contents |= pictures("plot.offload", "of_comparison", comparison)
     return files.write_all(folder, contents)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,13 +10,22 @@ import click
 from dmoe_opt.cli.options import JSON, emit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dmoe_opt.comparing.fronts import Front
     from dmoe_opt.sweep.analysis import GapSummary, Saving
     from dmoe_opt.sweep.judging import Judged
     from dmoe_opt.sweep.profiles import ProfileShare
     from dmoe_opt.sweep.scaling import ScalingFit
+
+
+@dataclass
+class Report:
+    """Files to write by name, rows to print by table, and notes in one line each."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    tables: dict[str, Sequence[Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @click.command()
@@ -28,134 +38,194 @@ if TYPE_CHECKING:
 )
 @JSON
 def plot(folder: str, output: str | None, as_json: bool) -> None:
-    """Draw the results.jsonl of a sweep, and the frontier.csv of `frontier`: whichever FOLDER holds.
+    """Draw the results of a sweep or a frontier.
 
-    Performance profiles, gaps, time against size, energy saved, fronts: a PNG and a CSV each. Needs the extra plot.
+    FOLDER holds the results.jsonl of `sweep`, the frontier.csv of `frontier`, or both.
+    Performance profiles, gaps, time against size, energy saved, fronts: a PNG and a CSV each.
+    Needs the extra plot.
     """
-    from dataclasses import asdict
-    from pathlib import Path
-
     from dmoe_opt.cli import console
-    from dmoe_opt.comparing.fronts import FRONTIER
     from dmoe_opt.data import files
-    from dmoe_opt.errors import InputError
-    from dmoe_opt.sweep.journal import RESULTS
+    from dmoe_opt.errors import MissingExtraError
 
-    if not Path(folder).is_dir():
-        raise InputError(
-            f"{folder}: {'is a file' if Path(folder).exists() else 'no such folder'}; allowed: the folder of a sweep"
-        )
-    there = [name for name in (RESULTS, FRONTIER) if (Path(folder) / name).exists()]
-    if not there:
-        raise InputError(
-            f"{folder}: holds neither {RESULTS} nor {FRONTIER}; allowed: a folder with at least one of them"
-        )
-    if output is not None:
-        files.make_folder(output)
-    contents: dict[str, bytes] = {}
-    found: dict[str, list[Any]] = {}
-    notes: list[str] = []
     try:
-        if RESULTS in there:
-            _of_jobs(folder, contents, found, notes)
-        if FRONTIER in there:
-            _of_frontier(folder, contents, found)
+        names = _results_in(folder)
+        if output is not None:
+            files.make_folder(output)
+        report = _report(folder, names)
     except ImportError as error:
-        raise InputError(
+        raise MissingExtraError(
             f'figures of sweeps need the extra plot: pip install "dmoe-opt[plot]" ({error})'
         ) from None
-    written = files.write_all(folder if output is None else output, contents)
+    written = files.write_all(folder if output is None else output, report.files)
     if as_json:
-        emit(
-            {name: [asdict(row) for row in rows] for name, rows in found.items()} | {"notes": notes}
-        )
+        emit(_document(report))
     else:
-        for name, show in (
-            ("profile", _profiles), ("gaps", _gaps), ("scaling", _scaling), ("savings", _savings), ("fronts", _fronts),
-        ):  # fmt: skip
-            if found.get(name):
-                show(found[name])
-        for note in notes:
-            click.echo(note)
+        _print(report)
     console.wrote(written)
 
 
-def _of_jobs(
-    folder: str, contents: dict[str, bytes], found: dict[str, list[Any]], notes: list[str]
-) -> None:
+def _results_in(folder: str) -> list[str]:
+    """The files of the folder that can be drawn; raises `InputError` if there are none."""
+    from pathlib import Path
+
+    from dmoe_opt.comparing.fronts import FRONTIER
+    from dmoe_opt.errors import InputError
+    from dmoe_opt.sweep.journal import RESULTS
+
+    path = Path(folder)
+    if not path.is_dir():
+        problem = "is a file" if path.exists() else "no such folder"
+        raise InputError(f"{folder}: {problem}; allowed: the folder of a sweep")
+    names = [name for name in (RESULTS, FRONTIER) if (path / name).exists()]
+    if not names:
+        raise InputError(
+            f"{folder}: holds neither {RESULTS} nor {FRONTIER}; "
+            "allowed: a folder with at least one of them"
+        )
+    return names
+
+
+def _report(folder: str, names: Sequence[str]) -> Report:
+    """Everything about these files of the folder."""
+    from dmoe_opt.comparing.fronts import FRONTIER
+    from dmoe_opt.sweep.journal import RESULTS
+
+    report = Report()
+    if RESULTS in names:
+        _add_jobs(report, folder)
+    if FRONTIER in names:
+        _add_frontier(report, folder)
+    return report
+
+
+def _add_jobs(report: Report, folder: str) -> None:
+    """Figures, tables and notes of the jobs of a sweep."""
     from dmoe_opt.plot import sweep
+    from dmoe_opt.plot.profiles import of_profiles
     from dmoe_opt.sweep import analysis, profiles, scaling
     from dmoe_opt.sweep.judging import contradictions, judge, read_jobs
 
     judged = judge(read_jobs(folder))
-    ratios, gaps = profiles.profile_rows(judged), analysis.gap_rows(judged)
-    points, saved = scaling.scaling_points(judged), analysis.savings(judged)
+    ratios = profiles.profile_rows(judged)
+    gaps = analysis.gap_rows(judged)
+    points = scaling.scaling_points(judged)
     fits = scaling.scaling_fits(points)
-    found |= {
-        "profile": profiles.profile_shares(ratios),
-        "gaps": analysis.gap_summaries(gaps),
-        "scaling": fits,
-        "savings": saved,
-    }
-    for name, rows in (
-        ("profile", ratios),
-        ("gaps", gaps),
-        ("scaling", points),
-        ("savings", saved),
-    ):
-        contents |= _csv_by_problem(name, rows)
-    contents |= sweep.of_profiles(ratios) | sweep.of_gaps(gaps)
-    contents |= sweep.of_scaling(points, fits) | sweep.of_savings(saved)
-    notes += _left_out(judged, found, profiles.left_out(judged, ratios))
-    if false := contradictions(judged):
-        more = f" (and {len(false) - 1} more)" if len(false) > 1 else ""
-        notes.append(f"contradiction: {false[0]}{more}; one of the two is wrong")
+    savings = analysis.savings(judged)
+
+    report.tables["profile"] = profiles.profile_shares(ratios)
+    report.tables["gaps"] = analysis.gap_summaries(gaps)
+    report.tables["scaling"] = fits
+    report.tables["savings"] = savings
+
+    report.files |= _csv_by_problem("profile", ratios)
+    report.files |= _csv_by_problem("gaps", gaps)
+    report.files |= _csv_by_problem("scaling", points)
+    report.files |= _csv_by_problem("savings", savings)
+    report.files |= of_profiles(ratios)
+    report.files |= sweep.of_gaps(gaps)
+    report.files |= sweep.of_scaling(points, fits)
+    report.files |= sweep.of_savings(savings)
+
+    report.notes += _instances_left_out(profiles.left_out(judged, ratios))
+    for problem in sorted({j.job.problem for j in judged}):
+        of_problem = [j for j in judged if j.job.problem == problem]
+        report.notes += _scaling_left_out(problem, fits)
+        report.notes += _savings_left_out(problem, of_problem, savings)
+    report.notes += _contradiction(contradictions(judged))
 
 
 def _csv_by_problem(name: str, rows: Sequence[Any]) -> dict[str, bytes]:
     from dmoe_opt.comparing.rows import as_csv, grouped
 
-    return {
-        f"{name}-{problem}.csv": as_csv(mine, type(mine[0])).encode()
-        for problem, mine in grouped((r.problem, r) for r in rows).items()
-    }
+    tables = {}
+    for problem, of_problem in grouped((row.problem, row) for row in rows).items():
+        tables[f"{name}-{problem}.csv"] = as_csv(of_problem, type(of_problem[0])).encode()
+    return tables
 
 
-def _left_out(judged: Sequence[Judged], found: dict[str, list[Any]], instances: int) -> list[str]:
-    """What has no figure, and why."""
-    notes = []
-    if instances:
-        notes.append(
-            f"profile: {instances} instances are left out, since not every method of their setting has run on them"
-        )
-    for problem in sorted({j.job.problem for j in judged}):
-        have = {name for name, rows in found.items() if any(row.problem == problem for row in rows)}
-        if "scaling" not in have:
-            notes.append(f"scaling: no figure of {problem}, since a fit needs three sizes")
-        presets = {row.preset for row in found["savings"] if row.problem == problem}
-        if not presets:
-            notes.append(
-                f"savings: no figure of {problem}, since no other method and topk have answers to the same instance"
-            )
-        elif missing := sorted(
-            {j.job.preset for j in judged if j.job.problem == problem} - presets
-        ):
-            notes.append(
-                f"savings: {problem} without {', '.join(missing)}: no answers by topk and another method there"
-            )
-    return notes
+def _instances_left_out(number: int) -> list[str]:
+    if not number:
+        return []
+    return [
+        f"profile: {number} instances are left out, "
+        "since not every method of their setting has run on them"
+    ]
 
 
-def _of_frontier(folder: str, contents: dict[str, bytes], found: dict[str, list[Any]]) -> None:
+def _scaling_left_out(problem: str, fits: Sequence[ScalingFit]) -> list[str]:
+    if any(fit.problem == problem for fit in fits):
+        return []
+    return [f"scaling: no figure of {problem}, since a fit needs three sizes"]
+
+
+def _savings_left_out(
+    problem: str, judged: Sequence[Judged], savings: Sequence[Saving]
+) -> list[str]:
+    """The presets of a problem that the figure of savings lacks; `judged` is of this problem."""
+    drawn = {saving.preset for saving in savings if saving.problem == problem}
+    if not drawn:
+        return [
+            f"savings: no figure of {problem}, "
+            "since no other method and topk have answers to the same instance"
+        ]
+    missing = sorted({j.job.preset for j in judged} - drawn)
+    if not missing:
+        return []
+    return [
+        f"savings: {problem} without {', '.join(missing)}: "
+        "no answers by topk and another method there"
+    ]
+
+
+def _contradiction(contradictions: Sequence[str]) -> list[str]:
+    if not contradictions:
+        return []
+    first, *others = contradictions
+    more = f" (and {len(others)} more)" if others else ""
+    return [f"contradiction: {first}{more}; one of the two is wrong"]
+
+
+def _add_frontier(report: Report, folder: str) -> None:
+    """Figure and table of the settings of a frontier."""
     from dmoe_opt.comparing import fronts
     from dmoe_opt.comparing.rows import as_csv
-    from dmoe_opt.plot import sweep
+    from dmoe_opt.plot.fronts import of_fronts
 
     points = fronts.with_fronts(fronts.read_frontier(folder))
-    found["fronts"] = fronts.fronts(points)
-    first = found["fronts"][0]
-    contents["fronts.csv"] = as_csv(points, type(points[0])).encode()
-    contents |= sweep.of_fronts(points, (first.reference_energy_j, first.reference_worth))
+    measured = fronts.fronts(points)
+    report.tables["fronts"] = measured
+    report.files["fronts.csv"] = as_csv(points, type(points[0])).encode()
+    reference = measured[0].reference_energy_j, measured[0].reference_worth
+    report.files |= of_fronts(points, reference)
+
+
+def _document(report: Report) -> dict[str, Any]:
+    """The rows of all tables and the notes, for JSON."""
+    from dataclasses import asdict
+
+    document: dict[str, Any] = {
+        name: [asdict(row) for row in rows] for name, rows in report.tables.items()
+    }
+    document["notes"] = report.notes
+    return document
+
+
+def _print(report: Report) -> None:
+    """Print the tables that have rows, then the notes."""
+    printers: dict[str, Callable[[Sequence[Any]], None]] = {
+        "profile": _profiles,
+        "gaps": _gaps,
+        "scaling": _scaling,
+        "savings": _savings,
+        "fronts": _fronts,
+    }
+    for name, printer in printers.items():
+        rows = report.tables.get(name)
+        if rows:
+            printer(rows)
+    for note in report.notes:
+        click.echo(note)
 
 
 def _percent(share: float | None) -> str:
@@ -165,7 +235,10 @@ def _percent(share: float | None) -> str:
 def _table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 2
 ) -> None:
-    """Print a table whose columns from `right` on are numbers; what the first column repeats is left empty."""
+    """Print a table whose columns from `right` on are numbers.
+
+    The first column is empty where it repeats the line above.
+    """
     from rich.markup import escape
 
     from dmoe_opt.cli.tables import new_table, show
@@ -191,13 +264,14 @@ def _profiles(rows: Sequence[ProfileShare]) -> None:
         "within 1 %",
         "fastest to that %",
     ]
-    by_line = grouped(
-        ((row.problem, row.method), row) for row in sorted(rows, key=lambda row: row.within)
-    )
+    strictest_first = sorted(rows, key=lambda row: row.within)
+    by_line = grouped(((row.problem, row.method), row) for row in strictest_first)
     lines = []
     for (problem, method), levels in sorted(by_line.items()):
-        cells = [_percent(share) for row in levels for share in (row.solved, row.fastest)]
-        lines.append([problem, method, f"{levels[0].run} of {levels[0].instances}", *cells])
+        line = [problem, method, f"{levels[0].run} of {levels[0].instances}"]
+        for level in levels:
+            line += [_percent(level.solved), _percent(level.fastest)]
+        lines.append(line)
     _table("profile: instances solved, and solved faster than by any other method", columns, lines)
 
 
@@ -213,41 +287,41 @@ def _gaps(rows: Sequence[GapSummary]) -> None:
         "worst %",
         "proven %",
     ]
-    lines = [
-        [row.problem, row.method, str(row.jobs), str(row.answers), str(row.failed),
-         *map(_percent, (row.median, row.p90, row.worst, row.proven))]
-        for row in rows
-    ]  # fmt: skip
+    lines = []
+    for row in rows:
+        counts = [str(row.jobs), str(row.answers), str(row.failed)]
+        shares = [_percent(share) for share in (row.median, row.p90, row.worst, row.proven)]
+        lines.append([row.problem, row.method, *counts, *shares])
     _table("gaps: of the answers to the best bound proven on the instance", columns, lines)
 
 
 def _scaling(rows: Sequence[ScalingFit]) -> None:
     columns = ["problem", "method", "preset", "size is", "sizes", "exponent"]
     lines = [
-        [row.problem, row.method, row.preset, row.size_is, str(row.sizes),
-         str(row)]
-        for row in rows
-    ]  # fmt: skip
+        [row.problem, row.method, row.preset, row.size_is, str(row.sizes), str(row)] for row in rows
+    ]
     _table("scaling: time as a power of size, with 95 % intervals", columns, lines, right=4)
 
 
 def _savings(rows: Sequence[Saving]) -> None:
-    from dmoe_opt.cli.tables import with_interval
     from dmoe_opt.comparing.rows import grouped
 
     columns = ["problem", "method", "presets", "least saved %", "most saved %"]
     by_line = grouped(((row.problem, row.method), row) for row in rows)
     lines = []
-    for (problem, method), mine in sorted(by_line.items()):
-        ends = min(mine, key=lambda row: row.saved), max(mine, key=lambda row: row.saved)
-        cells = [
-            f"{with_interval(row.saved, row.saved_ci95, '.1f', 100)} in {row.preset}"
-            for row in ends
-        ]
-        lines.append([problem, method, str(len(mine)), *cells])
+    for (problem, method), savings in sorted(by_line.items()):
+        least = min(savings, key=lambda row: row.saved)
+        most = max(savings, key=lambda row: row.saved)
+        lines.append([problem, method, str(len(savings)), _saved(least), _saved(most)])
     _table(
         "savings: energy saved against topk, means by preset with 95 % intervals", columns, lines
     )
+
+
+def _saved(saving: Saving) -> str:
+    from dmoe_opt.cli.tables import with_interval
+
+    return f"{with_interval(saving.saved, saving.saved_ci95, '.1f', 100)} in {saving.preset}"
 
 
 def _fronts(rows: Sequence[Front]) -> None:
@@ -256,6 +330,9 @@ def _fronts(rows: Sequence[Front]) -> None:
         [row.scheduler, str(row.settings), str(row.on_front), _percent(row.hypervolume)]
         for row in rows
     ]
-    energy, worth = 1e6 * rows[0].reference_energy_j, 100 * rows[0].reference_worth
-    title = f"fronts: hypervolume up to {energy:.4g} uJ a token and {worth:.4g} % accuracy (without a task: relevance)"
+    energy_uj, worth = 1e6 * rows[0].reference_energy_j, 100 * rows[0].reference_worth
+    title = (
+        f"fronts: hypervolume up to {energy_uj:.4g} uJ per token and {worth:.4g} % accuracy "
+        "(without a task: relevance)"
+    )
     _table(title, columns, lines, right=1)

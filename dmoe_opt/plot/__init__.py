@@ -1,6 +1,7 @@
 """Pictures for notebooks and talks, drawn on matplotlib axes; needs the extra `plot`.
 
-Every function but `style` takes `axes` to draw on, makes a figure of pyplot without, and returns the axes.
+Every function but `style` takes `axes` to draw on, makes a figure of pyplot without, and returns
+the axes.
 """
 
 from dmoe_opt.plot.offload import episode, shares

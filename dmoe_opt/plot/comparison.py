@@ -72,7 +72,10 @@ def _dots(
     value: Callable[[MethodRow], float | None],
     label: str,
 ) -> None:
-    """One column of dots an instance, one colour and marker a method, slightly apart so that none hides another."""
+    """A column of dots for each instance, with a colour and marker for each method.
+
+    The methods of a column stand slightly apart, so that none hides another.
+    """
     names = list(dict.fromkeys(row.method for row in rows))
     for k, name in enumerate(names):
         points = [

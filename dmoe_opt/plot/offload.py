@@ -1,17 +1,20 @@
-"""Episodes of edge offloading, and what share of the optimum policies earn.
+"""Episodes of edge offloading, and the shares of the optimum that policies earn.
 
-Importing the offloading package brings gymnasium along, so it is left to those who have an episode to draw.
+The functions `of_...` return PNG files by name for the command line. Importing the offloading
+package brings gymnasium along, so it is imported only inside the functions that need it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from dmoe_opt.plot.styling import COLOURS, plain, tidy
+from dmoe_opt.plot.styling import COLOURS, plain, png, tidy
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
@@ -19,52 +22,83 @@ if TYPE_CHECKING:
     from dmoe_opt.offload.scenario import Array, Whole
 
 HATCHES = ("", "", "////", "....")
-"""The first two colours differ in grey, the next do not."""
+"""Patterns by type of subtask: the first two colours differ in grey, the next do not."""
+
+DASHES = ("--", ":", "-.")
+ROOM_INSIDE = 20
+"""Length of a bar from which its number has room inside, %."""
+
+BAND_GAP = 0.8
+"""Space between the bands of two experts, in rows."""
 
 
 def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axes:
-    """Who occupies which slot of which expert when, and which subtasks are lost; time in s, `choice` of shape (N,).
+    """Who occupies which slot of which expert when, and which subtasks are lost.
 
-    The device has no slots, its rows keep apart what it does at the same time. A figure of its own has a legend of the
-    types; on others `figure.legend(*axes.get_legend_handles_labels())` places it.
+    Time is in s, `choice` has shape (N,). The device has no slots; its rows keep apart what it does
+    at the same time. A figure of its own has a legend of the types; on other axes
+    `figure.legend(*axes.get_legend_handles_labels())` places it.
     """
-    from dmoe_opt.offload.simulate import LOST
-
-    scenario = episode.scenario
-    slots, top = _bands(episode, choice)
+    own_figure = axes is None
     if axes is None:
-        figure, axes = plt.subplots(figsize=episode_in(episode, choice), layout="constrained")
-    else:
-        figure = None
-    for kind, name in enumerate(scenario.types.name):
+        _, axes = plt.subplots(figsize=episode_in(episode, choice), layout="constrained")
+    rows, top = _bands(episode, choice)
+    for kind, name in enumerate(episode.scenario.types.name):
         axes.broken_barh([], (0, 1), label=plain(name), **_look(kind))
-    bars: dict[tuple[int, float], list[tuple[float, float]]] = {}
-    for e, count in enumerate(slots):
-        free_at = np.zeros(max(count, 1))
-        for n in np.flatnonzero(choice == e):
-            slot = int(np.argmax(free_at <= episode.arrival_s[n]))
-            free_at[slot] = episode.finish_s[n, e]
-            bars.setdefault((int(episode.type[n]), float(top[e] + slot)), []).append(
-                (float(episode.arrival_s[n]), float(episode.duration_s[n, e]))
-            )
-        if e < scenario.num_experts:
-            axes.axhspan(top[e], top[e] + count, color="0.95", zorder=0)
-    for (kind, y), spans in bars.items():
-        axes.broken_barh(spans, (y + 0.05, 0.9), **_look(kind))
-    lost = choice == LOST
-    axes.plot(episode.arrival_s[lost], np.full(lost.sum(), top[-1] + 0.5), "x", color="black", ms=5)
-    ticks = [b + c / 2 for b, c in zip(top, slots, strict=False)]
-    names = [*(f"expert {e}" for e in range(scenario.num_experts)), "device\n(no slots)", "lost"]
-    axes.set_yticks([*ticks, top[-1] + 0.5], names)
-    axes.set_ylim(top[-1] + 1.2, -0.4)
+    for expert in range(episode.scenario.num_experts):
+        axes.axhspan(top[expert], top[expert] + rows[expert], color="0.95", zorder=0)
+    for (kind, row), spans in _spans(episode, choice, rows, top).items():
+        axes.broken_barh(spans, (row + 0.05, 0.9), **_look(kind))
+    _lost(axes, episode, choice, top[-1] + 0.5)
+    _name_bands(axes, rows, top)
     axes.set_xlim(left=0)
     axes.set_xlabel("time, s")
     tidy(axes, None)
-    if figure is not None:
-        figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside upper right", ncols=6, frameon=False
-        )
+    if own_figure:
+        _legend_of_types(axes)
     return axes
+
+
+def _spans(
+    episode: Episode, choice: Whole, rows: Sequence[int], top: Array
+) -> dict[tuple[int, float], list[tuple[float, float]]]:
+    """Start and length of every subtask, s, by its type and the row that it is drawn in.
+
+    A subtask takes the first row of its expert that is free when it arrives.
+    """
+    spans: dict[tuple[int, float], list[tuple[float, float]]] = {}
+    for expert, count in enumerate(rows):
+        free_at = np.zeros(max(count, 1))
+        for n in np.flatnonzero(choice == expert):
+            slot = int(np.argmax(free_at <= episode.arrival_s[n]))
+            free_at[slot] = episode.finish_s[n, expert]
+            place = int(episode.type[n]), float(top[expert] + slot)
+            span = float(episode.arrival_s[n]), float(episode.duration_s[n, expert])
+            spans.setdefault(place, []).append(span)
+    return spans
+
+
+def _lost(axes: Axes, episode: Episode, choice: Whole, row: float) -> None:
+    """A cross for every subtask that is lost, at its arrival."""
+    from dmoe_opt.offload.simulate import LOST
+
+    arrivals = episode.arrival_s[choice == LOST]
+    axes.plot(arrivals, np.full(len(arrivals), row), "x", color="black", ms=5)
+
+
+def _name_bands(axes: Axes, rows: Sequence[int], top: Array) -> None:
+    """Name the bands of experts, device and lost subtasks, from above."""
+    middles = top[:-1] + np.array(rows) / 2
+    names = [f"expert {expert}" for expert in range(len(rows) - 1)]
+    axes.set_yticks([*middles, top[-1] + 0.5], [*names, "device\n(no slots)", "lost"])
+    axes.set_ylim(top[-1] + 1.2, -0.4)
+
+
+def _legend_of_types(axes: Axes) -> None:
+    handles = axes.get_legend_handles_labels()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(*handles, loc="outside upper right", ncols=6, frameon=False)
 
 
 def _look(kind: int) -> dict[str, Any]:
@@ -78,51 +112,40 @@ def _look(kind: int) -> dict[str, Any]:
 
 
 def episode_in(episode: Episode, choice: Whole) -> tuple[float, float]:
-    """Width and height that an episode needs, inches."""
-    return 9.0, min(1.6 + 0.16 * _bands(episode, choice)[1][-1], 14.0)
+    """Width and height of the picture of an episode, inches."""
+    _, top = _bands(episode, choice)
+    return 9.0, min(1.6 + 0.16 * top[-1], 14.0)
 
 
 def _bands(episode: Episode, choice: Whole) -> tuple[list[int], Array]:
-    """Rows of each expert and of the device, (E + 1), and where on the axis they begin and the lost do, (E + 2)."""
-    mine = np.flatnonzero(choice == episode.scenario.num_experts)
-    begin, end = episode.arrival_s[mine], episode.finish_s[mine, -1]
-    at_once = int(max(((begin <= now) & (end > now)).sum() for now in begin)) if len(mine) else 1
-    rows = [*episode.scenario.experts.capacity.tolist(), at_once]
-    return rows, np.append(0.0, np.cumsum(np.array(rows) + 0.8))
+    """Rows of each expert and of the device, (E + 1,), and where each band begins, (E + 2,).
+
+    The last band is the one of lost subtasks.
+    """
+    rows = [*episode.scenario.experts.capacity.tolist(), _most_on_device(episode, choice)]
+    return rows, np.append(0.0, np.cumsum(np.array(rows) + BAND_GAP))
+
+
+def _most_on_device(episode: Episode, choice: Whole) -> int:
+    """The most subtasks that the device works on at the same time, at least 1."""
+    local = np.flatnonzero(choice == episode.scenario.num_experts)
+    begin = episode.arrival_s[local]
+    end = episode.finish_s[local, -1]
+    running = [int(((begin <= now) & (end > now)).sum()) for now in begin]
+    return max(running, default=1)
 
 
 def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
-    """What share of the clairvoyant optimum each policy earns, %, with 95 % confidence intervals."""
-    from dmoe_opt.offload.policies import SAC
-
+    """The share of the clairvoyant optimum that each policy earns, %, with 95 % intervals."""
     rows = _with_share(comparison)
     if axes is None:
         _, axes = plt.subplots(figsize=shares_in(comparison), layout="constrained")
     share = 100 * np.array([row.optimum_share for row in rows])
     error = 100 * np.array([row.optimum_share_ci95 or 0.0 for row in rows])
-    axes.barh(
-        range(len(rows)),
-        share,
-        xerr=error,
-        color=[COLOURS[5 if r.policy == SAC else 0] for r in rows],
-        capsize=3,
-    )
-    axes.axvline(100, color="0.2", lw=1.2)
-    axes.text(
-        100,
-        1.01,
-        "optimum",
-        ha="center",
-        va="bottom",
-        fontsize=9,
-        transform=axes.get_xaxis_transform(),
-    )
+    axes.barh(range(len(rows)), share, xerr=error, color=_bar_colours(rows), capsize=3)
+    _mark_optimum(axes)
     for k, (value, width) in enumerate(zip(share, error, strict=True)):
-        inside = value > 20
-        x = 1.5 if inside else max(value + width, 0) + 1.5
-        axes.text(
-            x, k, f"{value:.1f}", va="center", fontsize=9, color="white" if inside else "black"
-        )
+        _number_bar(axes, k, value, width)
     axes.set_yticks(range(len(rows)), [row.policy for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(min(0.0, float((share - error).min(initial=0)) * 1.1), 104)
@@ -134,10 +157,72 @@ def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
     return axes
 
 
+def _bar_colours(rows: Sequence[PolicyRow]) -> list[str]:
+    """The learned policy stands out from the rules."""
+    from dmoe_opt.offload.policies import SAC
+
+    return [COLOURS[5] if row.policy == SAC else COLOURS[0] for row in rows]
+
+
+def _mark_optimum(axes: Axes) -> None:
+    axes.axvline(100, color="0.2", lw=1.2)
+    above = axes.get_xaxis_transform()
+    axes.text(100, 1.01, "optimum", ha="center", va="bottom", fontsize=9, transform=above)
+
+
+def _number_bar(axes: Axes, row: int, value: float, half_width: float) -> None:
+    """The value in its bar, or beside it where the bar is short."""
+    text = f"{value:.1f}"
+    if value > ROOM_INSIDE:
+        axes.text(1.5, row, text, va="center", fontsize=9, color="white")
+    else:
+        beside = max(value + half_width, 0) + 1.5
+        axes.text(beside, row, text, va="center", fontsize=9, color="black")
+
+
 def shares_in(comparison: OffloadComparison) -> tuple[float, float]:
-    """Width and height that the shares need, inches."""
+    """Width and height of the picture of shares, inches."""
     return 6.4, 1.4 + 0.42 * len(_with_share(comparison))
 
 
 def _with_share(comparison: OffloadComparison) -> list[PolicyRow]:
     return [row for row in comparison.rows if row.optimum_share is not None]
+
+
+def of_learning(
+    steps: Sequence[int], returns: Sequence[float], optimum: float, rules: Mapping[str, float]
+) -> dict[str, bytes]:
+    """`learning.png`: mean return on the validation episodes against training steps.
+
+    The optimum and the rules, the best one first, are lines across.
+    """
+    from dmoe_opt.offload.policies import SAC
+
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(optimum, color="0.2", lw=1.5, label="clairvoyant optimum")
+    for k, name in enumerate(sorted(rules, key=lambda name: -rules[name])):
+        colour = COLOURS[1 + k % 6]
+        axes.axhline(rules[name], color=colour, lw=1.2, ls=DASHES[k % len(DASHES)], label=name)
+    axes.plot(steps, returns, "o-", color=COLOURS[0], ms=3.5, lw=1.2, label=SAC)
+    axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
+    axes.set(xlabel="training steps", ylabel="mean return of an episode")
+    tidy(axes)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return {"learning.png": png(figure)}
+
+
+def of_episode(of: Episode, choice: Whole, title: str) -> dict[str, bytes]:
+    """`load.png`: who occupies which slot of which expert when, and which subtasks are lost."""
+    figure = Figure(figsize=episode_in(of, choice), layout="constrained")
+    axes = episode(of, choice, axes=figure.subplots())
+    axes.set_title(plain(title))
+    _legend_of_types(axes)
+    return {"load.png": png(figure)}
+
+
+def of_comparison(comparison: OffloadComparison) -> dict[str, bytes]:
+    """`shares.png`: the share of the clairvoyant optimum that each policy earns."""
+    figure = Figure(figsize=shares_in(comparison), layout="constrained")
+    shares(comparison, axes=figure.subplots())
+    return {"shares.png": png(figure)}

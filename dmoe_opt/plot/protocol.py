@@ -1,4 +1,7 @@
-"""Runs of the protocol over layers, and accuracy against energy."""
+"""Runs of the protocol over layers, and accuracy against energy.
+
+The functions `of_...` return PNG files by name for the command line.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dmoe_opt.plot.styling import COLOURS, MARKERS, tidy
+from dmoe_opt.layers.schedulers import DEFAULT
+from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, ranks, tidy, todays_name
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.schedulers import FrontierPoint
@@ -20,55 +25,74 @@ FRONT_IN = 7.2, 4.6
 LAYERS_IN = 6.4, 3.6
 """Width and height of figures, inches."""
 
+UNTUNED = ("topk", "dense")
+"""Schedulers that do not depend on gamma0."""
+
+FILLED = 2
+"""Schedulers with full markers; the markers of others are hollow, so that they hide nothing."""
+
 
 def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
-    """Accuracy in % against energy per token in µJ: every setting, a line through the front of each scheduler.
+    """Accuracy in % against energy per token in µJ, with a line through each scheduler's front.
 
-    Settings off the front are pale. Bars are 95 % confidence intervals. Without a task the relevance reached stands for
-    accuracy.
+    Settings off the front are pale. Bars are 95 % confidence intervals. Without a task the
+    relevance reached stands for accuracy.
     """
     if axes is None:
         _, axes = plt.subplots(figsize=FRONT_IN, layout="constrained")
-    for k, name in enumerate(dict.fromkeys(p.scheduler for p in points)):
-        mine = [p for p in points if p.scheduler == name]
-        best = [p for p in mine if p.front]
-        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-        axes.plot(
-            energy_uj(mine),
-            [100 * p.worth for p in mine],
-            marker,
-            color=colour,
-            ms=4,
-            alpha=0.35,
-            ls="none",
-        )
-        xerr, yerr = half_widths(best)
-        axes.errorbar(
-            energy_uj(best), [100 * p.worth for p in best], xerr=xerr, yerr=yerr,
-            color=colour, marker=marker, ms=6, mfc=colour if k < 2 else "none", lw=1.2, capsize=2, label=name,
-        )  # fmt: skip
-    if not all(p.front for p in points):
-        axes.plot(
-            [], [], "o", color="0.4", ms=4, alpha=0.35, ls="none", label="pale: off the front"
-        )
+    for scheduler, rank in ranks(point.scheduler for point in points).items():
+        settings = [point for point in points if point.scheduler == scheduler]
+        _draw_front(axes, scheduler, settings, rank)
+    if not all(point.front for point in points):
+        _pale_dots(axes, [], [], "o", "0.4", label="pale: off the front")
     accuracy_energy(axes, points)
     axes.legend(frameon=False)
     return axes
 
 
+def _draw_front(axes: Axes, scheduler: str, settings: Sequence[FrontierPoint], rank: int) -> None:
+    """All settings of one scheduler as pale dots, its front as a line with bars."""
+    colour = COLOURS[rank % len(COLOURS)]
+    marker = MARKERS[rank % len(MARKERS)]
+    _pale_dots(axes, energy_uj(settings), worth_percent(settings), marker, colour)
+    best = [point for point in settings if point.front]
+    energy_bars, worth_bars = half_widths(best)
+    axes.errorbar(
+        energy_uj(best),
+        worth_percent(best),
+        xerr=energy_bars,
+        yerr=worth_bars,
+        color=colour,
+        marker=marker,
+        ms=6,
+        mfc=colour if rank < FILLED else "none",
+        lw=1.2,
+        capsize=2,
+        label=plain(scheduler),
+    )
+
+
+def _pale_dots(
+    axes: Axes,
+    energy: Sequence[float],
+    worth: Sequence[float],
+    marker: str,
+    colour: str,
+    label: str | None = None,
+) -> None:
+    axes.plot(energy, worth, marker, color=colour, ms=4, alpha=0.35, ls="none", label=label)
+
+
 def layers(run: Run, *, axes: Axes | None = None) -> Axes:
-    """Energy per token of every layer in µJ, what communication and computation take of it stacked."""
+    """Energy per token of every layer in µJ: communication and computation, stacked."""
     if axes is None:
         _, axes = plt.subplots(figsize=LAYERS_IN, layout="constrained")
     numbers = [bill.layer for bill in run.layers]
-    below = np.zeros(len(numbers))
-    for colour, field, label in (
-        (COLOURS[0], "communication_j", "communication"),
-        (COLOURS[1], "computation_j", "computation"),
-    ):
-        energy = np.array([1e6 * getattr(bill, field) / bill.tokens for bill in run.layers])
-        axes.bar(numbers, energy, bottom=below, color=colour, label=label)
-        below = below + energy
+    tokens = np.array([bill.tokens for bill in run.layers])
+    sending = 1e6 * np.array([bill.communication_j for bill in run.layers]) / tokens
+    computing = 1e6 * np.array([bill.computation_j for bill in run.layers]) / tokens
+    axes.bar(numbers, sending, color=COLOURS[0], label="communication")
+    axes.bar(numbers, computing, bottom=sending, color=COLOURS[1], label="computation")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layer", ylabel="energy per token, µJ", title=f"{run.preset}, {run.scheduler}")
     axes.legend(frameon=False)
@@ -77,8 +101,8 @@ def layers(run: Run, *, axes: Axes | None = None) -> Axes:
 
 
 def experts(run: Run, *, axes: Axes | None = None) -> Axes:
-    """What share of the tokens uses each expert in each layer, %."""
-    share = np.array([[100 * count / bill.tokens for count in bill.chosen] for bill in run.layers])
+    """The share of tokens that use each expert in each layer, %."""
+    share = np.array([100 * np.array(bill.chosen) / bill.tokens for bill in run.layers])
     if axes is None:
         _, axes = plt.subplots(figsize=experts_in(run), layout="constrained")
     extent = -0.5, share.shape[1] - 0.5, len(share) + 0.5, 0.5
@@ -91,12 +115,74 @@ def experts(run: Run, *, axes: Axes | None = None) -> Axes:
 
 
 def experts_in(run: Run) -> tuple[float, float]:
-    """Width and height that the use of experts needs, inches."""
+    """Width and height of the picture of experts, inches."""
     return 1.6 + 0.55 * len(run.layers[0].chosen), 1.6 + 0.3 * max(len(run.layers), 4)
 
 
+def of_run(run: Run) -> dict[str, bytes]:
+    """`energy_per_layer.png`, energy per token and layer, and `experts.png`, who is chosen."""
+    energies = Figure(figsize=LAYERS_IN, layout="constrained")
+    layers(run, axes=energies.subplots())
+    chosen = Figure(figsize=experts_in(run), layout="constrained")
+    experts(run, axes=chosen.subplots())
+    return {"energy_per_layer.png": png(energies), "experts.png": png(chosen)}
+
+
+def of_frontier(points: Sequence[FrontierPoint], preset: str) -> dict[str, bytes]:
+    """`accuracy_energy.png`: every setting and the fronts; `gamma0.png`: the effect of gamma0.
+
+    Without a task the relevance reached stands for accuracy. There is no `gamma0.png` if no
+    scheduler depends on gamma0.
+    """
+    figure = Figure(figsize=FRONT_IN, layout="constrained")
+    axes = front(points, axes=figure.subplots())
+    axes.set_title(f"{preset}: lines join the front of each scheduler")
+    pictures = {"accuracy_energy.png": png(figure)}
+    tuned = _tuned(points)
+    if tuned:
+        pictures["gamma0.png"] = _gamma0(tuned)
+    return pictures
+
+
+def _tuned(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
+    """The settings whose gamma0 is drawn: of the joint scheduler, or else of all that have one."""
+    joint = [point for point in points if todays_name(point.scheduler) == DEFAULT]
+    return joint or [point for point in points if point.scheduler not in UNTUNED]
+
+
+def _gamma0(points: Sequence[FrontierPoint]) -> bytes:
+    """Energy and accuracy against gamma0, a line for each threshold z and each D."""
+    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for k, (z, most) in enumerate(sorted({(point.z, point.max_experts) for point in points})):
+        curve = [point for point in points if (point.z, point.max_experts) == (z, most)]
+        curve.sort(key=lambda point: point.gamma0)
+        gamma0 = [point.gamma0 for point in curve]
+        energy_bars, worth_bars = half_widths(curve)
+        style = {
+            "color": COLOURS[k % len(COLOURS)],
+            "marker": MARKERS[k % len(MARKERS)],
+            "capsize": 2,
+            "ms": 5,
+            "lw": 1.2,
+            "label": f"z = {z:g}, D = {most}",
+        }
+        left.errorbar(gamma0, energy_uj(curve), yerr=energy_bars, **style)
+        right.errorbar(gamma0, worth_percent(curve), yerr=worth_bars, **style)
+    left.set(xlabel="importance base γ₀", ylabel="energy per token, µJ")
+    right.set(xlabel="importance base γ₀", ylabel=worth_label(points))
+    tidy(left)
+    tidy(right)
+    handles = right.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=5, frameon=False)
+    return png(figure)
+
+
 def accuracy_energy(axes: Axes, points: Sequence[FrontierPoint]) -> None:
-    """Axes of accuracy, or of relevance where the points have no task, against energy per token on a log scale."""
+    """Axes of accuracy against energy per token on a log scale.
+
+    Where the points have no task, relevance stands for accuracy.
+    """
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
@@ -106,16 +192,21 @@ def accuracy_energy(axes: Axes, points: Sequence[FrontierPoint]) -> None:
 
 def energy_uj(points: Sequence[FrontierPoint]) -> list[float]:
     """Energy per token, µJ."""
-    return [1e6 * p.energy_per_token_j for p in points]
+    return [1e6 * point.energy_per_token_j for point in points]
+
+
+def worth_percent(points: Sequence[FrontierPoint]) -> list[float]:
+    """Accuracy, or relevance without a task, %."""
+    return [100 * point.worth for point in points]
 
 
 def half_widths(points: Sequence[FrontierPoint]) -> tuple[list[float], list[float]]:
-    """Of the intervals of energy, µJ, and of accuracy, %; 0 where they are not known."""
-    return [1e6 * (p.energy_ci95_j or 0.0) for p in points], [
-        100 * (p.accuracy_ci95 or 0.0) for p in points
-    ]
+    """Half widths of the intervals of energy, µJ, and of accuracy, %; 0 where not known."""
+    energy = [1e6 * (point.energy_ci95_j or 0.0) for point in points]
+    worth = [100 * (point.accuracy_ci95 or 0.0) for point in points]
+    return energy, worth
 
 
 def worth_label(points: Sequence[FrontierPoint]) -> str:
-    """What energy buys at these points, with its unit."""
+    """The label of the axis of accuracy, or of relevance without a task, with its unit."""
     return "mean relevance reached, %" if points[0].accuracy is None else "accuracy, %"

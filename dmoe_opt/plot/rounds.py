@@ -19,7 +19,11 @@ from dmoe_opt.errors import InputError
 from dmoe_opt.plot.styling import COLOURS
 
 BEND = 0.22  # of an arrow, so that both directions of a pair can be seen
-NEAR = 0.36  # place of a label on its arrow, nearer to the source, so that those of both directions are apart
+# place of a label on its arrow: near the source, so that labels of both directions are apart
+NEAR = 0.36
+LEVEL = 0.3  # height from the middle up to which the words of a node stand beside it
+NETWORK_IN = 7.2, 5.2
+WIDE_IN = 8.8, 5.2  # width and height, inches; the wide one holds words beside nodes
 MOST_WORDS = 8  # nodes or links up to which each is described in words
 MOST_TOKENS = 4  # of a node that are listed one by one
 MOST_NUMBERS = 40  # cells up to which each has its number
@@ -28,9 +32,9 @@ MOST_NUMBERS = 40  # cells up to which each has its number
 def network(round_: Instance, result: Result | None = None, *, axes: Axes | None = None) -> Axes:
     """The nodes of a round on a circle with the tokens they own, and the links that an answer uses.
 
-    Without a result, grey lines are the links that could be used. With one, an arrow is a link in use, the wider the
-    more tokens it carries; up to 8 links say how many, on which subcarrier and at what energy. A result that chooses
-    experts only has every link on its best subcarrier.
+    Without a result, grey lines are the links that could be used. With one, an arrow is a link in
+    use, the wider the more tokens it carries; up to 8 links say how many, on which subcarrier and
+    at what energy. A result that chooses experts only has every link on its best subcarrier.
 
     Raises
     ------
@@ -40,7 +44,10 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
     nodes = round_.num_experts
     angle = np.pi / 2 - 2 * np.pi * np.arange(nodes) / nodes
     at = np.column_stack([np.cos(angle), np.sin(angle)]) * (nodes > 1)
-    axes = axes or plt.subplots(figsize=(7.2, 5.2), layout="constrained")[1]
+    if axes is None:
+        wide = nodes <= MOST_WORDS and any(_side(x, y) for x, y in at)
+        size = WIDE_IN if wide else NETWORK_IN
+        _, axes = plt.subplots(figsize=size, layout="constrained")
     if result is None:
         works = np.isfinite(round_.best_link_energy)
         pairs = np.argwhere(np.triu(works | works.T, 1))
@@ -58,10 +65,10 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
 
 
 def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) -> Axes:
-    """What a token costs on each subcarrier of each link in use (the darker, the more), and which one carries the link.
+    """The energy of a token on each subcarrier of each link in use, and the one that carries it.
 
-    A frame marks the subcarrier of a link, a dot its best one; hatched cells cannot be used. A result that chooses
-    experts only has dots only.
+    The darker a cell, the more energy. A frame marks the subcarrier of a link, a dot its best one;
+    hatched cells cannot be used. A result that chooses experts only has dots only.
 
     Raises
     ------
@@ -132,10 +139,9 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
 
 
 def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
-    """What a result chooses; without an allocation, every link on its best subcarrier."""
-    from dmoe_opt.selection.relaxed import (
-        best_subcarriers,  # brings DES along, for which nobody else here waits
-    )
+    """The choice of a result; without an allocation, every link is on its best subcarrier."""
+    # brings DES along, for which nobody else here waits
+    from dmoe_opt.selection.relaxed import best_subcarriers
 
     if result.selection is None:
         raise InputError(f"result has no answer ({result.status}); allowed: one with a selection")
@@ -144,15 +150,15 @@ def _decision(round_: Instance, result: Result) -> tuple[Selection, Allocation]:
             f"result is of {result.instance or 'another instance'}; allowed: one of this round"
         )
     chosen = result.allocation
-    return result.selection, best_subcarriers(
-        round_, result.selection
-    ) if chosen is None else chosen
+    if chosen is None:
+        chosen = best_subcarriers(round_, result.selection)
+    return result.selection, chosen
 
 
 def _nodes(
     axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None
 ) -> None:
-    """Circles with numbers; outside them what an expert costs and which tokens the node owns."""
+    """Circles with numbers; outside them the price of the expert and the tokens of the node."""
     nodes = round_.num_experts
     in_words = nodes <= MOST_WORDS
     for node, (x, y) in enumerate(at):
@@ -168,8 +174,8 @@ def _nodes(
             fontsize=14 if in_words else size * 0.55,
         )
         if in_words:
-            side = int(np.sign(np.round(x, 6)))  # the last of a tuple is that at -1
-            beside = side != 0 and abs(y) < 0.3
+            side = _sign(x)  # the last of a tuple is the one at -1
+            beside = _side(x, y) != 0
             axes.annotate(
                 _words(round_, node, selection),
                 (x, y),
@@ -180,6 +186,16 @@ def _nodes(
                 fontsize=12,
                 zorder=4,
             )
+
+
+def _sign(x: float) -> int:
+    """1 for a node on the right, -1 on the left, 0 in the middle."""
+    return int(np.sign(np.round(x, 6)))
+
+
+def _side(x: float, y: float) -> int:
+    """The side on which the words of a node stand beside it, as in `_sign`; 0 if above or below."""
+    return _sign(x) if abs(y) < LEVEL else 0
 
 
 def _words(round_: Instance, node: int, selection: Selection | None) -> str:
@@ -209,10 +225,19 @@ def _arrows(
         width = 0.8 + 3.7 * load[i, j] / most
         axes.add_patch(
             FancyArrowPatch(
-                at[i], at[j], connectionstyle=f"arc3,rad={BEND}", arrowstyle="-|>", mutation_scale=10 + 2.5 * width,
-                lw=width, color=COLOURS[0], shrinkA=shrink, shrinkB=shrink, alpha=0.9, zorder=2,
+                at[i],
+                at[j],
+                connectionstyle=f"arc3,rad={BEND}",
+                arrowstyle="-|>",
+                mutation_scale=10 + 2.5 * width,
+                lw=width,
+                color=COLOURS[0],
+                shrinkA=shrink,
+                shrinkB=shrink,
+                alpha=0.9,
+                zorder=2,
             )
-        )  # fmt: skip
+        )
         if len(links) <= MOST_WORDS:
             dx, dy = at[j] - at[i]
             x, y = (
@@ -242,11 +267,13 @@ def _arrows(
 def _label(round_: Instance, i: int, j: int, load: int, chosen: Allocation) -> str:
     used = np.flatnonzero(chosen[i, j])
     rate = tokens_per_joule(round_, chosen, np.array([i]), np.array([j]))[0]
-    return f"{_count(load, 'token')}\n{_several('subcarrier', used.astype(str))}\n{_joules(load * len(used) / rate)}"
+    subcarriers = _several("subcarrier", used.astype(str))
+    energy = _joules(load * len(used) / rate)
+    return f"{_count(load, 'token')}\n{subcarriers}\n{energy}"
 
 
 def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
-    """Cells shaded by energy on a logarithmic scale, light enough for marks and numbers to be seen."""
+    """Cells shaded by energy on a logarithmic scale, light enough for marks and numbers."""
     works = np.isfinite(energy)
     positive = energy[works & (energy > 0)]
     least, most = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)

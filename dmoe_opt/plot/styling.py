@@ -1,15 +1,18 @@
-"""What all pictures have in common."""
+"""Colours, markers and other habits that all pictures share."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterable
 from typing import Literal
 
 from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from dmoe_opt.layers.schedulers import OLD_NAMES
 
 COLOURS = (
     "#0072B2",
@@ -24,7 +27,9 @@ MARKERS = "osD^vPX"
 
 
 def style() -> None:
-    """Letters readable at half size, colours that everybody can tell apart, small pictures: for the rest of the session.
+    """Set large letters, colours that everybody can tell apart and small pictures.
+
+    The letters are readable at half size. It holds for the rest of the session.
 
     Examples
     --------
@@ -38,6 +43,21 @@ def style() -> None:
         {"font.size": 12, "figure.dpi": 80, "axes.spines.top": False, "axes.spines.right": False}
     )
     plt.rcParams["axes.prop_cycle"] = cycler(color=COLOURS)
+
+
+def todays_name(scheduler: str) -> str:
+    """The name of a scheduler today; files may still hold an old one."""
+    return OLD_NAMES.get(scheduler, scheduler)
+
+
+def ranks(schedulers: Iterable[str]) -> dict[str, int]:
+    """The place of each scheduler in order of appearance, which gives its colour and marker.
+
+    The old and the new name of a scheduler have the same place.
+    """
+    names = list(dict.fromkeys(schedulers))
+    today = list(dict.fromkeys(todays_name(name) for name in names))
+    return {name: today.index(todays_name(name)) for name in names}
 
 
 def tidy(axes: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:
@@ -56,8 +76,7 @@ def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph", UserWarning
-        )  # names in scripts that the font lacks
+        # names in scripts that the font lacks
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()

@@ -45,7 +45,10 @@ def branches(axes: Axes) -> dict[tuple[tuple[float, float], tuple[float, float]]
 
 @pytest.mark.parametrize("token", range(3))
 def test_a_drawn_tree_is_the_search(token: int) -> None:
-    """Every node stands alone at its place, joined to its parent, with its bound; one box, the optimum's, is thick."""
+    """Every node stands alone at its place, joined to its parent, with its bound.
+
+    Only the box of the optimum is thick.
+    """
     problem = generate("weakly-correlated", 2, num_experts=10, max_experts=3, num_tokens=3)
     assert isinstance(problem, SelectionProblem)
     tree = search_tree(problem, token, reduce=False, sweep=False)
@@ -74,7 +77,10 @@ def test_a_drawn_tree_is_the_search(token: int) -> None:
 
 
 def test_reasons_differ_without_colour() -> None:
-    """A reason has a colour and a sign of its own, those that DES does not know too; a cut at the optimum is no optimum."""
+    """Every reason has its own colour and sign, also reasons that DES does not know.
+
+    A node that is cut at the optimum is no optimum.
+    """
     reasons = (
         "bound",
         "reaches the threshold",
@@ -120,7 +126,10 @@ def test_trees_that_cannot_be_read(nodes: int) -> None:
 
 
 def test_trace_by_hand() -> None:
-    """Energies in the unit that suits them from the first answer on, steps from 0, and the gap in the end: (4 - 3) / 4."""
+    """Energies from the first answer on, in the unit that suits them; steps from 0.
+
+    The gap in the end is (4 - 3) / 4.
+    """
     _, axes = plt.subplots()
     assert plot.trace([None, 5e-3, 4e-3], bound_j=[1e-3, 2e-3, 3e-3], axes=axes) is axes
     energy, bound = (np.asarray(line.get_ydata()) for line in axes.lines)

@@ -1,4 +1,4 @@
-"""Pictures of rounds say what the result says: arrows, labels, frames and dots against the numbers."""
+"""Pictures of rounds agree with the result: arrows, labels, frames and dots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unseen() -> Iterator[None]:
 
 @pytest.fixture
 def tiny() -> Instance:
-    """Three nodes that need each other: nine tokens want all three experts, so that all six links carry three tokens."""
+    """Nine tokens want all three experts, so that all six links carry three tokens."""
     return dmoe_opt.generate("tiny", 4, num_tokens=9, share=1.0, max_experts=3)
 
 
@@ -50,7 +50,10 @@ def frames(axes: Axes) -> list[tuple[int, int]]:
 
 
 def test_network_says_who_carries_what(tiny: Instance) -> None:
-    """One arrow a link in use, and the labels name tokens, subcarrier and energy; these add up to the result's."""
+    """There is one arrow for each link in use.
+
+    Its label names tokens, subcarrier and energy; the energies add up to the result's.
+    """
     result = dmoe_opt.solve(tiny, "jesa", "exact")
     axes = plot.network(tiny, result)
     assert len(arrows(axes)) == (loads(tiny, result.selection) > 0).sum() == 6
@@ -78,7 +81,7 @@ def test_arrows_point_from_owner_to_expert(tiny: Instance) -> None:
 
 
 def test_network_without_a_result(tiny: Instance) -> None:
-    """Nodes, tokens and links that could be used, dead ones left out; nothing is claimed to be in use."""
+    """Nodes, tokens and links that could be used, without dead ones; nothing is said to be used."""
     energy = tiny.link_energy.copy()
     energy[0, 1] = energy[1, 0] = 1e12
     axes = plot.network(tiny.replace(link_energy=energy))
@@ -104,8 +107,23 @@ def test_networks_of_other_sizes(nodes: int) -> None:
     assert len(frames(grid)) == len(arrows(axes))
 
 
+@pytest.mark.parametrize("nodes", range(1, 9))
+def test_words_are_inside_the_figure(nodes: int) -> None:
+    """The words beside the nodes are not cut off."""
+    round_ = dmoe_opt.generate("tiny", 1, num_experts=nodes, num_tokens=9 * nodes)
+    figure = plot.network(round_).figure
+    figure.canvas.draw()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+
+
 def test_allocation_frames_what_is_allocated(tiny: Instance) -> None:
-    """A row an active link; frames are the allocation, dots the best subcarriers, numbers the energies of a token."""
+    """There is one row for each active link.
+
+    Frames are the allocation, dots the best subcarriers, numbers the energies of a token.
+    """
     result = dmoe_opt.solve(tiny, "jesa", "exact")
     axes = plot.allocation(tiny, result)
     links = np.argwhere(loads(tiny, result.selection))
