@@ -16,6 +16,7 @@ from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solv
 from dmoe_opt.generating.presets import FAMILIES
 from dmoe_opt.models import selection_cvxpy, selection_pyomo
 from dmoe_opt.selection import des as des_module
+from dmoe_opt.selection.search import UNLIMITED, Search
 
 
 def problem_of(preset: str, seed: int = 1, **changes: object) -> SelectionProblem:
@@ -160,10 +161,10 @@ def test_stop_flag_is_seen_inside_the_search() -> None:
     problem = problem_of(
         "inverse-strongly-correlated", num_experts=128, max_experts=16, share=0.15, num_tokens=64
     )
-    search = des_module._Search(problem)
+    search = Search(problem)
     timer = threading.Timer(0.05, search.stop.fill, [True])
     timer.start()
-    search.run(slice(None), des_module.UNLIMITED)
+    search.run(slice(None), UNLIMITED)
     timer.join()
     assert (search.bound >= 0).all()
 

@@ -1,6 +1,6 @@
 """DES: exact expert selection by branch and bound, one covering knapsack per token ([DMoE], P1).
 
-For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta,  sum_j x_j <= D,  x binary.
+For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j x_j <= D, x binary.
 
 1. *Bound.* Price the covering row with lambda. The rest of the problem takes the at most D smallest
    e_j - lambda g_j, and its relaxation is integral. The best lambda gives the bound of the linear
@@ -22,12 +22,7 @@ steps.
 
 from __future__ import annotations
 
-import math
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -39,16 +34,11 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, as_problem
-from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.selection import des_kernel as kernel
+from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all
 
-Progress = Callable[[int, int], None]
-UNLIMITED = 2**62
 QUICK_NODES = 1_000  # per token, where any valid bound will do
-SMALL = 2**15  # scores up to which the first nodes of all tokens take milliseconds
-MOST_TOKENS = 4096  # per block, so that a limit and the progress are looked at often enough
-BLOCKS_PER_THREAD = 8  # a few more than one, so that no thread waits long for the last one
 REASONS = (
     "branched",
     "reaches the threshold",
@@ -73,69 +63,6 @@ class TreeNode(NamedTuple):
     reason: str
 
 
-class _Search:
-    """The arrays that kernel and caller share while a search runs.
-
-    `chosen` (T, K), `bound` (T,) in J and `nodes` (T,) are written by the kernel; a bound of -1
-    marks a token that is not done. `stop` (1,) ends the search when it becomes True.
-    """
-
-    def __init__(
-        self,
-        problem: SelectionProblem,
-        cost: NDArray[np.float64] | None = None,
-        usable: NDArray[np.bool_] | None = None,
-    ) -> None:
-        self.problem = problem
-        self.cost = problem.cost if cost is None else cost
-        self.usable = problem.usable if usable is None else usable
-        shape = problem.scores.shape
-        self.chosen = np.zeros(shape, dtype=np.bool_)
-        self.bound = np.full(shape[0], -1.0)
-        self.nodes = np.zeros(shape[0], dtype=np.int64)
-        self.stop = np.zeros(1, dtype=np.bool_)
-
-    def run(
-        self,
-        tokens: slice,
-        limit: int,
-        reduce: bool = True,
-        pairs: bool = True,
-        tree: NDArray[np.float64] | None = None,
-    ) -> int:
-        """Solve some tokens in the calling thread; returns the number of nodes for `tree`.
-
-        The lock of the interpreter is released meanwhile. `tree` (rows, 5) takes the first nodes.
-        """
-        problem = self.problem
-        recorded = np.zeros(1, dtype=np.int64)
-        kernel.solve_tokens(
-            problem.scores[tokens],
-            self.cost[tokens],
-            self.usable[tokens],
-            problem.need_units[tokens],
-            SCORE_UNIT,
-            problem.max_experts,
-            limit,
-            reduce,
-            pairs,
-            self.stop,
-            self.chosen[tokens],
-            self.bound[tokens],
-            self.nodes[tokens],
-            kernel.workspace(problem.num_experts, problem.max_experts),
-            np.empty((0, 5)) if tree is None else tree,
-            recorded,
-        )
-        return int(recorded[0])
-
-    def forget(self, tokens: NDArray[np.int64]) -> None:
-        """Make tokens as they were before any search."""
-        self.chosen[tokens] = False
-        self.bound[tokens] = -1.0
-        self.nodes[tokens] = 0
-
-
 @cache
 def prepare() -> float:
     """Compile the kernels, or load them from numba's cache, once per process.
@@ -145,7 +72,7 @@ def prepare() -> float:
     started = time.perf_counter()
     ones = np.ones((1, 2))
     problem = SelectionProblem(scores=ones, cost=ones, threshold=ones[:, 0], max_experts=1)
-    _Search(problem).run(slice(None), 1)
+    Search(problem).run(slice(None), 1)
     return time.perf_counter() - started
 
 
@@ -191,9 +118,9 @@ def solve_des(
     >>> result.objective_j, result.stats["token_bound_j"].tolist()
     (5.0, [3.0, 2.0])
     """
-    search = _Search(problem)
+    search = Search(problem)
     limit = UNLIMITED if node_limit is None else node_limit
-    _run_all(search, limit, threads, time_limit, progress)
+    run_all(search, limit, threads, time_limit, progress)
     stats = {
         "nodes": int(search.nodes.sum()),
         "token_nodes": search.nodes,
@@ -206,79 +133,6 @@ def solve_des(
         bound_j=float(search.bound.sum()),
         stats=stats,
     )
-
-
-def _run_all(
-    search: _Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None
-) -> None:
-    """Solve all tokens: a small problem at once as far as it is easy, the others in threads."""
-    tokens = search.problem.num_tokens
-    if search.chosen.size > SMALL:
-        blocks = _blocks(tokens, threads)
-    else:
-        hard = _run_easy(search, limit)
-        if progress:
-            progress(tokens - len(hard), tokens)
-        blocks = [slice(t, t + 1) for t in hard]
-    if blocks:
-        _run_in_threads(search, blocks, limit, threads, time_limit, progress)
-
-
-def _run_easy(search: _Search, limit: int) -> list[int]:
-    """Solve all tokens with the nodes of an easy one; returns those that need more, as not begun.
-
-    This takes milliseconds, less than it takes to start threads.
-    """
-    easy = min(limit, kernel.EASY_NODES)
-    search.run(slice(None), easy)
-    if easy == limit:
-        return []
-    hard = np.flatnonzero(search.nodes >= easy)
-    search.forget(hard)
-    return list(hard.tolist())
-
-
-def _blocks(tokens: int, threads: int) -> list[slice]:
-    """Runs of neighbouring tokens, several for each thread."""
-    share = math.ceil(tokens / (BLOCKS_PER_THREAD * threads))
-    size = max(1, min(share, MOST_TOKENS))
-    return [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
-
-
-def _run_in_threads(
-    search: _Search,
-    blocks: list[slice],
-    limit: int,
-    threads: int,
-    time_limit: float | None,
-    progress: Progress | None,
-) -> None:
-    """Solve blocks of tokens in threads, so that this thread hears a limit or an interrupt."""
-    tokens = search.problem.num_tokens
-    with ThreadPoolExecutor(threads) as pool, _stopping(search, time_limit):
-        waiting = {pool.submit(search.run, block, limit) for block in blocks}
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()
-            if progress:
-                progress(int((search.bound >= 0).sum()), tokens)
-
-
-@contextmanager
-def _stopping(search: _Search, time_limit: float | None) -> Iterator[None]:
-    """Stop the search after the time limit, and at the end of the block, however it ends."""
-    timer = None
-    if time_limit is not None:
-        timer = threading.Timer(time_limit, search.stop.fill, [True])
-    try:
-        if timer:
-            timer.start()
-        yield
-    finally:
-        search.stop[0] = True  # ends the threads at once if this one was interrupted
-        if timer:
-            timer.cancel()
 
 
 def relaxation(problem: SelectionProblem | Instance) -> float:
@@ -296,7 +150,7 @@ def relaxation(problem: SelectionProblem | Instance) -> float:
     >>> round(des.relaxation(problem), 6), des.solve_des(problem).objective_j
     (2.4, 3.0)
     """
-    search = _Search(as_problem(problem))
+    search = Search(as_problem(problem))
     search.run(slice(None), 0)
     return float(search.bound.sum())
 
@@ -325,12 +179,14 @@ def choose(
     >>> problem = dmoe_opt.load("tiny-s1").selection_problem()
     >>> selection, bound = des.choose(problem, 2 * problem.cost, problem.usable)
     >>> answer = dmoe_opt.solve(problem)
-    >>> bool((selection == answer.selection).all()), round(float(bound.sum()) / answer.objective_j, 9)
-    (True, 2.0)
+    >>> bool((selection == answer.selection).all())
+    True
+    >>> round(float(bound.sum()) / answer.objective_j, 9)
+    2.0
     """
     for array in (cost, usable):
         array.flags.writeable = False
-    search = _Search(problem, cost, usable)
+    search = Search(problem, cost, usable)
     search.run(slice(None), node_limit)
     return search.chosen, search.bound
 
@@ -363,7 +219,8 @@ def search_tree(
     ...     scores=[[0.5, 0.25, 0.25]], cost=[[1.0, 3.0, 2.0]], threshold=0.6, max_experts=2
     ... )
     >>> for node in des.search_tree(problem, 0, reduce=False, sweep=False):
-    ...     print(node.node, node.parent, node.expert, node.taken, f"{node.bound_j:.3g}", node.reason)
+    ...     bound = f"{node.bound_j:.3g}"
+    ...     print(node.node, node.parent, node.expert, node.taken, bound, node.reason)
     0 -1 None None 1.8 branched
     1 0 0 True 1.8 branched
     2 1 1 False 1.8 branched
@@ -376,7 +233,7 @@ def search_tree(
     problem = as_problem(problem)
     if not 0 <= token < problem.num_tokens:
         raise InputError(f"token = {token}; allowed: 0..{problem.num_tokens - 1}")
-    search = _Search(problem)
+    search = Search(problem)
     tree = np.empty((most, 5))
     rows = search.run(slice(token, token + 1), most, reduce, sweep, tree)
     return [_tree_node(n, tree[n]) for n in range(min(rows, most))]

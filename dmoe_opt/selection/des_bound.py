@@ -5,8 +5,8 @@ min sum e_j x_j  subject to  sum g_j x_j >= need,  sum x_j <= D,  x binary      
 A price `lam` per unit of score replaces the covering row by the term lam (need - sum g_j x_j) of
 the objective. The rest of the problem is "take the at most D smallest reduced costs e_j - lam g_j".
 Its linear relaxation is integral, so the dual bound equals the linear relaxation with *both* rows.
-It takes one pass over the experts. Scores come as whole numbers (see `problem.score_units`), so sums
-of scores are exact.
+It takes one pass over the experts. Scores come as whole numbers (see `problem.score_units`), so
+sums of scores are exact.
 
 Arguments that all kernels share:
 

@@ -36,7 +36,7 @@ from dmoe_opt.selection.des_bound import (
 from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "fcbf2ca39b1dc8b3"
+SOURCES = "0da63facd0b04aaa"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -152,8 +152,8 @@ def solve_tokens(
     nodes per token. reduce and pairs switch step 3 and the sweep of step 4 on.
 
     Writes chosen (T, K) bool, bound (T,) in J and nodes (T,). The nodes themselves go to tree
-    (rows, 5), their number to rows (1,). A token that cannot reach its need is left unchosen with bound inf. Setting
-    stop[0] ends the search early with valid bounds.
+    (rows, 5), their number to rows (1,). A token that cannot reach its need is left unchosen with
+    bound inf. Setting stop[0] ends the search early with valid bounds.
     """
     tokens, experts = scores.shape
     g = w.real[G]

@@ -33,7 +33,7 @@ from dmoe_opt.selection.des_bound import (
 )
 from dmoe_opt.selection.des_search import search
 
-SOURCES = "2b37c1150f29bb8e"
+SOURCES = "d37ce773cdfd1a64"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
