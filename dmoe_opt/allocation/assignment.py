@@ -1,7 +1,7 @@
 """Subcarrier allocation (P3): links to subcarriers at least energy, a minimum-cost assignment.
 
-One subcarrier per link is optimal: power is paid per subcarrier, so a set S costs s0 q P0 / mean(r over S), never less
-than its best member alone (docs/problems/allocation.md).
+One subcarrier per link is optimal: power is paid per subcarrier, so a set S of them costs
+s0 q P0 / mean(r over S), never less than its best member alone (docs/problems/allocation.md).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs sca
 
 
 def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Column of every row, each column used once, at least total cost; -1 where a row gets none that works.
+    """The column of every row at least total cost, shape (rows,); no column is used twice.
 
-    `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. With more rows than columns the
-    cheapest ones are served.
+    `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. A row that
+    gets no column it can use has -1. With more rows than columns the cheapest ones are served.
 
     Examples
     --------
@@ -41,7 +41,10 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def allocate(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:
-    """Optimal allocation for loads q (K, K) of the links; None if not all of them can be served."""
+    """Optimal allocation, bool (K, K, M), for loads q (K, K) of the links.
+
+    None if not all of them can be served.
+    """
     links = np.argwhere(load)
     if len(links) > instance.num_subcarriers:
         return None

@@ -1,7 +1,8 @@
-"""Subcarrier allocation (P3) as a problem of its own: what its methods share, and the one that is an assignment.
+"""Subcarrier allocation (P3) as a problem of its own: the common part and the exact method.
 
-The experts are chosen, so the load q of every link is known and one subcarrier per link is optimal: a minimum-cost
-assignment of n active links to M subcarriers at cost q c (docs/problems/allocation.md).
+The experts are chosen, so the load q of every link is known, and one subcarrier per link is
+optimal. This is a minimum-cost assignment of n active links to M subcarriers at cost q c, with c
+the energy of one token on one subcarrier (docs/problems/allocation.md).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ MOST_NAMED = 10
 class Links(NamedTuple):
     """The active links of a selection.
 
-    `ends` (n, 2) holds their nodes i and j, `cost_j` (n, M) the energy q c of their whole load on each subcarrier, J,
-    inf where no optimum uses it; `unit_j` is an energy with unit_j <= optimum <= n unit_j (1 if the optimum is 0).
+    `ends` (n, 2) holds their nodes i and j. `cost_j` (n, M) is the energy q c of their whole load
+    on each subcarrier, J, inf where no optimum uses it. `unit_j` is an energy in J with
+    unit_j <= optimum <= n unit_j; it is 1 if the optimum is 0.
     """
 
     ends: NDArray[np.int64]
@@ -40,14 +42,19 @@ class Links(NamedTuple):
 
 
 class LinkAnswer(NamedTuple):
-    """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound; None if it has none."""
+    """The answer of a method; absent values are None.
+
+    `chosen` (n, M) is True where a link uses a subcarrier; `bound` is proven, in units of `unit_j`.
+    """
 
     chosen: NDArray[np.bool_] | None
     bound: float | None
 
 
 def chosen_experts(instance: Instance, selection: Selection | None) -> Selection:
-    """The selection (T, K) whose links are served; default: that of DES with every link on its best subcarrier.
+    """The selection (T, K) whose links are served.
+
+    The default is the selection of DES with every link on its best subcarrier.
 
     Raises
     ------
@@ -65,45 +72,53 @@ def chosen_experts(instance: Instance, selection: Selection | None) -> Selection
 def active_links(instance: Instance, selection: Selection) -> Links | str:
     """The links that a selection makes active; or why they cannot all have a subcarrier, in words.
 
-    The unit is the bottleneck: the least energy such that all links can be served at no more than that each. It brings
-    costs and optimum to the size that the absolute tolerances of solvers are made for; and as serving all of them costs
-    n units at most, a subcarrier that alone costs more is in no optimum.
+    The unit is the bottleneck: the least energy such that all links can be served at no more than
+    that each. It brings costs and optimum to the size that the absolute tolerances of solvers are
+    made for.
     """
     load = loads(instance, selection)
     ends = np.argwhere(load)
-    cost = load[ends[:, 0], ends[:, 1], None] * instance.link_energy[ends[:, 0], ends[:, 1]]
+    i, j = ends.T
+    cost = load[i, j, None] * instance.link_energy[i, j]
     if len(ends) > instance.num_subcarriers:
-        exist = (
-            "1 subcarrier exists"
-            if instance.num_subcarriers == 1
-            else f"{instance.num_subcarriers} subcarriers exist"
-        )
-        return f"{len(ends)} links are active and {exist}"
+        return _too_many(len(ends), instance.num_subcarriers)
     works = np.isfinite(cost)
     partner = _matching(works)
     if (partner < 0).any():
         return _crowd(ends, works, partner)
-    values = np.unique(cost[works])
-    unit = (
-        values[
-            bisect_left(values, True, key=lambda most: bool((_matching(cost <= most) >= 0).all()))
-        ]
-        if len(ends)
-        else 0.0
-    )
+    unit = _bottleneck(cost) if len(ends) else 0.0
+    # All links can be served for n units, so a subcarrier that alone costs more is in no optimum.
     cost = np.where(cost <= len(ends) * unit * (1 + 1e-9), cost, np.inf)
-    return Links(ends, cost, float(unit) or 1.0)
+    return Links(ends, cost, unit or 1.0)
+
+
+def _too_many(links: int, subcarriers: int) -> str:
+    exist = "1 subcarrier exists" if subcarriers == 1 else f"{subcarriers} subcarriers exist"
+    return f"{links} links are active and {exist}"
+
+
+def _bottleneck(cost: NDArray[np.float64]) -> float:
+    """The least cost, J, such that every link has a subcarrier of its own at no more than it."""
+
+    def serves_all(most: float) -> bool:
+        return bool((_matching(cost <= most) >= 0).all())
+
+    values = np.unique(cost[np.isfinite(cost)])
+    return float(values[bisect_left(values, True, key=serves_all)])
 
 
 def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Subcarrier of every link in a largest matching (Hopcroft-Karp), -1 for a link without one, shape (n,)."""
-    return np.asarray(
-        maximum_bipartite_matching(csr_array(works), perm_type="column"), dtype=np.int64
-    )
+    """Subcarrier of every link in a largest matching (Hopcroft-Karp), shape (n,), -1 for none."""
+    partner = maximum_bipartite_matching(csr_array(works), perm_type="column")
+    return np.asarray(partner, dtype=np.int64)
 
 
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
-    """Links that have fewer working subcarriers than they are (Hall's theorem), found from one left unmatched."""
+    """Links with too few working subcarriers between them (Hall's theorem), in words.
+
+    The crowd grows from a link without partner: over the subcarriers that work for the crowd, to
+    the links that hold these in the matching.
+    """
     crowd = np.zeros(len(ends), dtype=bool)
     crowd[np.argmin(partner)] = True
     while True:
@@ -113,9 +128,9 @@ def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[n
             break
         crowd = grown
     names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
-    listed = ", ".join(names[:MOST_NAMED]) + (
-        f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    )
+    listed = ", ".join(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        listed += f" and {len(names) - MOST_NAMED} more"
     share = "1 working subcarrier" if shared.sum() == 1 else f"{shared.sum()} working subcarriers"
     return f"{len(names)} links share only {share}: {listed}"
 
@@ -127,41 +142,61 @@ def solve_with(
     selection: Selection | None,
     stats: Mapping[str, Any] | None = None,
 ) -> Result:
-    """Allocate by a function from costs (n, M), in units of at most the optimum, to the subcarriers of n >= 1 links.
+    """Allocate by a function from costs (n, M) to the subcarriers of n >= 1 links.
+
+    The costs that the function gets are in units of at most the optimum, see `Links`.
 
     Returns
     -------
     Result
-        The energy of the whole round; the bound is the computing energy of the selection and what is proven of the
-        links. `infeasible` if the links cannot all be served, proven by a matching; `stats` has the active `links`.
+        The energy of the whole round in J. The bound is the computing energy of the selection plus
+        the bound of the links. It is `infeasible` if the links cannot all be served, which a
+        matching proves. `stats` has the number of active `links`.
+
+    Raises
+    ------
+    InputError
+        If the selection has the wrong shape or breaks a rule, see `chosen_experts`.
     """
     experts = chosen_experts(instance, selection)
     links = active_links(instance, experts)
     if isinstance(links, str):
         return infeasible(instance, method, links, problem="allocation")
-    answer = (
-        assign_links(links.cost_j / links.unit_j)
-        if len(links.ends)
-        else LinkAnswer(links.cost_j > 0, 0.0)
-    )
-    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    if answer.chosen is not None:
-        allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
-    decision = None if answer.chosen is None else Decision(instance, experts, allocation)
-    computing = float(experts.sum(axis=0) @ instance.compute_energy)
+    if len(links.ends):
+        answer = assign_links(links.cost_j / links.unit_j)
+    else:
+        answer = LinkAnswer(np.zeros(links.cost_j.shape, dtype=bool), 0.0)
+    bound_j = None
+    if answer.bound is not None:
+        computing = float(experts.sum(axis=0) @ instance.compute_energy)
+        bound_j = computing + links.unit_j * answer.bound
     return build(
         instance,
         method,
-        decision,
+        _decision(instance, experts, links, answer),
         problem="allocation",
-        bound_j=None if answer.bound is None else computing + links.unit_j * answer.bound,
+        bound_j=bound_j,
         stats={"links": len(links.ends), **(stats or {})},
         message="no answer within the limit" if answer.chosen is None else "",
     )
 
 
+def _decision(
+    instance: Instance, experts: Selection, links: Links, answer: LinkAnswer
+) -> Decision | None:
+    """The answer for the links as a decision of the round."""
+    if answer.chosen is None:
+        return None
+    i, j = links.ends.T
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    allocation[i, j] = answer.chosen
+    return Decision(instance, experts, allocation)
+
+
 def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact; `selection` as in `chosen_experts`.
+    """Exact, by shortest augmenting paths in scipy, the successor of Kuhn-Munkres.
+
+    `selection` (T, K) as in `chosen_experts`.
 
     Examples
     --------
