@@ -59,7 +59,8 @@ def chosen_experts(instance: Instance, selection: Selection | None) -> Selection
     Raises
     ------
     InputError
-        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead link.
+        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead
+        link.
     """
     if selection is None:
         return relaxed_bound(instance)[0]

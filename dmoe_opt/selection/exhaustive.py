@@ -105,7 +105,7 @@ def _improve(
     best: NDArray[np.float64],
     selection: Selection,
 ) -> None:
-    """Replace the best set of every token, in place, where one of the members (sets, K) is cheaper."""
+    """Replace the best set of every token, in place, if a set of `members` (sets, K) is cheaper."""
     for t in range(problem.num_tokens):
         allowed = members @ units[t] >= problem.need_units[t]
         allowed &= members @ (~problem.usable[t]).astype(float) == 0

@@ -38,7 +38,7 @@ def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
 
 
 def solve_relaxed(instance: Instance) -> Result:
-    """The relaxed bound, and a proven optimum if the best subcarriers of the active links differ."""
+    """The relaxed bound; a proven optimum if the best subcarriers of the active links differ."""
     selection, bound = relaxed_bound(instance)
     allocation = best_subcarriers(instance, selection)
     links_on = allocation.sum(axis=(0, 1))
