@@ -55,14 +55,14 @@ def check(
     if complaints:
         return complaints
     claim = answer.solution() if isinstance(answer, Result) else answer
-    if not isinstance(answer, Result) and claim.method not in METHODS[claim.problem]:
-        names = ", ".join(METHODS[claim.problem])
-        return [f'method "{claim.method}" is unknown to {claim.problem}; known are {names}']
+    homes = [problem for problem, rows in METHODS.items() if claim.method in rows]
+    if homes and claim.problem not in homes:  # any other name may be a method of the user
+        return [f'method "{claim.method}" is one of {" and ".join(homes)}, not of {claim.problem}']
     return _challenge(data, claim, patience_s) if patience_s > 0 else []
 
 
 def told(claim: formats.Solution) -> str:
-    """What a check takes from the method, in words; empty if everything was recomputed."""
+    """The claims that a check cannot recompute, in words; empty if there are none."""
     if claim.status == Status.INFEASIBLE and claim.problem != "selection":
         return "that the round is infeasible"
     return "" if claim.bound_j is None else f"the bound {claim.bound_j:.9g} J"

@@ -22,7 +22,7 @@ from dmoe_opt.answer.result import Result
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
-from dmoe_opt.selection.des import Progress
+from dmoe_opt.selection.search import Progress
 
 
 def build(

@@ -114,7 +114,11 @@ def test_modules_are_small(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("module", "below"),
-    [("des_search", ["des_bound"]), ("des_kernel", ["des_bound", "des_search"])],
+    [
+        ("des_search", ["des_bound"]),
+        ("des_reduce", ["des_bound", "des_search"]),
+        ("des_kernel", ["des_bound", "des_search", "des_reduce"]),
+    ],
 )
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:
     """A kernel module names the state of those it calls; numba's cache looks at one file only."""

@@ -88,15 +88,17 @@ def allocation_violations(
     instance: Instance, allocation: Allocation, load: NDArray[np.int64]
 ) -> list[str]:
     """Rules (C3) and (C4) that an allocation breaks for links with these loads (K, K), in words."""
-    broken = []
     if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
         wanted = instance.link_energy.shape
         return [f"the allocation has shape {allocation.shape}, wanted {wanted} of bool"]
+    broken = []
     for m in np.flatnonzero(allocation.sum(axis=(0, 1)) > 1):
         links = ", ".join(f"{i} -> {j}" for i, j in np.argwhere(allocation[:, :, m]))
         broken.append(f"subcarrier {m} (C3): serves more than one link: {links}")
-    to_itself = np.flatnonzero(np.diagonal(allocation.any(axis=2)))
-    broken += [f"node {i}: a link to itself has a subcarrier" for i in to_itself]
+    broken += [
+        f"node {i}: a link to itself has a subcarrier"
+        for i in np.flatnonzero(np.diagonal(allocation.any(axis=2)))
+    ]
     works = (allocation & np.isfinite(instance.link_energy)).any(axis=2)
     broken += [
         f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works"
@@ -137,5 +139,7 @@ def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
         broken.append(f"token {t} (C2): {counts[t]} experts, at most {most} are allowed")
     for t, j in np.argwhere(selection & ~problem.usable)[:MOST_LISTED]:
         broken.append(f"token {t}: expert {j} cannot be used, its link is dead")
+    if len(broken) <= MOST_LISTED:
+        return broken
     more = len(broken) - MOST_LISTED
-    return broken[:MOST_LISTED] + ([f"and {more} more violations"] if more > 0 else [])
+    return [*broken[:MOST_LISTED], f"and {more} more violations"]

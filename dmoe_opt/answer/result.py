@@ -155,13 +155,13 @@ def build(
     rule is not an answer: it is dropped, and its first violation becomes the message. A bound above
     the objective of a feasible decision is wrong: it is dropped, and the message says so.
     """
-    if decision is not None and isinstance(data, Instance) and decision.allocation is None:
-        nothing = np.zeros(data.link_energy.shape, dtype=bool)
-        decision = Decision(data, decision.selection, nothing)
-    if decision is not None and decision.violations:
-        message = f"the answer of {method} was refused: {decision.violations[0]}"
-        decision = None
-    bound_j = None if bound_j is None else max(bound_j, 0.0)  # rounding may take it below 0
+    if decision is not None:
+        decision = _with_subcarriers(data, decision)
+        if decision.violations:
+            message = f"the answer of {method} was refused: {decision.violations[0]}"
+            decision = None
+    if bound_j is not None:
+        bound_j = max(bound_j, 0.0)  # rounding may take it below 0
     objective_j = gap = None
     if decision is not None:
         objective_j = decision.energy_j
@@ -182,6 +182,13 @@ def build(
         stats=dict(stats or {}),
         message=message,
     )
+
+
+def _with_subcarriers(data: Instance | SelectionProblem, decision: Decision) -> Decision:
+    """In a round, a decision without allocation uses no subcarrier; others stay as they are."""
+    if not isinstance(data, Instance) or decision.allocation is not None:
+        return decision
+    return Decision(data, decision.selection, np.zeros(data.link_energy.shape, dtype=bool))
 
 
 def _credible(

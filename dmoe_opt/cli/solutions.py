@@ -135,7 +135,9 @@ def check(file: str, solution: str, as_json: bool) -> None:
         click.echo(f"ok: {claim.status}, {energy}")
         click.echo("recomputed: rules, energy, gap, status and shortfall")
         if told(claim):
-            click.echo(f"claimed by {claim.method}, and not refuted within a second: {told(claim)}")
+            known = claim.method in METHODS[claim.problem]
+            method = claim.method if known else f"{claim.method!r}, which is no method of ours"
+            click.echo(f"claimed by {method}, and not refuted within a second: {told(claim)}")
     sys.exit(1 if violations else 0)
 
 

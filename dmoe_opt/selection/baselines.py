@@ -1,4 +1,4 @@
-"""Heuristics that the exact methods are compared with. Their bound is that of the linear relaxation."""
+"""Heuristics to compare the exact methods with. Their bound is the linear relaxation."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from dmoe_opt.selection.des import relaxation
 
 
 def solve_topk(problem: SelectionProblem) -> Result:
-    """Top-k routing: every token takes its D best usable experts whatever they cost; ties go to the lower index."""
-    return build(
-        problem, "topk", Decision(problem, topk_selection(problem)), bound_j=relaxation(problem)
-    )
+    """Top-k routing: every token takes its D best usable experts, whatever they cost.
+
+    A tie goes to the lower index.
+    """
+    decision = Decision(problem, topk_selection(problem))
+    return build(problem, "topk", decision, bound_j=relaxation(problem))
 
 
 def topk_selection(problem: SelectionProblem) -> Selection:
-    """The D best usable scores of every token, without those that are zero."""
+    """The experts with the D best usable scores of every token, bool (T, K); none has score 0."""
     units = problem.usable_units
     best = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
     selection = np.zeros(units.shape, dtype=bool)
@@ -31,33 +33,39 @@ def topk_selection(problem: SelectionProblem) -> Selection:
 def solve_greedy(problem: SelectionProblem) -> Result:
     """Cheapest per unit of relevance first.
 
-    Each token takes experts by ascending e/g until its threshold is reached. Where the cap stops it before, it keeps
-    as many of them as the best remaining scores can still complete.
+    Each token takes experts by ascending e/g until it reaches its threshold. If the cap stops it
+    before, it keeps as many of them as the best remaining scores can still complete.
     """
     units = problem.usable_units
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(units > 0, problem.cost / units, np.inf)
     order = np.argsort(ratio, axis=1, kind="stable")
     selection = np.zeros(problem.scores.shape, dtype=bool)
-    open_tokens = problem.need_units > 0
+    is_open = problem.need_units > 0
     for kept in range(min(problem.max_experts, problem.num_experts), -1, -1):
-        if not open_tokens.any():
+        tokens = np.flatnonzero(is_open)
+        if not len(tokens):
             break
-        rows = np.flatnonzero(open_tokens)
-        prefix = np.zeros((len(rows), problem.num_experts), dtype=bool)
-        np.put_along_axis(prefix, order[rows, :kept], True, axis=1)
-        prefix &= units[rows] > 0
-        rest = np.where(prefix, 0.0, units[rows])
-        by_score = np.argsort(-rest, axis=1, kind="stable")[:, : problem.max_experts - kept]
-        sequence = np.concatenate([order[rows, :kept], by_score], axis=1)
-        reached = _first_reaching(
-            np.take_along_axis(units[rows], sequence, axis=1), problem.need_units[rows]
-        )
-        for row, t, last in zip(sequence, rows, reached, strict=True):
+        sequence = _sequence(problem, units[tokens], order[tokens, :kept])
+        taken = np.take_along_axis(units[tokens], sequence, axis=1)
+        lasts = _first_reaching(taken, problem.need_units[tokens])
+        for t, experts, last in zip(tokens, sequence, lasts, strict=True):
             if last >= 0:
-                selection[t, row[: last + 1]] = True
-                open_tokens[t] = False
+                selection[t, experts[: last + 1]] = True
+                is_open[t] = False
     return build(problem, "greedy", Decision(problem, selection), bound_j=relaxation(problem))
+
+
+def _sequence(
+    problem: SelectionProblem, units: NDArray[np.float64], kept: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """At most D experts for each row: those that are kept, then the best remaining scores."""
+    is_kept = np.zeros(units.shape, dtype=bool)
+    np.put_along_axis(is_kept, kept, True, axis=1)
+    rest = np.where(is_kept & (units > 0), 0.0, units)
+    places = problem.max_experts - kept.shape[1]
+    by_score = np.argsort(-rest, axis=1, kind="stable")[:, :places]
+    return np.concatenate([kept, by_score], axis=1)
 
 
 def _first_reaching(units: NDArray[np.float64], need: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,13 +1,22 @@
-"""Compiled bounds and incumbents of DES: one covering knapsack with a cardinality cap per token.
+"""Compiled bounds and incumbents of DES, steps 1 and 2: one covering knapsack per token.
 
 min sum e_j x_j  subject to  sum g_j x_j >= need,  sum x_j <= D,  x binary                     (P1)
 
-Dualising the covering row with a price `lam` per unit of score leaves "take the at most D smallest
-reduced costs e_j - lam g_j", whose linear relaxation is integral: the dual bound therefore equals the
-linear relaxation with *both* rows, and costs one pass over the experts. Scores come as whole numbers
-(see `instance.score_units`), so sums of scores are exact.
+A price `lam` per unit of score replaces the covering row by the term lam (need - sum g_j x_j) of
+the objective. The rest of the problem is "take the at most D smallest reduced costs e_j - lam g_j".
+Its linear relaxation is integral, so the dual bound equals the linear relaxation with *both* rows.
+It takes one pass over the experts. Scores come as whole numbers (see `problem.score_units`), so
+sums of scores are exact.
 
-`_nrt=False` in these modules: counting references of arrays, atomically, took half of the time of a token.
+Arguments that all kernels share:
+
+- g, e: scores in units and costs of the usable experts of one token, float, shape (m,) or longer;
+- m: number of these experts; need: score to reach, in units;
+- lo, hi: least and greatest number of experts in a set;
+- best, size: cost and number of experts of the incumbent, whose members stand in w.whole[BEST];
+- w: the scratch `Work`, whose named rows have at least m + 1 entries.
+
+`_nrt=False` in these modules: counting the references of arrays took half of the time of a token.
 """
 
 from __future__ import annotations
@@ -21,14 +30,19 @@ from numpy.typing import NDArray
 TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is not worth opening
 CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
 FIRST_PRICE = 0.25  # of the mean cost per score; a good guess saves two passes, a bad one costs one
-COARSE = 1e-9  # a rounding error beyond this (relative) makes a price useless; the search then does without
+COARSE = 1e-9  # a rounding error beyond this (relative) makes a price useless
 ROUNDING = 1e-15  # error of a bound per term and unit of magnitude
-NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more for that value
-BRANCHED, SOLUTION, SHORT, DEAR, COMPLETED = 0, 1, 2, 3, 4  # why a node of the tree was left
+NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more
+BRANCHED, SOLUTION, SHORT, CUT, COMPLETED = 0, 1, 2, 3, 4  # why a node of the tree was left
 
 
 class Work(NamedTuple):
-    """Scratch of one search, allocated once per call: few arrays with named rows, since every array costs compile time."""
+    """Scratch of one search, allocated once per call.
+
+    It has few arrays with named rows, because every array costs compile time. For K experts and the
+    cap D these are `real` (REALS, K + 2), `whole` (WHOLES, K + 2), `order` (K + 2, K + 2) and
+    `table` (TABLES, K + 2, min(K, D) + 2).
+    """
 
     real: NDArray[np.float64]
     whole: NDArray[np.int32]
@@ -44,7 +58,10 @@ class Work(NamedTuple):
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
 def negative(g, e, m, lam):
-    """Score sum, cost sum and number of the experts with e - lam g < 0 (written so that it vectorises)."""
+    """Score sum, cost sum and number of the experts with e - lam g < 0.
+
+    The loop has no branches, so that the compiler can vectorise it.
+    """
     score = 0.0
     cost = 0.0
     count = 0.0
@@ -58,7 +75,10 @@ def negative(g, e, m, lam):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def smallest(r, m, n, below, sel, val):
-    """The at most n smallest r[j] < below, ascending, into sel and val; returns how many."""
+    """Write the at most n smallest r[j] < below, ascending, to sel and val; returns their number.
+
+    r (m,) is not changed; sel and val have at least n entries.
+    """
     count = 0
     for j in range(m):
         v = r[j]
@@ -79,19 +99,19 @@ def smallest(r, m, n, below, sel, val):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def relaxed_set(g, e, m, lam, lo, hi, r, sel, val):
-    """Minimise sum (e - lam g) over sets of lo to hi experts: (size, score, cost), members in sel if size >= 0.
+    """Minimise sum (e - lam g) over sets of lo to hi experts; returns (size, score, cost).
 
-    Size -1 says that the members are all those with e - lam g < 0, which were not listed.
+    The members stand in sel if size >= 0. Size -1 says that the members are all experts with
+    e - lam g < 0, which were not listed. r, sel and val are scratch.
     """
     score, cost, count = negative(g, e, m, lam)
-    if lo <= count <= hi:
+    if lo <= count <= hi:  # step 1: the cap does not bind, so one pass is enough
         return -1, score, cost
     for j in range(m):
         r[j] = e[j] - lam * g[j]
-    if count > hi:
-        n = smallest(r, m, hi, 0.0, sel, val)
-    else:
-        n = smallest(r, m, lo, np.inf, sel, val)
+    most = hi if count > hi else lo
+    below = 0.0 if count > hi else np.inf
+    n = smallest(r, m, most, below, sel, val)
     score = 0.0
     cost = 0.0
     for k in range(n):
@@ -110,7 +130,7 @@ def copy_members(source, n, target):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def keep(n, g, e, m, lam, sel, out):
-    """Copy a set of `relaxed_set` into out; returns its size."""
+    """Copy a set of `relaxed_set`, of size n and at price lam, to out; returns its size."""
     if n >= 0:
         return copy_members(sel, n, out)
     n = 0
@@ -122,11 +142,14 @@ def keep(n, g, e, m, lam, sel, out):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def best_dual(g, e, m, need, lo, hi, best, size, w):
-    """Maximise the dual over lam by cutting planes: the next lam is where the lines of two known sets meet.
+    """Maximise the dual over lam by cutting planes: the next lam is where two lines meet.
 
-    Returns (bound, lam, best, size): best and size describe the cheapest feasible set seen, its members stand in
-    w.whole[BEST]; the lam of the dearest set seen that is too weak is left in w.real[SIZE_LAM, 0]. The bound is inf
-    if no hi experts reach `need`.
+    Each set with score s and cost c is a line c + lam (need - s) in lam. The two lines belong to
+    the last set that reaches the need and to the last one that does not.
+
+    Returns (bound, lam, best, size): best and size describe the cheapest feasible set that was met,
+    and its members stand in w.whole[BEST]. The price of the last set that was too weak is left in
+    w.real[SIZE_LAM, 0]. The bound is inf if no hi experts reach `need`.
     """
     r = w.real[R]
     sel = w.whole[SEL]
@@ -137,7 +160,8 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
     low_cost = 0.0
     high = -1.0
     high_cost = 0.0
-    if lo == 0:
+    # Step 1: two sets to start from, a weak one at price 0 and one that reaches the need.
+    if lo == 0:  # the weak set is empty; the price is guessed, and raised until a set reaches
         total, total_cost = sums(g, e, m)
         lam = FIRST_PRICE * total_cost / total
         if lam == 0.0:
@@ -149,12 +173,12 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
             lam *= 4.0
     else:
         n, low, low_cost = relaxed_set(g, e, m, 0.0, lo, lo, r, sel, val)
-        if low >= need:
+        if low >= need:  # the lo cheapest experts reach the need: optimal for this size
             if low_cost < best:
                 best = low_cost
                 size = keep(n, g, e, m, 0.0, sel, members)
             return low_cost, 0.0, best, size
-    if high < need:
+    if high < need:  # no price led there: the hi best scores reach it, or nothing does
         for j in range(m):
             r[j] = -g[j]
         n = smallest(r, m, hi, np.inf, sel, val)
@@ -178,7 +202,7 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
     for _ in range(100):
         lam = (high_cost - low_cost) / (high - low)
         line = low_cost + lam * (need - low)
-        if line <= bound * (1.0 + TIE):
+        if line <= bound * (1.0 + TIE):  # the lines cannot meet higher than the bound: done
             break
         n, score, cost = relaxed_set(g, e, m, lam, lo, hi, r, sel, val)
         value = cost + lam * (need - score)
@@ -186,7 +210,7 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
             bound = value
             price = lam
         if score >= need:
-            if cost < best:
+            if cost < best:  # step 2: sets met on the way are incumbents
                 best = cost
                 kept = lam
             if score == high:
@@ -200,7 +224,7 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
             low_cost = cost
             below = lam
     w.real[SIZE_LAM, 0] = below
-    if kept >= 0.0:
+    if kept >= 0.0:  # only the price was noted, so the members are listed now, once
         n, score, cost = relaxed_set(g, e, m, kept, lo, hi, r, sel, val)
         size = keep(n, g, e, m, kept, sel, members)
     return bound, price, best, size
@@ -227,56 +251,21 @@ def cheapest(g, e, m, need):
     return least
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
-def _least_beyond(g, e, m, lam, room):
-    """Least reduced cost that is at least `room`."""
-    least = np.inf
-    for j in range(m):
-        v = e[j] - lam * g[j]
-        beyond = v if v >= room else np.inf
-        least = beyond if beyond < least else least
-    return least
-
-
 @njit(cache=True, nogil=True, _nrt=False)
 def rounding(best, lam, score, hi):
-    """Error of a bound made with the price lam on scores of this sum, in sets of at most hi; 0 without an incumbent."""
+    """Error of a bound at the price lam, where scores sum to `score` in sets of at most hi experts.
+
+    It is ROUNDING (hi + 4) (best + lam score), and 0 without an incumbent.
+    """
     return ROUNDING * (hi + 4) * (best + lam * score) if best < np.inf else 0.0
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def shrink(g, e, m, lam, room, size, w):
-    """Drop the experts whose reduced cost is at least `room`, but no member of w.whole[BEST]; (left, least dropped)."""
-    index = w.whole[INDEX]
-    members = w.whole[BEST]
-    member = w.whole[CHOSEN]
-    least = _least_beyond(g, e, m, lam, room)
-    for j in range(m):
-        member[j] = 0
-    for k in range(size):
-        member[members[k]] = 1
-    kept = w.whole[CORE]
-    left = NONE
-    for j in range(m):
-        kept[left] = j
-        left += int((e[j] - lam * g[j] < room) | (member[j] != 0))  # no branch to mispredict
-    n = 0
-    for k in range(left):
-        j = kept[k]
-        g[k] = g[j]
-        e[k] = e[j]
-        index[k] = index[j]
-        if member[j]:
-            members[n] = k
-            n += 1
-    return left, least
-
-
-@njit(cache=True, nogil=True, _nrt=False)
 def trade(g, e, m, need, lam, close, best, size, w):
-    """Improve the set in w.whole[BEST] by replacing one member at a time by the cheapest expert that suffices.
+    """Improve the incumbent by replacing one member at a time by the cheapest expert that suffices.
 
-    The least attractive member is tried once; the others too, and again, while the set costs more than `close`.
+    The least attractive member is tried once. The others are tried too, and again, while the set
+    costs more than `close`. Returns (best, size).
     """
     members = w.whole[BEST]
     others = w.real[CORE_E]
@@ -288,6 +277,7 @@ def trade(g, e, m, need, lam, close, best, size, w):
         j = members[p]
         score += g[j]
         others[j] = np.inf
+        # Step 2: the member with the largest reduced cost leaves first.
         if e[j] - lam * g[j] > e[members[k]] - lam * g[members[k]]:
             k = p
     tried = 0
@@ -306,7 +296,7 @@ def trade(g, e, m, need, lam, close, best, size, w):
                     break
             others[leave] = e[leave]
             tried = 0
-        if best <= close:
+        if best <= close:  # good enough: the search is cheaper than more trades
             break
         k = (k + 1) % size
     return best, size
@@ -314,7 +304,10 @@ def trade(g, e, m, need, lam, close, best, size, w):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def repair(g, e, m, need, hi, best, size, w):
-    """Strengthen the too weak set next to the relaxation's optimum by adding or replacing one expert; (best, size)."""
+    """Strengthen the weak set next to the relaxation's optimum by adding or replacing one expert.
+
+    Returns (best, size). The price in w.real[SIZE_LAM, 0] tells the set; at price 0 there is none.
+    """
     lam = w.real[SIZE_LAM, 0]
     if lam == 0.0:
         return best, size
@@ -326,8 +319,9 @@ def repair(g, e, m, need, hi, best, size, w):
         others[j] = e[j]
     for k in range(n):
         others[weak[k]] = np.inf
+    # Step 2: try each exchange; k = n means that one expert joins and none leaves.
     leave = -1
-    for k in range(n + (1 if n < hi else 0)):  # k = n: nobody leaves
+    for k in range(n + (1 if n < hi else 0)):
         missing = need - score + (g[weak[k]] if k < n else 0.0)
         total = cost - (e[weak[k]] if k < n else 0.0) + cheapest(g, others, m, missing)
         if total < best:

@@ -1,4 +1,7 @@
-"""Compiled entry of DES: every token of an instance, easy ones and hard ones."""
+"""Compiled entry of DES: every token of an instance, easy ones and hard ones (step 5).
+
+For g, e, m, need, best and w see `des_bound`.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,25 @@ from dmoe_opt.selection.des_bound import (
     copy_members,
     repair,
     rounding,
-    shrink,
     sums,
     trade,
 )
-from dmoe_opt.selection.des_search import reduce_and_search, trusted
+from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "4cce7931df7200b5"
-"""Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
+SOURCES = "d37ce773cdfd1a64"
+"""Digest of the kernels that this file calls.
+
+Numba's cache of this file does not notice a change there. This line does.
+"""
 
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _next_multiple(g, m, need):
-    """Raise `need` to the next multiple of the greatest common divisor of all scores: no sum lies between."""
+    """Raise `need` to the next multiple of the greatest common divisor of all scores.
+
+    No sum of scores lies between.
+    """
     divisor = np.int64(0)
     for j in range(m):
         other = np.int64(g[j])
@@ -51,22 +59,27 @@ def _next_multiple(g, m, need):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
-    """One token: (best, size, nodes, bound), the chosen items in w.whole[BEST]; best is inf if `need` is out of reach."""
+    """Solve one token; returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
+
+    cap is D; limit is in nodes. best and bound are inf if `need` is out of reach.
+    """
     if need <= 0.0:
         return 0.0, 0, 0, 0.0
     if m == 0:
         return np.inf, 0, 0, np.inf
     hi = min(cap, m)
+    # Step 1: the dual bound; the sets met on the way give the first incumbent.
     bound, lam, best, size = best_dual(g, e, m, need, NONE, hi, np.inf, NONE, w)
     if bound == np.inf:
         return np.inf, 0, 0, np.inf
     low = np.inf
     total, _ = sums(g, e, m)
     bound, lam, err = trusted(bound, lam, best, need + total, hi)
-    if reduce:
+    if reduce:  # step 3, a first time: it makes step 2 and all that follows cheaper
         m, least = shrink(g, e, m, lam, best * (1.0 - TIE) - bound, size, w)
         low = min(low, bound + least - err)
         hi = min(hi, m)
+        # Step 2: a repair only where the incumbent is poor, trades until it is close.
         if best > bound * CLOSE:
             best, size = repair(g, e, m, need, hi, best, size, w)
         best, size = trade(g, e, m, need, lam, bound * CLOSE, best, size, w)
@@ -74,6 +87,7 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         best = np.inf
     dropped = low
     dual = (bound, lam)
+    # Steps 3 and 4, up to the nodes that an easy token takes.
     first = min(limit, EASY_NODES) if pairs else limit
     best, found, nodes, low, finished = reduce_and_search(
         g, e, m, need, NONE, hi, dual, best, low, first, w, reduce, pairs, stop, tree, rows
@@ -84,7 +98,8 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         return best, size, nodes, min(best, low)
     if nodes >= limit or stop[0]:
         return best, size, nodes, min(best, bound - err, dropped)
-    # Hard token. By the number of experts: the relaxation cannot mix sizes, so correlated costs close.
+    # Step 5: the token is hard. With the number of experts fixed, the relaxation cannot mix sizes,
+    # which closes costs that are correlated with scores.
     need = _next_multiple(g, m, need)
     low = dropped
     for n in range(1, hi + 1):
@@ -95,6 +110,7 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         w.real[SIZE_LAM, n] = 0.0 if coarse else lam
     w.real[SIZE_BOUND, 0] = np.inf
     while True:
+        # The size with the least bound comes first: its sets are the most likely incumbents.
         n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
         bound = w.real[SIZE_BOUND, n]
         if bound == np.inf:
@@ -132,8 +148,11 @@ def solve_tokens(
 ):
     """Solve tokens one after the other.
 
-    scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; limit is in nodes per token.
-    Writes chosen (T, K) bool, bound (T,) in J and nodes (T,). A token that cannot reach its need is left unchosen with
+    scores (T, K); cost (T, K) in J; usable (T, K) bool; need (T,) in units of 1/unit; limit is in
+    nodes per token. reduce and pairs switch step 3 and the sweep of step 4 on.
+
+    Writes chosen (T, K) bool, bound (T,) in J and nodes (T,). The nodes themselves go to tree
+    (rows, 5), their number to rows (1,). A token that cannot reach its need is left unchosen with
     bound inf. Setting stop[0] ends the search early with valid bounds.
     """
     tokens, experts = scores.shape
@@ -141,17 +160,17 @@ def solve_tokens(
     e = w.real[E]
     for t in range(tokens):
         m = NONE
-        dearest = 0.0
+        highest = 0.0
         for j in range(experts):
             g[m] = np.rint(scores[t, j] * unit)
             e[m] = cost[t, j]
             w.whole[INDEX, m] = j
             if usable[t, j] and g[m] > 0.0:
-                dearest = max(dearest, e[m])
+                highest = max(highest, e[m])
                 m += 1
         scale = 1.0  # a power of two brings the costs of the token near 1, exactly
-        if dearest > 0.0:
-            scale = 2.0 ** min(-math.frexp(dearest)[1], 1000)
+        if highest > 0.0:
+            scale = 2.0 ** min(-math.frexp(highest)[1], 1000)
             for j in range(m):
                 e[j] *= scale
         most = NONE if stop[0] else limit
@@ -167,7 +186,10 @@ def solve_tokens(
 
 
 def workspace(experts: int, cap: int) -> Work:
-    """Scratch for `solve_tokens` with up to this many experts and this cap; each running call needs its own."""
+    """Scratch for `solve_tokens` with up to this many experts and this cap.
+
+    Each running call needs its own.
+    """
     k = experts + 2
     c = min(experts, cap) + 2
     return Work(

@@ -1,4 +1,7 @@
-"""Compiled search of DES: reduction by the dual bound, then depth first over what is left."""
+"""Compiled search of DES, step 4: depth first over the experts that the reduction leaves open.
+
+For g, e, m, need, lo, hi, best and w see `des_bound`.
+"""
 
 from __future__ import annotations
 
@@ -11,57 +14,37 @@ from dmoe_opt.selection.des_bound import (
     AT_SCORE,
     BRANCHED,
     CHEAP,
-    CHOSEN,
-    COARSE,
     COMPLETED,
-    CORE,
-    CORE_E,
-    CORE_G,
-    DEAR,
+    CUT,
     FOUND,
-    INDEX,
     INSIDE,
     LABEL,
-    MEMBERS,
     NEGATIVE,
     NODE,
-    NONE,
     OUT,
-    PENALTY,
     REDUCED,
     SCORE,
     SECOND,
-    SEL,
     SHORT,
     SOLUTION,
     TAKEN,
     TIE,
-    VAL,
-    R,
-    negative,
-    rounding,
-    smallest,
-    sums,
 )
 
-SOURCES = "40518735fbe1c5d4"
-"""Digest of the kernels below. Numba's cache of this module does not notice a change there; this line makes it."""
+SOURCES = "e6e257bbe03534ee"
+"""Digest of the kernels that this file calls.
 
-
-@njit(cache=True, nogil=True, _nrt=False)
-def trusted(bound, lam, best, score, hi):
-    """(bound, lam, error): the dual bound as it is, or none at price 0 where rounding would make it useless."""
-    err = rounding(best, lam, score, hi)
-    if err > COARSE * best:
-        return 0.0, 0.0, rounding(best, 0.0, 0.0, hi)
-    return bound, lam, err
+Numba's cache of this file does not notice a change there. This line does.
+"""
 
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _complete(g, e, order, n, k, need, best, out):
-    """Cheapest completion by at most k = 1 or 2 of the n items in `order` (ascending score), if below `best`.
+    """Cheapest completion by at most k = 1 or 2 of the n items in `order`, if it is below `best`.
 
-    One sweep: the better of two scores is at least need / 2, so the other one's partners form a growing suffix.
+    order (n,) lists the items by ascending score. One sweep is enough: the better of two scores is
+    at least need / 2, so the partners of the other one are a growing suffix. Returns the cost and
+    writes the items to out (2,), -1 for none.
     """
     out[0] = -1
     out[1] = -1
@@ -88,10 +71,12 @@ def _complete(g, e, order, n, k, need, best, out):
             b = j
     if k == 1:
         return best
+    # Step 4: two from the better half always reach the need, so its two cheapest are the best pair.
     if least + second < best:
         best = least + second
         out[0] = a
         out[1] = b
+    # One from each half: as x grows in score, more partners suffice; their cheapest is kept.
     y = n - 1
     least = np.inf
     for x in range(half):
@@ -110,9 +95,12 @@ def _complete(g, e, order, n, k, need, best, out):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _tables(g, e, m, lam, hi, w):
-    """Per suffix i.. and count k: sums of the k smallest e - lam g, the k smallest e, the k largest g.
+    """Fill the tables of the search: they make every bound one look-up.
 
-    They make every bound of the search one look-up. w.order[i] lists the suffix by ascending score.
+    For each suffix i, ..., m - 1 of the items and each count k <= hi, w.table[REDUCED], [CHEAP] and
+    [SCORE] hold the sums of the k smallest e - lam g, the k smallest e and the k largest g, shape
+    (m + 1, hi + 1). w.whole[NEGATIVE, i] counts the negative e - lam g of the suffix, and
+    w.order[i] lists the suffix by ascending score.
     """
     reduced = w.table[REDUCED]
     cheap = w.table[CHEAP]
@@ -144,7 +132,7 @@ def _tables(g, e, m, lam, hi, w):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _note(tree, rows, parent, expert, branch, bound, reason):
-    """Append a node to the record if there is room; returns its row."""
+    """Append a node to the record `tree` (rows, 5) if there is room; returns its row."""
     row = rows[0]
     if row < tree.shape[0]:
         tree[row, 0] = parent
@@ -157,7 +145,7 @@ def _note(tree, rows, parent, expert, branch, bound, reason):
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def _search(
+def search(
     g,
     e,
     m,
@@ -177,10 +165,14 @@ def _search(
     tree,
     rows,
 ):
-    """Depth-first search over items ordered by what deciding against the relaxation costs, dearest first.
+    """Depth-first search over items in the order of their penalties, the largest first.
 
-    Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, its members stand in
-    w.whole[FOUND]; low is the smallest bound at which a node was cut, less the rounding error err.
+    The penalty of an item is the cost of deciding it against the relaxation. base_score and
+    base_cost belong to the experts that are fixed in. lam and err are the price of the bound and
+    its rounding error; limit is in nodes; pairs switches the sweep over pairs on.
+
+    Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, otherwise
+    the members stand in w.whole[FOUND]. low is the least bound at which a node was cut, less err.
     """
     if lo > m:
         return best, -1, 0, low, True
@@ -202,6 +194,8 @@ def _search(
         bound = cost
         extra = 0
         reason = BRANCHED
+        # Step 4: a node ends if its set reaches the need, if nothing below it can reach the need,
+        # if its bound is no better than the incumbent, or if one sweep completes it.
         if missing <= 0.0:
             reason = SOLUTION
             extra = 1 if cost < best else 0
@@ -209,13 +203,14 @@ def _search(
             reason = SHORT
             bound = np.inf
         else:
+            # The relaxation takes all negative reduced costs, within the limits on the count.
             least = max(lo - w.whole[AT_COUNT, i], 0)
             fill = min(max(w.whole[NEGATIVE, i], least), k)
             bound = max(
                 cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least]
             )
             if bound >= best * (1.0 - TIE):
-                reason = DEAR
+                reason = CUT
                 low = min(low, bound - err)
             elif pairs:
                 more = np.inf  # bound of all completions by three experts or more
@@ -225,7 +220,7 @@ def _search(
                         cost + lam * missing + w.table[REDUCED, i, fill],
                         cost + w.table[CHEAP, i, 3],
                     )
-                if more >= best * (1.0 - TIE):
+                if more >= best * (1.0 - TIE):  # only one or two more experts can pay
                     low = min(low, more - err)
                     reason = COMPLETED
                     k = min(k, 2)
@@ -239,7 +234,7 @@ def _search(
             w.whole[NODE, i] = _note(
                 tree, rows, parent, expert, w.whole[TAKEN, i - 1] if i > 0 else -1, bound, reason
             )
-        if extra:
+        if extra:  # the node has a cheaper set: the new incumbent
             best = bound
             size = 0
             for p in range(i):
@@ -251,10 +246,10 @@ def _search(
                     if w.whole[OUT, p] >= 0:
                         w.whole[FOUND, size] = w.whole[OUT, p]
                         size += 1
-        if reason == BRANCHED:
+        if reason == BRANCHED:  # first as the relaxation decides, which leads to good sets early
             w.whole[TAKEN, i] = w.whole[INSIDE, i]
             w.whole[SECOND, i] = 0
-        else:
+        else:  # back to the last item that has been tried one way only
             i -= 1
             while i >= 0 and w.whole[SECOND, i]:
                 i -= 1
@@ -267,95 +262,3 @@ def _search(
         w.real[AT_COST, i + 1] = w.real[AT_COST, i] + (e[i] if w.whole[TAKEN, i] else 0.0)
         i += 1
     return best, size, nodes, low, True
-
-
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
-def _penalties(g, e, r, chosen, m, before, after, room):
-    """Turn reduced costs into what deciding against the relaxation costs.
-
-    Returns the least penalty beyond the room, and number, score and cost of the experts that are thereby fixed in.
-    """
-    least = np.inf
-    count = 0
-    score = 0.0
-    cost = 0.0
-    for j in range(m):
-        v = after - r[j] if chosen[j] else r[j] - before
-        r[j] = v
-        beyond = v if v >= room else np.inf
-        least = beyond if beyond < least else least
-        inside = chosen[j] and v >= room
-        count += 1 if inside else 0
-        score += g[j] if inside else 0.0
-        cost += e[j] if inside else 0.0
-    return least, count, score, cost
-
-
-@njit(cache=True, nogil=True, _nrt=False)
-def reduce_and_search(
-    g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, pairs, stop, tree, rows
-):
-    """Fix what the dual bound and the incumbent decide, then search the rest; results as `_search`, in w.whole[MEMBERS]."""
-    bound, lam = dual
-    r = w.real[R]
-    total, _ = sums(g, e, m)
-    bound, lam, err = trusted(bound, lam, best, need + total, hi)
-    cut = best * (1.0 - TIE)
-    if bound >= cut:
-        return best, -1, 0, min(low, bound - err), True
-    before = (
-        0.0  # reduced cost that leaves when another expert enters, and that enters when one leaves
-    )
-    after = 0.0
-    _, _, n = negative(g, e, m, lam)
-    for j in range(m):
-        r[j] = e[j] - lam * g[j]
-    if lo == 0 and n < hi:
-        for j in range(m):
-            w.whole[CHOSEN, j] = 1 if r[j] < 0.0 else 0
-    else:
-        listed = smallest(r, m, min(hi + 1, m), np.inf, w.whole[SEL], w.real[VAL])
-        n = min(listed, hi)
-        before = w.real[VAL, n - 1]
-        after = w.real[VAL, n] if n < listed else np.inf
-        if lo == 0:
-            after = min(after, 0.0)
-        for j in range(m):
-            w.whole[CHOSEN, j] = 0
-        for k in range(n):
-            w.whole[CHOSEN, w.whole[SEL, k]] = 1
-    room = cut - bound if reduce else np.inf
-    least, fixed, score, cost = _penalties(g, e, r, w.whole[CHOSEN], m, before, after, room)
-    low = min(low, bound + least - err)
-    size = NONE
-    for j in range(m):
-        w.whole[CORE, size] = j
-        size += 1 if r[j] < room else 0
-    for p in range(size):
-        j = w.whole[CORE, p]
-        v = r[j]
-        q = p
-        while q > 0 and w.real[PENALTY, q - 1] < v:
-            w.real[PENALTY, q] = w.real[PENALTY, q - 1]
-            w.whole[CORE, q] = w.whole[CORE, q - 1]
-            q -= 1
-        w.real[PENALTY, q] = v
-        w.whole[CORE, q] = j
-    for p in range(size):
-        j = w.whole[CORE, p]
-        w.real[CORE_G, p] = g[j]
-        w.real[CORE_E, p] = e[j]
-        w.whole[INSIDE, p] = w.whole[CHOSEN, j]
-        w.whole[LABEL, p] = w.whole[INDEX, j]
-    best, found, nodes, low, finished = _search(
-        w.real[CORE_G], w.real[CORE_E], size, need, max(0, lo - fixed), hi - fixed, lam, err, best, low,
-        score, cost, limit, w, pairs, stop, tree, rows,
-    )  # fmt: skip
-    if found >= 0:
-        for k in range(found):
-            w.whole[MEMBERS, k] = w.whole[CORE, w.whole[FOUND, k]]
-        for j in range(m):
-            if w.whole[CHOSEN, j] and r[j] >= room:
-                w.whole[MEMBERS, found] = j
-                found += 1
-    return best, found, nodes, low, finished

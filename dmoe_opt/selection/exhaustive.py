@@ -1,4 +1,4 @@
-"""Enumerate every set of at most D experts: the reference that the other methods are tested against."""
+"""Enumerate every set of at most D experts: the reference in the tests of other methods."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
@@ -26,7 +27,10 @@ def number_of_sets(num_experts: int, max_experts: int) -> int:
 
 
 def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = None) -> Result:
-    """The cheapest of all sets for every token; proven optimal by having looked at all of them.
+    """The cheapest of all sets for every token; it is optimal because all sets were looked at.
+
+    `time_limit` is in seconds. When it strikes, the result has the best sets so far and the bound
+    of the linear relaxation, and `stats` says how many `sets` were tried.
 
     Raises
     ------
@@ -35,12 +39,7 @@ def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = No
     """
     started = time.monotonic()
     tokens, experts = problem.scores.shape
-    count = number_of_sets(experts, problem.max_experts)
-    if count > MOST_SETS:
-        raise InputError(
-            f"exhaustive: {experts} experts with at most {problem.max_experts} make {Decimal(count):.3g} sets; "
-            f"allowed: {MOST_SETS:,}"
-        )
+    count = _checked_number(experts, problem.max_experts)
     best = np.full(tokens, np.inf)
     selection = np.zeros((tokens, experts), dtype=bool)
     units = problem.usable_units
@@ -50,12 +49,10 @@ def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = No
     while block := list(islice(sets, BLOCK)):
         _improve(problem, units, _incidence(block, experts), best, selection)
         seen += len(block)
-        if time_limit is not None and time.monotonic() - started > time_limit and seen < count:
-            partial = Decision(problem, selection) if np.isfinite(best).all() else None
-            return build(
-                problem, "exhaustive", partial, bound_j=relaxation(problem), stats={"sets": seen},
-                message=f"time limit of {time_limit:g} s after {seen:,} of {count:,} sets",
-            )  # fmt: skip
+        is_late = time_limit is not None and time.monotonic() - started > time_limit
+        if is_late and seen < count:
+            message = f"time limit of {time_limit:g} s after {seen:,} of {count:,} sets"
+            return _stopped(problem, best, selection, seen, message)
     return build(
         problem,
         "exhaustive",
@@ -65,7 +62,36 @@ def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = No
     )
 
 
+def _checked_number(experts: int, cap: int) -> int:
+    """The number of sets; raises InputError if there are too many."""
+    count = number_of_sets(experts, cap)
+    if count > MOST_SETS:
+        size = f"{experts} experts with at most {cap} make {Decimal(count):.3g} sets"
+        raise InputError(f"exhaustive: {size}; allowed: {MOST_SETS:,}")
+    return count
+
+
+def _stopped(
+    problem: SelectionProblem,
+    best: NDArray[np.float64],
+    selection: Selection,
+    seen: int,
+    message: str,
+) -> Result:
+    """The result at the time limit: an answer only if every token has met a feasible set."""
+    is_served = bool(np.isfinite(best).all())
+    return build(
+        problem,
+        "exhaustive",
+        Decision(problem, selection) if is_served else None,
+        bound_j=relaxation(problem),
+        stats={"sets": seen},
+        message=message,
+    )
+
+
 def _incidence(block: list[tuple[int, ...]], experts: int) -> NDArray[np.float64]:
+    """1.0 where a set of the block has an expert, shape (sets, K)."""
     members = np.zeros((len(block), experts))
     for row, chosen in zip(members, block, strict=True):
         row[list(chosen)] = 1.0
@@ -77,8 +103,9 @@ def _improve(
     units: NDArray[np.float64],
     members: NDArray[np.float64],
     best: NDArray[np.float64],
-    selection: NDArray[np.bool_],
+    selection: Selection,
 ) -> None:
+    """Replace the best set of every token, in place, if a set of `members` (sets, K) is cheaper."""
     for t in range(problem.num_tokens):
         allowed = members @ units[t] >= problem.need_units[t]
         allowed &= members @ (~problem.usable[t]).astype(float) == 0

@@ -12,7 +12,9 @@ from dmoe_opt.selection import des
 
 
 def relaxed_bound(instance: Instance) -> tuple[Selection, float]:
-    """Every link on its best subcarrier, exclusivity (C3) dropped: one DES pass, and a lower bound on every round.
+    """Every link on its best subcarrier, without exclusivity (C3): selection (T, K) and bound in J.
+
+    It takes one run of DES. The bound holds for every decision of the round.
 
     Examples
     --------
@@ -28,7 +30,7 @@ def relaxed_bound(instance: Instance) -> tuple[Selection, float]:
 
 
 def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
-    """The active links, each on its best subcarrier, shared or not."""
+    """The active links, each on its best subcarrier, shared or not: bool (K, K, M)."""
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     i, j = np.nonzero(loads(instance, selection))
     allocation[i, j, instance.link_energy[i, j].argmin(axis=1)] = True
@@ -36,11 +38,12 @@ def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
 
 
 def solve_relaxed(instance: Instance) -> Result:
-    """The relaxed bound; where the best subcarriers of its active links differ, it is attained: a proven optimum."""
+    """The relaxed bound; a proven optimum if the best subcarriers of the active links differ."""
     selection, bound = relaxed_bound(instance)
     allocation = best_subcarriers(instance, selection)
-    if (allocation.sum(axis=(0, 1)) > 1).any():
-        shared = int((allocation.sum(axis=(0, 1)) > 1).sum())
+    links_on = allocation.sum(axis=(0, 1))
+    shared = int((links_on > 1).sum())
+    if shared:
         message = f"a bound only: links share {shared} of their best subcarriers"
         return build(instance, "relaxed", bound_j=bound, message=message)
     return build(instance, "relaxed", Decision(instance, selection, allocation), bound_j=bound)

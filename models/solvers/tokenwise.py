@@ -23,6 +23,7 @@ from dmoe_opt.answer.objective import token_energy_j
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.problem import SelectionProblem, score_units
 from dmoe_opt.selection import des
+from dmoe_opt.selection.search import Progress
 
 MOST_CUTS = 50
 WIDEST = 1e9  # of known answer over bound: beyond, tolerances hide the cheap experts
@@ -77,7 +78,7 @@ def solve_each(
     solve_token: Callable[[Token], TokenAnswer],
     *,
     time_limit: float | None,
-    progress: des.Progress | None,
+    progress: Progress | None,
     stats: dict[str, Any],
 ) -> Result:
     """Solve token after token.

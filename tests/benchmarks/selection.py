@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from dmoe_opt.data.instance import as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.selection import des
+from dmoe_opt.selection.search import UNLIMITED, Search
 
 
 def best_us(work: Callable[[], object], tokens: int, runs: int) -> float:
@@ -95,11 +97,12 @@ def radio_presets() -> None:
         ("deepseek-256", {"num_subcarriers": 8}),
     ):
         problem = as_problem(generate(preset, 1, num_tokens=2000, **changes))
-        search = des._Search(problem)
+        search = Search(problem)
         ratios = problem.cost / np.maximum(problem.scores, 1e-12)
         kernel, floor = math.inf, math.inf
         for _ in range(5):
-            kernel = min(kernel, best_us(lambda: search.run(slice(None), des.UNLIMITED), 2000, 3))  # noqa: B023
+            run = partial(search.run, slice(None), UNLIMITED)
+            kernel = min(kernel, best_us(run, 2000, 3))
             floor = min(floor, best_us(lambda: np.argsort(ratios, axis=1), 2000, 3))  # noqa: B023
         whole = best_us(lambda: solve(problem), 2000, 5)  # noqa: B023
         highs = best_us(highs_direct(problem, 20), 20, 2)

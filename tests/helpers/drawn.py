@@ -24,7 +24,7 @@ class Ended(NamedTuple):
 def problems(
     draw: st.DrawFn, most_experts: int = 6, most_tokens: int = 4, on_grid: bool = True
 ) -> SelectionProblem:
-    """Small problems full of ties: zero scores, zero costs, D >= K, thresholds met exactly, shortfalls, T = 0."""
+    """Small problems full of ties and zeros: D >= K, thresholds met exactly, shortfalls, T = 0."""
     tokens = draw(st.integers(0, most_tokens))
     experts = draw(st.integers(1, most_experts))
     coarse = draw(st.sampled_from([4, 8, 1024, 2**20]))
@@ -89,7 +89,10 @@ def rounds(draw: st.DrawFn) -> Instance:
 
 
 def cheapest_allocation(instance: Instance, selection: Selection) -> float | None:
-    """Enumeration that shares nothing with the methods but the objective; None if no allocation serves every link, J."""
+    """Enumeration, which shares only the objective with the methods, J.
+
+    None if no allocation serves every link.
+    """
     links = np.argwhere(loads(instance, selection))
     energies = []
     for columns in itertools.permutations(range(instance.num_subcarriers), len(links)):

@@ -27,7 +27,7 @@ def test_every_instance_is_listed() -> None:
 
 @pytest.mark.parametrize(("name", "problem"), CASES)
 def test_best_known(name: str, problem: str) -> None:
-    """The method named there proves it again; nothing is listed above its bound but within the gap of a proof."""
+    """The method named there proves it again; no entry is further above its bound than a proof."""
     entry = KNOWN[name][problem]
     result = solve(load(name), problem, entry["method"])
     assert result.status == entry["status"]

@@ -17,6 +17,7 @@ from dmoe_opt.data.problem import GRID
 from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.models import selection_cvxpy, selection_pyomo
 from dmoe_opt.selection import des as des_module
+from dmoe_opt.selection.search import UNLIMITED, Search
 
 
 def problem_of(preset: str, seed: int = 1, **changes: object) -> SelectionProblem:
@@ -48,7 +49,7 @@ def test_every_threshold_is_proven(share: float) -> None:
 
 
 def test_gcd_closes_parity() -> None:
-    """Even scores cannot reach an odd threshold exactly; without the greatest common divisor this enumerates."""
+    """Even scores cannot reach an odd threshold; without the common divisor this enumerates."""
     rng = np.random.default_rng(0)
     score = 2 * rng.integers(1000, 2000, (2, 40))
     scores = score / 2**20
@@ -64,7 +65,7 @@ def test_gcd_closes_parity() -> None:
 
 @given(problem=problems(), limit=st.integers(0, 5))
 def test_node_limit_keeps_valid_bounds(problem: SelectionProblem, limit: int) -> None:
-    """Stopped anywhere, the incumbent is feasible and bound <= optimum <= incumbent, token by token."""
+    """Stopped anywhere, the incumbent is feasible and bound <= optimum <= it, token by token."""
     full = solve(problem)
     cut = solve(problem, node_limit=limit)
     assert cut.status in (full.status, Status.FEASIBLE)
@@ -100,7 +101,10 @@ def test_linear_relaxation_matches(back_end: object, hand: SelectionProblem) -> 
 
 
 def test_duals_by_hand() -> None:
-    """With the cap, less of expert 2 and more of expert 1 saves 2 J for 0.25 of score: 8 J a unit; without, 6 J as expert 2."""
+    """With the cap, less of expert 2 and more of expert 1 saves 2 J for 0.25 of score: 8 J a unit.
+
+    Without the cap, a unit of score costs 6 J, as with expert 2.
+    """
     token = SelectionProblem(
         [[0.25, 0.25, 0.5, 0.75]], [[0.5, 1.0, 3.0, 6.0]], threshold=0.65, max_experts=2
     )
@@ -156,10 +160,10 @@ def test_stop_flag_is_seen_inside_the_search() -> None:
     problem = problem_of(
         "inverse-strongly-correlated", num_experts=128, max_experts=16, share=0.15, num_tokens=64
     )
-    search = des_module._Search(problem)
+    search = Search(problem)
     timer = threading.Timer(0.05, search.stop.fill, [True])
     timer.start()
-    search.run(slice(None), des_module.UNLIMITED)
+    search.run(slice(None), UNLIMITED)
     timer.join()
     assert (search.bound >= 0).all()
 
@@ -167,7 +171,7 @@ def test_stop_flag_is_seen_inside_the_search() -> None:
 @pytest.mark.parametrize("reduce", [True, False])
 @pytest.mark.parametrize("sweep", [True, False])
 def test_tree_is_a_tree(reduce: bool, sweep: bool) -> None:
-    """Parents precede children, bounds never fall along a branch, and every leaf says why it is one."""
+    """Parents precede children, bounds never fall along a branch, and every leaf has a reason."""
     problem = problem_of("uncorrelated", num_experts=12, max_experts=4, num_tokens=2)
     nodes = des_module.search_tree(problem, 1, reduce=reduce, sweep=sweep)
     assert nodes[0].parent == -1
@@ -195,7 +199,7 @@ def test_any_scale_of_costs(size: float) -> None:
 
 
 def test_wild_ratios_stay_honest() -> None:
-    """Costs that differ by 10^15 within a token: whatever is claimed optimal is what enumeration finds."""
+    """Costs that differ by 10^15 within a token: the optimum is the one of enumeration."""
     rng = np.random.default_rng(3)
     cost = 10.0 ** rng.uniform(-15, 0, (40, 8))
     problem = SelectionProblem(scores=rng.random((40, 8)), cost=cost, threshold=1.5, max_experts=4)

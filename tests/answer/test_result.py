@@ -47,7 +47,7 @@ def test_dead_link_is_a_violation(hand: SelectionProblem) -> None:
 
 
 def test_status_is_derived(hand: SelectionProblem) -> None:
-    """Optimal needs a bound that meets the objective; a wrong bound and a broken selection are dropped."""
+    """Optimal needs a bound that meets the objective; wrong bounds and selections are dropped."""
     best = Decision(hand, chosen("x.x", ".x.", "..."))
     assert build(hand, "m", best, bound_j=5.0).status == Status.OPTIMAL
     assert build(hand, "m", best, bound_j=4.9).status == Status.FEASIBLE
@@ -95,8 +95,8 @@ def test_infeasible_claim_is_judged(hand: SelectionProblem) -> None:
     result = solve(strict)
     assert result.status == Status.INFEASIBLE
     assert (
-        "tokens 0, 1, 2 cannot reach the threshold with 2 experts: token 0 reaches at most 0.75 of 2"
-        in result.message
+        "tokens 0, 1, 2 cannot reach the threshold with 2 experts: "
+        "token 0 reaches at most 0.75 of 2" in result.message
     )
     assert check(strict, result) == []
     claim = msgspec.structs.replace(result.solution(), instance_sha256=hand.sha256)

@@ -1,4 +1,4 @@
-"""What every method for P3 owes its user: enumeration, whole vertices, proofs that links cannot be served, odd radios."""
+"""All methods for P3: enumeration, whole vertices, proofs of infeasibility, odd radios."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ALL = list(METHODS["allocation"])
 @settings(max_examples=40)
 @given(instance=rounds(), most_relevant=st.booleans())
 def test_against_enumeration(instance: Instance, most_relevant: bool) -> None:
-    """Every method finds the enumerated optimum, proven, or the same proof that there is none, of any selection."""
+    """Every method proves the enumerated optimum of any selection, or that there is none."""
     given = topk_selection(as_problem(instance)) if most_relevant else None
     messages = set()
     for method in ALL:
@@ -60,7 +60,7 @@ def edge_links() -> Links:
 
 
 def test_vertices_are_assignments() -> None:
-    """The linear relaxation has the optimum of the integer program, at a vertex of zeros and ones, in both models."""
+    """In both models, the linear relaxation has the integer optimum, at an integer vertex."""
     links = edge_links()
     cost = links.cost_j / links.unit_j
     values = []
@@ -83,7 +83,7 @@ def test_vertices_are_assignments() -> None:
 
 
 def test_methods_agree() -> None:
-    """All name the same energy to 1e-9, relaxations included; of networkx its scaling promises n / 2^40."""
+    """All name the same energy to 1e-9, relaxations too; the scaling of networkx gives n / 2^40."""
     runs: list[tuple[str, dict[str, Any]]] = [(method, {}) for method in ALL]
     runs += [(method, {"relax": True}) for method in ("pyomo", "cvxpy")]
     data = load("edge-8x64-s1")
@@ -96,7 +96,10 @@ def test_methods_agree() -> None:
 
 
 def test_rounded_costs_bound_from_below() -> None:
-    """In exact arithmetic, the optimum of the network is at most n / 2^40 below the true one, and never above it."""
+    """In exact arithmetic, the optimum of the network is never above the true one.
+
+    It is at most n / 2^40 below.
+    """
     links = edge_links()
     cost = links.cost_j / links.unit_j
     least = Fraction(nx.min_cost_flow_cost(allocation_networkx.build(cost)), 2**40)
@@ -110,7 +113,7 @@ def test_unit_bounds_the_optimum() -> None:
     result = solve(data, "allocation")
     assert result.objective_j is not None
     assert result.selection is not None
-    energy = result.objective_j - float(result.selection.sum(axis=0) @ data.compute_energy)  # type: ignore[union-attr]
+    energy = result.objective_j - float(result.selection.sum(axis=0) @ data.compute_energy)
     assert links.unit_j <= energy <= len(links.ends) * links.unit_j
     assert links.cost_j[np.isfinite(links.cost_j)].max() <= len(links.ends) * links.unit_j * (
         1 + 1e-9
@@ -123,9 +126,13 @@ def star(gains: list[list[float]]) -> Instance:
     radio = np.zeros((experts, experts, len(gains[0])))
     radio[0, 1:] = gains
     return Instance(
-        source=np.zeros(experts - 1, dtype=int), scores=np.eye(experts)[1:], threshold=1.0, max_experts=1,
-        compute_energy=np.zeros(experts), radio=Radio(radio, 1.0, 1.0, 1.0, 1.0),
-    )  # fmt: skip
+        source=np.zeros(experts - 1, dtype=int),
+        scores=np.eye(experts)[1:],
+        threshold=1.0,
+        max_experts=1,
+        compute_energy=np.zeros(experts),
+        radio=Radio(radio, 1.0, 1.0, 1.0, 1.0),
+    )
 
 
 @pytest.mark.parametrize("method", ALL)
@@ -134,13 +141,18 @@ def star(gains: list[list[float]]) -> Instance:
     [
         ([[1.0], [1.0]], "2 links are active and 1 subcarrier exists"),
         ([[1.0, 1.0]] * 3, "3 links are active and 2 subcarriers exist"),
-        ([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [3.0, 0.0, 0.0]], "2 links share only 1 working subcarrier: 0 -> 1, 0 -> 3"),
-        ([[1, 1, 0, 0], [3, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]],
-         "3 links share only 2 working subcarriers: 0 -> 1, 0 -> 2, 0 -> 3"),
+        (
+            [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [3.0, 0.0, 0.0]],
+            "2 links share only 1 working subcarrier: 0 -> 1, 0 -> 3",
+        ),
+        (
+            [[1, 1, 0, 0], [3, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]],
+            "3 links share only 2 working subcarriers: 0 -> 1, 0 -> 2, 0 -> 3",
+        ),
     ],
-)  # fmt: skip
+)
 def test_says_why_not(method: str, gains: list[list[float]], reason: str) -> None:
-    """The reason counts links and subcarriers, or names links that have fewer subcarriers than they are."""
+    """The reason counts links and subcarriers, or names the links that have too few of them."""
     data = star(gains)
     result = solve(data, "allocation", method)
     assert (result.status, result.message, result.problem) == (
@@ -157,7 +169,7 @@ def test_says_why_not(method: str, gains: list[list[float]], reason: str) -> Non
     ("experts", "tokens", "carriers"), [(1, 2, 1), (3, 0, 2), (3, 1, 1), (3, 6, 6)]
 )
 def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carriers: int) -> None:
-    """Equal gains, dead and perfect links, one node, no token, one subcarrier: a proven answer, no warning, no NaN."""
+    """Equal gains, dead and perfect links, one of everything: a proof, no warning, no NaN."""
     scores = np.random.default_rng(1).random((tokens, experts))
     radio = Radio(np.full((experts, experts, carriers), gain), 1e6, 1e-2, 1e-3, 1e4)
     for threshold in (0.0, 0.9):
@@ -174,27 +186,32 @@ def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carrier
 
 @pytest.mark.parametrize("method", ALL)
 def test_costs_far_apart(method: str) -> None:
-    """Link energies from 1e-310 to 1e8 J: the cheap ones decide, and no solver meets the dear ones."""
+    """Link energies from 1e-310 to 1e8 J: the cheap ones decide, and solvers see no others."""
     link_energy = np.zeros((3, 3, 3))
     link_energy[0, 1], link_energy[0, 2] = [1e-9, 1e-310, 1e8], [1.5e-9, 1e-9, 1e8]
     data = Instance(
-        source=[0, 0], scores=[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], threshold=1.0, max_experts=1,
-        compute_energy=[0.0] * 3, link_energy=link_energy,
-    )  # fmt: skip
+        source=[0, 0],
+        scores=[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        threshold=1.0,
+        max_experts=1,
+        compute_energy=[0.0] * 3,
+        link_energy=link_energy,
+    )
     result = solve(data, "allocation", method)
     assert (result.status, result.objective_j) == (Status.OPTIMAL, pytest.approx(1.5e-9, rel=1e-9))
 
 
 @pytest.mark.parametrize("method", ALL)
 def test_serves_the_selection_as_given(method: str) -> None:
-    """Links that DES would not use are served; one that DES would use and the selection does not is left alone."""
+    """The links of the selection are served, and none that DES would use beyond them."""
     data = generate("tiny", 1)
     given = topk_selection(data.selection_problem())  # type: ignore[union-attr]
     result = solve(data, "allocation", method, selection=given.tolist())
     assert result.selection is not None
     assert result.allocation is not None
     assert (result.selection == given).all()
-    assert (result.allocation.any(axis=2) == (loads(data, given) > 0)).all()  # type: ignore[arg-type]
+    assert result.allocation is not None
+    assert (result.allocation.any(axis=2) == (loads(data, given) > 0)).all()
     assert result.objective_j == pytest.approx(solve(data, "jesa", "topk").objective_j, rel=1e-9)
 
 

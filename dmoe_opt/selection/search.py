@@ -1,0 +1,157 @@
+"""Running DES: the kernels over blocks of tokens, in threads, up to a limit."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
+from dmoe_opt.selection import des_kernel as kernel
+
+Progress = Callable[[int, int], None]
+UNLIMITED = 2**62
+SMALL = 2**15  # scores up to which the first nodes of all tokens take milliseconds
+MOST_TOKENS = 4096  # per block, so that a limit and the progress are looked at often enough
+BLOCKS_PER_THREAD = 8  # a few more than one, so that no thread waits long for the last one
+
+
+class Search:
+    """The arrays that kernel and caller share while a search runs.
+
+    `chosen` (T, K), `bound` (T,) in J and `nodes` (T,) are written by the kernel; a bound of -1
+    marks a token that is not done. `stop` (1,) ends the search when it becomes True.
+    """
+
+    def __init__(
+        self,
+        problem: SelectionProblem,
+        cost: NDArray[np.float64] | None = None,
+        usable: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.cost = problem.cost if cost is None else cost
+        self.usable = problem.usable if usable is None else usable
+        shape = problem.scores.shape
+        self.chosen = np.zeros(shape, dtype=np.bool_)
+        self.bound = np.full(shape[0], -1.0)
+        self.nodes = np.zeros(shape[0], dtype=np.int64)
+        self.stop = np.zeros(1, dtype=np.bool_)
+
+    def run(
+        self,
+        tokens: slice,
+        limit: int,
+        reduce: bool = True,
+        pairs: bool = True,
+        tree: NDArray[np.float64] | None = None,
+    ) -> int:
+        """Solve some tokens in the calling thread; returns the number of nodes for `tree`.
+
+        The lock of the interpreter is released meanwhile. `tree` (rows, 5) takes the first nodes.
+        """
+        problem = self.problem
+        recorded = np.zeros(1, dtype=np.int64)
+        kernel.solve_tokens(
+            problem.scores[tokens],
+            self.cost[tokens],
+            self.usable[tokens],
+            problem.need_units[tokens],
+            SCORE_UNIT,
+            problem.max_experts,
+            limit,
+            reduce,
+            pairs,
+            self.stop,
+            self.chosen[tokens],
+            self.bound[tokens],
+            self.nodes[tokens],
+            kernel.workspace(problem.num_experts, problem.max_experts),
+            np.empty((0, 5)) if tree is None else tree,
+            recorded,
+        )
+        return int(recorded[0])
+
+    def forget(self, tokens: NDArray[np.int64]) -> None:
+        """Make tokens as they were before any search."""
+        self.chosen[tokens] = False
+        self.bound[tokens] = -1.0
+        self.nodes[tokens] = 0
+
+
+def run_all(
+    search: Search, limit: int, threads: int, time_limit: float | None, progress: Progress | None
+) -> None:
+    """Solve all tokens: a small problem at once as far as it is easy, the others in threads."""
+    tokens = search.problem.num_tokens
+    if search.chosen.size > SMALL:
+        blocks = _blocks(tokens, threads)
+    else:
+        hard = _run_easy(search, limit)
+        if progress:
+            progress(tokens - len(hard), tokens)
+        blocks = [slice(t, t + 1) for t in hard]
+    if blocks:
+        _run_in_threads(search, blocks, limit, threads, time_limit, progress)
+
+
+def _run_easy(search: Search, limit: int) -> list[int]:
+    """Solve all tokens with the nodes of an easy one; returns those that need more, as not begun.
+
+    This takes milliseconds, less than it takes to start threads.
+    """
+    easy = min(limit, kernel.EASY_NODES)
+    search.run(slice(None), easy)
+    if easy == limit:
+        return []
+    hard = np.flatnonzero(search.nodes >= easy)
+    search.forget(hard)
+    return list(hard.tolist())
+
+
+def _blocks(tokens: int, threads: int) -> list[slice]:
+    """Runs of neighbouring tokens, several for each thread."""
+    share = math.ceil(tokens / (BLOCKS_PER_THREAD * threads))
+    size = max(1, min(share, MOST_TOKENS))
+    return [slice(first, min(first + size, tokens)) for first in range(0, tokens, size)]
+
+
+def _run_in_threads(
+    search: Search,
+    blocks: list[slice],
+    limit: int,
+    threads: int,
+    time_limit: float | None,
+    progress: Progress | None,
+) -> None:
+    """Solve blocks of tokens in threads, so that this thread hears a limit or an interrupt."""
+    tokens = search.problem.num_tokens
+    with ThreadPoolExecutor(threads) as pool, _stopping(search, time_limit):
+        waiting = {pool.submit(search.run, block, limit) for block in blocks}
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            if progress:
+                progress(int((search.bound >= 0).sum()), tokens)
+
+
+@contextmanager
+def _stopping(search: Search, time_limit: float | None) -> Iterator[None]:
+    """Stop the search after the time limit, and at the end of the block, however it ends."""
+    timer = None
+    if time_limit is not None:
+        timer = threading.Timer(time_limit, search.stop.fill, [True])
+    try:
+        if timer:
+            timer.start()
+        yield
+    finally:
+        search.stop[0] = True  # ends the threads at once if this one was interrupted
+        if timer:
+            timer.cancel()
