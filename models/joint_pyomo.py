@@ -147,6 +147,8 @@ def solve(
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
         model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        if not len(model.pairs):  # nothing to decide, which HiGHS does not take
+            return RoundAnswer(_decision(instance, model), 0.0)
         model.larger = pyo.ConstraintList()
         for token, experts in attempt.too_small:  # at least one other expert is needed
             others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]

@@ -68,6 +68,12 @@ class Decision:
         decision.__dict__["loads"] = self.loads  # they depend on the selection only
         return decision
 
+    def without_idle_links(self) -> Decision:
+        """The same decision without subcarriers on links that carry no token."""
+        if self.allocation is None:
+            return self
+        return self.with_allocation(self.allocation & (self.loads > 0)[:, :, None])
+
     @cached_property
     def loads(self) -> NDArray[np.int64]:
         """Tokens that each link i -> j of the round carries, shape (K, K)."""

@@ -248,7 +248,8 @@ def _outcome(instance: Instance, highs: highspy.Highs, columns: _Columns, factor
     link, m = columns.uses[value[y:f]].T
     i, j = columns.links[link].T
     allocation[i, j, m] = True
-    return Outcome(Decision(instance, selection, allocation), bound_j, infeasible)
+    decision = Decision(instance, selection, allocation).without_idle_links()
+    return Outcome(decision, bound_j, infeasible)
 
 
 def factor_of(instance: Instance, energy_j: float | None = None) -> float:

@@ -24,6 +24,7 @@ from dmoe_opt.joint.descent import solve_bcd
 from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 
 MOST_CUTS = 50
+OUT_OF_TIME = "no answer within the limit"
 SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
@@ -63,31 +64,41 @@ def solve_round(
         return build(instance, method, Decision(instance, nothing), bound_j=0.0, stats=stats)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     first = solve_bcd(instance)
-    most_j = np.inf if first.objective_j is None else first.objective_j * (1 + SLACK)
-    factor = factor_of(instance, first.objective_j)
+    known_j = np.inf if first.objective_j is None else first.objective_j
+    attempt = Attempt(factor_of(instance, first.objective_j), known_j * (1 + SLACK), [], None)
     bound_j = first.bound_j
-    too_small: list[tuple[int, NDArray[np.bool_]]] = []
-    message = "no answer within the limit"
     for _ in range(MOST_CUTS):
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            break
-        limit_s = None if left_s == np.inf else left_s
-        answer = solve_once(Attempt(factor, most_j, too_small, limit_s))
+            return build(instance, method, bound_j=bound_j, stats=stats, message=OUT_OF_TIME)
+        answer = solve_once(attempt._replace(time_limit=None if left_s == np.inf else left_s))
         if answer.bound_j is not None:
             bound_j = max(bound_j or 0.0, answer.bound_j)
-        if answer.infeasible and first.objective_j is None:
-            return infeasible(instance, method, NO_ALLOCATION.format(instance.num_subcarriers))
-        if answer.infeasible:
-            message = "the solver finds no answer, although one is known"
-            break
         if answer.decision is None:
-            break
+            return _without(instance, method, answer, first, bound_j, stats)
         short = _short(answer.decision)
         if not short:
-            return build(instance, method, answer.decision, bound_j=bound_j, stats=stats)
-        too_small += short
-        message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
+            decision = answer.decision.without_idle_links()
+            return build(instance, method, decision, bound_j=bound_j, stats=stats)
+        attempt.too_small.extend(short)
+    message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
+    return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+
+
+def _without(
+    instance: Instance,
+    method: str,
+    answer: RoundAnswer,
+    first: Result,
+    bound_j: float | None,
+    stats: dict[str, Any],
+) -> Result:
+    """The result where the solver has no answer: infeasibility counts if no answer is known."""
+    if not answer.infeasible:
+        return build(instance, method, bound_j=bound_j, stats=stats, message=OUT_OF_TIME)
+    if first.objective_j is None:
+        return infeasible(instance, method, NO_ALLOCATION.format(instance.num_subcarriers))
+    message = "the solver finds no answer, although one is known"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
 
