@@ -1,8 +1,11 @@
-"""Joint allocation measured: python tests/benchmarks/joint.py [--seeds N] [--plot FILE.png] [--only TABLE,...]
+"""Joint allocation measured.
 
-Prints the tables of tests/benchmarks/README.md in Markdown: gaps over seeds, `exact` against the whole integer program
-on HiGHS in the same run, large rounds, refutations, and how the time of `bcd` grows. One thread; compilation apart; times
-are of a shared machine, so compare them within a table.
+python tests/benchmarks/joint.py [--seeds N] [--plot FILE.png] [--only TABLE,...]
+
+Prints the tables of tests/benchmarks/README.md in Markdown: gaps over seeds, `exact` against the
+whole integer program on HiGHS in the same run, large rounds, refutations, and the growth of the time
+of `bcd`. All runs use one thread, and compilation is apart. The machine is shared, so compare times
+within one table.
 """
 
 from __future__ import annotations
@@ -158,7 +161,7 @@ def refutations() -> None:
 
 
 def growth(picture: str | None) -> None:
-    """How the time of `bcd` grows with tokens, experts and subcarriers, one at a time, and the fitted exponents."""
+    """The time of `bcd` over tokens, experts and subcarriers, one at a time, with exponents."""
     sweeps: dict[str, list[dict[str, int]]] = {
         "tokens": [{"num_tokens": n} for n in (128, 512, 2048, 8192, 32768)],
         "experts": [{"num_experts": k, "num_subcarriers": 1024} for k in (4, 8, 12, 16, 24, 32)],

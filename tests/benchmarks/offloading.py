@@ -1,6 +1,10 @@
-"""Tables of edge offloading: steps a second, time to the clairvoyant optimum, and agents of several training seeds.
+"""Tables of edge offloading: speed, time to the clairvoyant optimum, and trained agents.
 
-for s in 0 1 2 3 4; do for p in light busy fading mixed; do dmoe-opt offload train $p --seed $s -o agents/$p-s$s; done; done
+for s in 0 1 2 3 4; do
+  for p in light busy fading mixed; do
+    dmoe-opt offload train $p --seed $s -o agents/$p-s$s
+  done
+done
 python tests/benchmarks/offloading.py agents
 """
 
@@ -25,7 +29,7 @@ EPISODES = 50
 
 
 def steps_per_second() -> None:
-    """Subtasks placed in a second by every rule, by the learned policy and by the environment with a constant action."""
+    """Subtasks placed in a second by each rule, the learned policy and the bare environment."""
     print("| policy | steps a second |\n|---|---|")
     episodes = [draw(preset("mixed"), number) for number in range(50)]
     steps = sum(e.num_subtasks for e in episodes)
@@ -51,7 +55,7 @@ def steps_per_second() -> None:
 
 
 def optima(limit_s: float = 10.0, count: int = 10) -> None:
-    """How long the clairvoyant optimum takes in Pyomo and in CVXPY, model building included, and how often it is proven."""
+    """Time of the clairvoyant optimum in Pyomo and CVXPY, building included, and its proofs."""
     print(
         f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | largest gap left % |"
     )

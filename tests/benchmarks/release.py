@@ -1,8 +1,11 @@
-"""The table of a release: `python tests/benchmarks/release.py [-o FOLDER]` prints it in Markdown and writes it as CSV.
+"""The table of a release, printed in Markdown and written as CSV.
 
-All methods for selection and for both problems at once, and solvers from outside on the same integer programs: token by token,
-all tokens in one program, and the whole joint program. Gaps are to the best bound proven on the instance by anything here.
-One thread throughout; building and reading programs is apart for solvers from outside, not for the methods `pyomo` and `cvxpy`.
+python tests/benchmarks/release.py [-o FOLDER]
+
+It has all methods for selection and for both problems at once, and outside solvers on the same
+integer programs: token by token, all tokens in one program, and the whole joint program. Gaps are to
+the best bound that anything here proves on the instance. All runs use one thread. The time to build
+and read programs counts for the methods `pyomo` and `cvxpy`, but not for outside solvers.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ JOINT = (
     "scarce-8x48-s0",
 )  # fmt: skip
 RUNS, AGAIN_S = 3, 2.0
-"""Each method runs three times, in turn forwards and backwards; what takes longer than two seconds runs once."""
+"""Each method runs three times, in turn forwards and backwards, but once beyond two seconds."""
 
 Data = Instance | SelectionProblem
 Run = Callable[[], Result]
@@ -62,7 +65,10 @@ class Crashed(Exception):
 def run_outside(
     name: str, problem: str, parts: list[Data], limit_s: float
 ) -> tuple[list[dict[str, Any]], list[float]]:
-    """What a solver answers to the program of each part, and the factors of their objectives; raises `Crashed`."""
+    """Answers of a solver to the program of each part, and the factors of their objectives.
+
+    Raises `Crashed`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / f"{k}.mps") for k in range(len(parts))]
         factors = [export(part, problem, file) for part, file in zip(parts, files, strict=True)]
@@ -75,7 +81,7 @@ def run_outside(
 
 
 def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
-    """An outside solver on all tokens at once, or token by token; its answer goes through the same checker as any."""
+    """An outside solver on all tokens at once, or token by token; its answer is checked as any."""
     p1 = as_problem(data)
     parts = (
         [data]

@@ -1,7 +1,10 @@
-"""Speed of expert selection, as ratios within one run: python tests/benchmarks/selection.py
+"""Speed of expert selection, as ratios within one run.
 
-Every number is the best of several runs on one thread, in microseconds a token; methods alternate, compilation is
-reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one call: the floor of any sorting method.
+python tests/benchmarks/selection.py
+
+Every number is the best of several runs on one thread, in microseconds per token. Methods alternate,
+and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one
+call: the floor of any sorting method.
 """
 
 from __future__ import annotations
@@ -116,7 +119,7 @@ def radio_presets() -> None:
 
 
 def hard_families(limit_s: float = 60.0) -> None:
-    """Per token on the knapsack families; HiGHS stops after a minute a token, which counts as a minute."""
+    """Per token on the knapsack families; HiGHS stops after a minute, which counts as one."""
     print(
         "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | proven |"
     )
@@ -170,7 +173,8 @@ def many_tokens() -> None:
 def main() -> None:
     """All of it."""
     print(
-        f"compiling DES or loading it from its cache: {des.prepare():.1f} s; all times in microseconds a token"
+        f"compiling DES or loading it from its cache: {des.prepare():.1f} s; "
+        "all times in microseconds a token"
     )
     many_tokens()
     radio_presets()

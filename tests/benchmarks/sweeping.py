@@ -1,8 +1,8 @@
-"""What a sweep costs beside its work: `python tests/benchmarks/sweeping.py`.
+"""The cost of a sweep beside its work: `python tests/benchmarks/sweeping.py`.
 
-The work is a bare loop of `generate` and `solve` over the same jobs, split among as many processes. Seconds are those of all
-processors together, which other programs disturb less than the clock. What starting costs is told apart from what a job costs
-by two sweeps of different length.
+The work is a bare loop of `generate` and `solve` over the same jobs, split among as many processes.
+Seconds are the sum over all processors, which other programs disturb less than the clock. Two sweeps
+of different length tell the cost of starting from the cost of a job.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""Speed as ratios: every piece of work beside a yardstick of the same run, so that runs on different days can be compared.
+"""Speed as ratios: each piece of work beside a yardstick of the same run.
 
-python -m pytest tests/benchmarks --benchmark-json run.json && python tests/benchmarks/change.py run.json
+Runs on different days can thus be compared:
+
+python -m pytest tests/benchmarks --benchmark-json run.json
+python tests/benchmarks/change.py run.json
 """
 
 from __future__ import annotations
