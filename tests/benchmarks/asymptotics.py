@@ -2,8 +2,8 @@
 
 python tests/benchmarks/asymptotics.py [--rounds N] [--plot FILE.png]
 
-Rounds have 8 experts, 128 tokens and M subcarriers, with independent or correlated fading. The table
-has the share of rounds in which the best subcarriers of all 56 links differ, and the share in which
+Rounds have 8 experts, 128 tokens and M subcarriers, with independent or correlated fading. The
+table has the share of rounds in which the best subcarriers of all 56 links differ, and the share in which
 those of the active links differ, which proves the optimum. Beside them stands the product
 prod_{k<n} (1 - k/M) of docs/problems/joint.md for n = 56, and its mean over the n active links of
 each round. Intervals are Wilson's, 95 %.
@@ -83,7 +83,8 @@ def main() -> None:
                 (active / number, *interval(active, number), expected)
             )
             print(
-                f"| {name} | {size:,} | {np.mean(links):.1f} | {cells[0]} | {100 * product(56, size):.1f} | {cells[1]} "
+                f"| {name} | {size:,} | {np.mean(links):.1f} | {cells[0]} | "
+                f"{100 * product(56, size):.1f} | {cells[1]} "
                 f"| {100 * expected:.1f} |",
                 flush=True,
             )

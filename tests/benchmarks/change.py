@@ -3,8 +3,8 @@
 python tests/benchmarks/change.py RUN.json [--store]
 
 RUN.json is the output of `python -m pytest tests/benchmarks --benchmark-json RUN.json`. A ratio is
-the least time of the work over the least time of its yardstick in the same run. `--store` makes this
-run the one to compare later ones with.
+the least time of the work over the least time of its yardstick in the same run. `--store` makes
+this run the one to compare later ones with.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def main() -> None:
         old, new = before.get(name), now.get(name)
         if old is None or new is None:
             print(
-                f"{name:30} {'' if old is None else f'{old:.3g}':>9} {'' if new is None else f'{new:.3g}':>9}"
+                f"{name:30} {'' if old is None else f'{old:.3g}':>9} "
+                f"{'' if new is None else f'{new:.3g}':>9}"
             )
             continue
         note = "slower" if new > NOTABLE * old else "faster" if old > NOTABLE * new else ""

@@ -3,9 +3,9 @@
 python tests/benchmarks/release.py [-o FOLDER]
 
 It has all methods for selection and for both problems at once, and outside solvers on the same
-integer programs: token by token, all tokens in one program, and the whole joint program. Gaps are to
-the best bound that anything here proves on the instance. All runs use one thread. The time to build
-and read programs counts for the methods `pyomo` and `cvxpy`, but not for outside solvers.
+integer programs: token by token, all tokens in one program, and the whole joint program. Gaps are
+to the best bound that anything here proves on the instance. All runs use one thread. The time to
+build and read programs counts for the methods `pyomo` and `cvxpy`, but not for outside solvers.
 """
 
 from __future__ import annotations
@@ -239,15 +239,18 @@ def main() -> None:
         }
 
     print(
-        f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; gap to the best bound / ms"
+        f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; "
+        "gap to the best bound / ms"
     )
     rows = table("selection", tuple(wanted[0]), selection(batched=False))
     print(
-        f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap to the best bound / ms"
+        f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap "
+        "to the best bound / ms"
     )
     rows += table("batched", tuple(wanted[0]), selection(batched=True))
     print(
-        f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; gap to the best bound / ms"
+        f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; "
+        "gap to the best bound / ms"
     )
     rows += table("jesa", tuple(wanted[1]), joint)
     if given.output:

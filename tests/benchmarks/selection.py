@@ -2,8 +2,8 @@
 
 python tests/benchmarks/selection.py
 
-Every number is the best of several runs on one thread, in microseconds per token. Methods alternate,
-and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one
+Every number is the best of several runs on one thread, in microseconds per token. Methods
+alternate, and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one
 call: the floor of any sorting method.
 """
 
@@ -112,8 +112,10 @@ def radio_presets() -> None:
         other = gurobi_direct(problem, 20)
         gurobi = best_us(other, 20, 2) if other else None
         print(
-            f"| {preset} | {problem.num_experts} | {kernel:.2f} | {whole:.2f} | {floor:.2f} | {highs:,.0f} | "
-            f"{'not installed' if gurobi is None else f'{gurobi:,.0f}'} | {kernel / floor:.1f} | {highs / kernel:,.0f} | "
+            f"| {preset} | {problem.num_experts} | {kernel:.2f} | {whole:.2f} | {floor:.2f} | "
+            f"{highs:,.0f} | "
+            f"{'not installed' if gurobi is None else f'{gurobi:,.0f}'} | {kernel / floor:.1f} "
+            f"| {highs / kernel:,.0f} | "
             f"{'' if gurobi is None else f'{gurobi / kernel:,.0f}'} | {search.nodes.mean():.1f} |"
         )
 
@@ -121,7 +123,8 @@ def radio_presets() -> None:
 def hard_families(limit_s: float = 60.0) -> None:
     """Per token on the knapsack families; HiGHS stops after a minute, which counts as one."""
     print(
-        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | proven |"
+        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | "
+        "proven |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
@@ -135,12 +138,14 @@ def hard_families(limit_s: float = 60.0) -> None:
             factors.append(highs / ours)
             nodes = result.stats["token_nodes"]
             print(
-                f"| {family} | {experts} | {cap} | {ours:,.0f} | {highs:,.0f} | {highs / ours:,.0f} | {np.median(nodes):,.0f} "
+                f"| {family} | {experts} | {cap} | {ours:,.0f} | {highs:,.0f} | "
+                f"{highs / ours:,.0f} | {np.median(nodes):,.0f} "
                 f"of 2^{experts} | {nodes.max():,} | {result.status} |",
                 flush=True,
             )
     print(
-        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least {min(factors):,.0f}"
+        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least "
+        f"{min(factors):,.0f}"
     )
 
 
@@ -165,7 +170,8 @@ def many_tokens() -> None:
             print(
                 f"100,000 tokens x 64 experts, {suffix} of {path.stat().st_size / 2**20:.0f} MiB: "
                 f"load {loaded - started:.1f} s, "
-                f"solve {solved - loaded:.1f} s ({result.status}), check {time.perf_counter() - solved:.1f} s "
+                f"solve {solved - loaded:.1f} s ({result.status}), check "
+                f"{time.perf_counter() - solved:.1f} s "
                 f"({len(found)} violations); peak of the process {peak:.2f} GiB"
             )
 

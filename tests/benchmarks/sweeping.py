@@ -1,8 +1,8 @@
 """The cost of a sweep beside its work: `python tests/benchmarks/sweeping.py`.
 
-The work is a bare loop of `generate` and `solve` over the same jobs, split among as many processes.
-Seconds are the sum over all processors, which other programs disturb less than the clock. Two sweeps
-of different length tell the cost of starting from the cost of a job.
+The work is a bare loop of `generate` and `solve` over the same jobs, split among as many
+processes. Seconds are the sum over all processors, which other programs disturb less than the
+clock. Two sweeps of different length tell the cost of starting from the cost of a job.
 """
 
 from __future__ import annotations
@@ -82,16 +82,20 @@ def main() -> None:
     work = 0.5 * (before + after)
     slope = (long[0] - short[0]) / (given.jobs - few)
     print(
-        f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, {after:.1f} after)"
+        f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, "
+        f"{after:.1f} after)"
     )
     print(
-        f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, {long[0] / work - 1:+.0%}"
+        f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, "
+        f"{long[0] / work - 1:+.0%}"
     )
     print(
-        f"of it {short[0] - few * slope:.1f} s to start, and {slope * given.jobs / work - 1:+.0%} a job"
+        f"of it {short[0] - few * slope:.1f} s to start, and "
+        f"{slope * given.jobs / work - 1:+.0%} a job"
     )
     print(
-        f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs {short[2] / 2**20:.0f} MiB"
+        f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs "
+        f"{short[2] / 2**20:.0f} MiB"
     )
 
 
