@@ -3,8 +3,8 @@
 python tests/benchmarks/asymptotics.py [--rounds N] [--plot FILE.png]
 
 Rounds have 8 experts, 128 tokens and M subcarriers, with independent or correlated fading. The
-table has the share of rounds in which the best subcarriers of all 56 links differ, and the share in which
-those of the active links differ, which proves the optimum. Beside them stands the product
+table has the share of rounds in which the best subcarriers of all 56 links differ, and the share
+in which those of the active links differ, which proves the optimum. Beside them stands the product
 prod_{k<n} (1 - k/M) of docs/problems/joint.md for n = 56, and its mean over the n active links of
 each round. Intervals are Wilson's, 95 %.
 """
@@ -35,7 +35,7 @@ def product(links: int, subcarriers: int) -> float:
 
 
 def look(data: Instance) -> tuple[bool, bool, int]:
-    """Whether the best subcarriers of all links differ, the same for active links, and their number."""
+    """Whether the best subcarriers of all links differ, the same for active ones, their number."""
     best = data.link_energy.argmin(axis=2)
     everywhere = best[~np.eye(data.num_experts, dtype=bool)]
     active = best[loads(data, relaxed_bound(data)[0]) > 0]
@@ -60,7 +60,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--plot", metavar="FILE.png")
     arguments = parser.parse_args()
-    header = "fading | subcarriers | active links | all differ % | product % | active differ: proven % | product % "
+    header = "fading | subcarriers | active links | all differ % | product % "
+    header += "| active differ: proven % | product % "
     print(f"| {header}|\n|{'---|' * header.count('|')}---|", flush=True)
     curves: dict[str, list[tuple[float, ...]]] = {}
     for name, options in FADING.items():

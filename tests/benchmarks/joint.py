@@ -27,9 +27,15 @@ FAMILIES = (
     "scarce-8x48",
 )
 AGAINST = (
-    ("edge-8x64", 5), ("correlated-8x64", 3), ("interference-8x64", 3), ("nr-51", 3), ("scarce-8x36", 4),
-    ("scarce-8x48", 4), ("edge-12x132", 2), ("edge-16x240", 1),
-)  # fmt: skip
+    ("edge-8x64", 5),
+    ("correlated-8x64", 3),
+    ("interference-8x64", 3),
+    ("nr-51", 3),
+    ("scarce-8x36", 4),
+    ("scarce-8x48", 4),
+    ("edge-12x132", 2),
+    ("edge-16x240", 1),
+)
 LIMIT_S = 100.0
 
 
@@ -64,8 +70,10 @@ def gaps(seeds: int) -> None:
         proven = [(data, r) for data, r in exact if r.status == Status.OPTIMAL]
         none = sum(r.status == Status.INFEASIBLE for _, r in exact)
         for name, method, options in (
-            ("bcd", "bcd", {}), ("bcd, 10 restarts", "bcd", {"restarts": 10}), ("lagrangian", "lagrangian", {}),
-        ):  # fmt: skip
+            ("bcd", "bcd", {}),
+            ("bcd, 10 restarts", "bcd", {"restarts": 10}),
+            ("lagrangian", "lagrangian", {}),
+        ):
             results = [(solve(data, "jesa", method, **options), best) for data, best in proven]
             above = np.array([_above(result, best) for result, best in results])
             low, high, worst = np.quantile(above, [0.5, 0.9, 1.0], method="inverted_cdf")
@@ -121,9 +129,12 @@ def large() -> None:
         "status | iterations",
     )
     for preset, seeds, options in (
-        ("nr-273", 5, {}), ("wide-32x1024", 3, {}), ("scarce-16x150", 3, {}), ("scarce-16x150", 2, {"spread": 1.0}),
+        ("nr-273", 5, {}),
+        ("wide-32x1024", 3, {}),
+        ("scarce-16x150", 3, {}),
+        ("scarce-16x150", 2, {"spread": 1.0}),
         ("scarce-16x150", 2, {"spread": 0.7}),
-    ):  # fmt: skip
+    ):
         for data in rounds(preset, range(seeds), **options):
             bcd = min((solve(data, "jesa", "bcd") for _ in range(3)), key=lambda r: r.wall_s)
             exact = solve(data, "jesa", "exact", time_limit=60)

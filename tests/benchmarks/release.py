@@ -38,13 +38,26 @@ from dmoe_opt.method_table import look_up
 from dmoe_opt.models.export import export
 
 SELECTION = (
-    "tiny-s1", "digits-l4", "edge-8x64-s1", "mixtral-8-s1", "uncorrelated-s1", "weakly-correlated-s1", "strongly-correlated-s1",
-    "inverse-strongly-correlated-s1", "subset-sum-s1",
-)  # fmt: skip
+    "tiny-s1",
+    "digits-l4",
+    "edge-8x64-s1",
+    "mixtral-8-s1",
+    "uncorrelated-s1",
+    "weakly-correlated-s1",
+    "strongly-correlated-s1",
+    "inverse-strongly-correlated-s1",
+    "subset-sum-s1",
+)
 JOINT = (
-    "tiny-s1", "digits-l4", "edge-8x64-s1", "interference-8x64-s1", "nr-51-s1", "scarce-8x36-s0", "scarce-8x36-s1",
+    "tiny-s1",
+    "digits-l4",
+    "edge-8x64-s1",
+    "interference-8x64-s1",
+    "nr-51-s1",
+    "scarce-8x36-s0",
+    "scarce-8x36-s1",
     "scarce-8x48-s0",
-)  # fmt: skip
+)
 RUNS, AGAIN_S = 3, 2.0
 """Each method runs three times, in turn forwards and backwards, but once beyond two seconds."""
 
@@ -178,8 +191,13 @@ def cell(row: MethodRow) -> str:
     if row.status == Status.INFEASIBLE:
         return f"refuted / {time}"
     if row.energy_j is None:
-        return f"{'wrong' if 'refused' in row.message else 'bound only' if row.bound_j else 'nothing'} / {time}"
-    return f"{'no bound' if row.gap is None else '0 %' if row.gap < 1e-9 else f'{100 * row.gap:.2g} %'} / {time}"
+        if "refused" in row.message:
+            return f"wrong / {time}"
+        return f"{'bound only' if row.bound_j else 'nothing'} / {time}"
+    if row.gap is None:
+        return f"no bound / {time}"
+    gap = "0 %" if row.gap < 1e-9 else f"{100 * row.gap:.2g} %"
+    return f"{gap} / {time}"
 
 
 def machine() -> str:
@@ -202,7 +220,8 @@ def machine() -> str:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{package} not installed")
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {', '.join(versions)}"
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    return f"{machine}, Python {platform.python_version()}; {', '.join(versions)}"
 
 
 def main() -> None:

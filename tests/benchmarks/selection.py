@@ -3,8 +3,8 @@
 python tests/benchmarks/selection.py
 
 Every number is the best of several runs on one thread, in microseconds per token. Methods
-alternate, and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one
-call: the floor of any sorting method.
+alternate, and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all
+tokens in one call: the floor of any sorting method.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def gurobi_direct(problem: SelectionProblem, tokens: int) -> Callable[[], object
 
 
 def radio_presets() -> None:
-    """Per token on the radio presets: the kernel, the whole call with checks, the floor, the solvers."""
+    """Per token on the radio presets: kernel, whole call with checks, floor, solvers."""
     print(
         "\n| preset | experts | DES | DES in all | argsort | HiGHS | Gurobi "
         "| DES / argsort | HiGHS / DES | Gurobi / DES | nodes |"

@@ -40,15 +40,18 @@ def bare(jobs: int, workers: int) -> float:
 
 
 def swept(jobs: int, workers: int, backend: str) -> tuple[float, float, int]:
-    """Processor and clock seconds of a sweep, and the most memory of one of its processes in bytes."""
+    """Processor and clock seconds of a sweep, and the most memory of a process in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder) / "plan.toml", Path(folder) / "out"
         plan.write_text(
             f'[grid]\npreset = "edge-8x64"\nseeds = {jobs}\nproblem = "jesa"\nmethod = "bcd"\n'
         )
         command = ["sweep", str(plan), "-o", str(out), "--backend", backend, "--jobs", str(workers)]
-        watch = "import resource, subprocess, sys; subprocess.run([sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]], check=True); "
-        watch += "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
+        watch = "import resource, subprocess, sys; "
+        watch += "command = [sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]]; "
+        watch += "subprocess.run(command, check=True); "
+        watch += "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        watch += "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", watch, *command], check=True, capture_output=True, text=True

@@ -74,7 +74,7 @@ def layers() -> tuple[Work, Work]:
 
 
 def episode() -> tuple[Work, Work]:
-    """An episode under the greedy rule against numpy taking the best reward of all its subtasks at once."""
+    """An episode under the greedy rule against numpy taking all its best rewards at once."""
     drawn = draw(presets.preset("busy"), 0)
     return lambda: run(drawn, policies.RULES["greedy"](0)), lambda: [
         row.argmax() for row in drawn.reward
