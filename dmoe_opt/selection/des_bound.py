@@ -109,9 +109,7 @@ def relaxed_set(g, e, m, lam, lo, hi, r, sel, val):
         return -1, score, cost
     for j in range(m):
         r[j] = e[j] - lam * g[j]
-    most = hi if count > hi else lo
-    below = 0.0 if count > hi else np.inf
-    n = smallest(r, m, most, below, sel, val)
+    n = smallest(r, m, hi, 0.0, sel, val) if count > hi else smallest(r, m, lo, np.inf, sel, val)
     score = 0.0
     cost = 0.0
     for k in range(n):

@@ -31,7 +31,7 @@ from dmoe_opt.selection.des_bound import (
     TIE,
 )
 
-SOURCES = "e6e257bbe03534ee"
+SOURCES = "0cb9898a13048125"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.

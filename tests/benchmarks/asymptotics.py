@@ -1,9 +1,12 @@
-"""How often distinct best subcarriers prove JESA optimal: python tests/benchmarks/asymptotics.py [--rounds N] [--plot FILE.png]
+"""How often distinct best subcarriers prove that a round is optimal.
 
-For rounds of 8 experts, 128 tokens and M subcarriers, independent and correlated fading: the share of rounds in which the
-best subcarriers of all 56 links differ, and of the active links alone, which proves the optimum; beside the product
-prod_{k<n} (1 - k/M) of docs/problems/joint.md for n = 56, and its mean over the n active links of each round. Wilson
-intervals, 95 %.
+python tests/benchmarks/asymptotics.py [--rounds N] [--plot FILE.png]
+
+Rounds have 8 experts, 128 tokens and M subcarriers, with independent or correlated fading. The
+table has the share of rounds in which the best subcarriers of all 56 links differ, and the share
+in which those of the active links differ, which proves the optimum. Beside them stands the product
+prod_{k<n} (1 - k/M) of docs/problems/joint.md for n = 56, and its mean over the n active links of
+each round. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ def product(links: int, subcarriers: int) -> float:
 
 
 def look(data: Instance) -> tuple[bool, bool, int]:
-    """Whether the best subcarriers of all links differ, whether those of the active ones do, and how many are active."""
+    """Whether the best subcarriers of all links differ, the same for active ones, their number."""
     best = data.link_energy.argmin(axis=2)
     everywhere = best[~np.eye(data.num_experts, dtype=bool)]
     active = best[loads(data, relaxed_bound(data)[0]) > 0]
@@ -57,7 +60,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--plot", metavar="FILE.png")
     arguments = parser.parse_args()
-    header = "fading | subcarriers | active links | all differ % | product % | active differ: proven % | product % "
+    header = "fading | subcarriers | active links | all differ % | product % "
+    header += "| active differ: proven % | product % "
     print(f"| {header}|\n|{'---|' * header.count('|')}---|", flush=True)
     curves: dict[str, list[tuple[float, ...]]] = {}
     for name, options in FADING.items():
@@ -80,7 +84,8 @@ def main() -> None:
                 (active / number, *interval(active, number), expected)
             )
             print(
-                f"| {name} | {size:,} | {np.mean(links):.1f} | {cells[0]} | {100 * product(56, size):.1f} | {cells[1]} "
+                f"| {name} | {size:,} | {np.mean(links):.1f} | {cells[0]} | "
+                f"{100 * product(56, size):.1f} | {cells[1]} "
                 f"| {100 * expected:.1f} |",
                 flush=True,
             )

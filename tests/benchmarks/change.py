@@ -1,7 +1,10 @@
-"""How the ratios of a run differ from those stored: `python tests/benchmarks/change.py RUN.json [--store]`.
+"""How the ratios of a run differ from the stored ones.
 
-RUN.json is what `python -m pytest tests/benchmarks --benchmark-json RUN.json` writes. A ratio is the least time of the work
-over the least time of its yardstick in the same run. `--store` makes this run the one that later ones are compared with.
+python tests/benchmarks/change.py RUN.json [--store]
+
+RUN.json is the output of `python -m pytest tests/benchmarks --benchmark-json RUN.json`. A ratio is
+the least time of the work over the least time of its yardstick in the same run. `--store` makes
+this run the one to compare later ones with.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from pathlib import Path
 
 STORED = Path(__file__).with_name("ratios.json")
 NOTABLE = 1.25
-"""Without any change, ratios differ by a quarter between runs on a machine that others share, and by more under load."""
+"""Without any change, ratios of runs on a shared machine differ by a quarter, more under load."""
 
 
 def ratios(run: Path) -> dict[str, float]:
@@ -36,7 +39,8 @@ def main() -> None:
         old, new = before.get(name), now.get(name)
         if old is None or new is None:
             print(
-                f"{name:30} {'' if old is None else f'{old:.3g}':>9} {'' if new is None else f'{new:.3g}':>9}"
+                f"{name:30} {'' if old is None else f'{old:.3g}':>9} "
+                f"{'' if new is None else f'{new:.3g}':>9}"
             )
             continue
         note = "slower" if new > NOTABLE * old else "faster" if old > NOTABLE * new else ""

@@ -1,8 +1,11 @@
-"""Joint allocation measured: python tests/benchmarks/joint.py [--seeds N] [--plot FILE.png] [--only TABLE,...]
+"""Joint allocation measured.
 
-Prints the tables of tests/benchmarks/README.md in Markdown: gaps over seeds, `exact` against the whole integer program
-on HiGHS in the same run, large rounds, refutations, and how the time of `bcd` grows. One thread; compilation apart; times
-are of a shared machine, so compare them within a table.
+python tests/benchmarks/joint.py [--seeds N] [--plot FILE.png] [--only TABLE,...]
+
+Prints the tables of tests/benchmarks/README.md in Markdown: gaps over seeds, `exact` against the
+whole integer program on HiGHS in the same run, large rounds, refutations, and the growth of the
+time of `bcd`. All runs use one thread, and compilation is apart. The machine is shared, so compare
+times within one table.
 """
 
 from __future__ import annotations
@@ -24,9 +27,15 @@ FAMILIES = (
     "scarce-8x48",
 )
 AGAINST = (
-    ("edge-8x64", 5), ("correlated-8x64", 3), ("interference-8x64", 3), ("nr-51", 3), ("scarce-8x36", 4),
-    ("scarce-8x48", 4), ("edge-12x132", 2), ("edge-16x240", 1),
-)  # fmt: skip
+    ("edge-8x64", 5),
+    ("correlated-8x64", 3),
+    ("interference-8x64", 3),
+    ("nr-51", 3),
+    ("scarce-8x36", 4),
+    ("scarce-8x48", 4),
+    ("edge-12x132", 2),
+    ("edge-16x240", 1),
+)
 LIMIT_S = 100.0
 
 
@@ -53,21 +62,25 @@ def gaps(seeds: int) -> None:
     """How far `bcd`, with restarts, and `lagrangian` end above the optimum."""
     table(
         f"Energy above the proven optimum over seeds 0 to {seeds - 1}, %; times are medians in ms",
-        "family | optimum proven | no answer exists | method | optimal | median | 90 % of seeds | worst | time",
+        "family | optimum proven | no answer exists | method | optimal | median | 90 % of "
+        "seeds | worst | time",
     )
     for family in FAMILIES:
         exact = [(data, solve(data, "jesa", "exact")) for data in rounds(family, range(seeds))]
         proven = [(data, r) for data, r in exact if r.status == Status.OPTIMAL]
         none = sum(r.status == Status.INFEASIBLE for _, r in exact)
         for name, method, options in (
-            ("bcd", "bcd", {}), ("bcd, 10 restarts", "bcd", {"restarts": 10}), ("lagrangian", "lagrangian", {}),
-        ):  # fmt: skip
+            ("bcd", "bcd", {}),
+            ("bcd, 10 restarts", "bcd", {"restarts": 10}),
+            ("lagrangian", "lagrangian", {}),
+        ):
             results = [(solve(data, "jesa", method, **options), best) for data, best in proven]
             above = np.array([_above(result, best) for result, best in results])
             low, high, worst = np.quantile(above, [0.5, 0.9, 1.0], method="inverted_cdf")
             milliseconds = 1e3 * float(np.median([result.wall_s for result, _ in results]))
             print(
-                f"| {family} | {len(proven)} | {none} | {name} | {(above < 1e-6).sum()} | {percent(low)} | {percent(high)} "
+                f"| {family} | {len(proven)} | {none} | {name} | {(above < 1e-6).sum()} | "
+                f"{percent(low)} | {percent(high)} "
                 f"| {percent(worst)} | {milliseconds:.1f} |",
                 flush=True,
             )
@@ -82,7 +95,8 @@ def _above(result: Result, best: Result) -> float:
 def against() -> None:
     """`exact` and the whole program of docs/problems/joint.md on HiGHS, alternating."""
     table(
-        f"`exact` against the whole integer program on HiGHS (`pyomo`, objective scaled), up to {LIMIT_S:g} s each",
+        "`exact` against the whole integer program on HiGHS (`pyomo`, objective scaled), up to "
+        f"{LIMIT_S:g} s each",
         "preset | seed | exact s | status | whole program s | status | ratio | energies differ by",
     )
     ratios: dict[str, list[float]] = {}
@@ -96,7 +110,8 @@ def against() -> None:
             ratio = whole.wall_s / exact.wall_s
             ratios.setdefault("K = 8" if data.num_experts == 8 else preset, []).append(ratio)
             print(
-                f"| {preset} | {data.meta['seed']} | {exact.wall_s:.3f} | {exact.status} | {whole.wall_s:.1f} | {whole.status} "
+                f"| {preset} | {data.meta['seed']} | {exact.wall_s:.3f} | {exact.status} | "
+                f"{whole.wall_s:.1f} | {whole.status} "
                 f"| {ratio:,.0f} | {differ} |",
                 flush=True,
             )
@@ -110,12 +125,16 @@ def large() -> None:
     """Rounds far beyond the whole program."""
     table(
         "Large rounds; `bcd` with its bound, best of 3; `exact` with a limit of 60 s",
-        "round | experts | subcarriers | tokens | seed | bcd ms | gap % | exact s | gap % | status | iterations",
+        "round | experts | subcarriers | tokens | seed | bcd ms | gap % | exact s | gap % | "
+        "status | iterations",
     )
     for preset, seeds, options in (
-        ("nr-273", 5, {}), ("wide-32x1024", 3, {}), ("scarce-16x150", 3, {}), ("scarce-16x150", 2, {"spread": 1.0}),
+        ("nr-273", 5, {}),
+        ("wide-32x1024", 3, {}),
+        ("scarce-16x150", 3, {}),
+        ("scarce-16x150", 2, {"spread": 1.0}),
         ("scarce-16x150", 2, {"spread": 0.7}),
-    ):  # fmt: skip
+    ):
         for data in rounds(preset, range(seeds), **options):
             bcd = min((solve(data, "jesa", "bcd") for _ in range(3)), key=lambda r: r.wall_s)
             exact = solve(data, "jesa", "exact", time_limit=60)
@@ -123,8 +142,10 @@ def large() -> None:
             cells = [r.gap if r.gap is None else 100 * r.gap for r in (bcd, exact)]
             first, second = ("–" if c is None else f"{c:.2g}" for c in cells)
             print(
-                f"| {name} | {data.num_experts} | {data.num_subcarriers} | {data.num_tokens} | {data.meta['seed']} "
-                f"| {1e3 * bcd.wall_s:.1f} | {first} | {exact.wall_s:.2f} | {second} | {exact.status} "
+                f"| {name} | {data.num_experts} | {data.num_subcarriers} | {data.num_tokens} | "
+                f"{data.meta['seed']} "
+                f"| {1e3 * bcd.wall_s:.1f} | {first} | {exact.wall_s:.2f} | {second} | "
+                f"{exact.status} "
                 f"| {exact.stats.get('iterations', '–')} |",
                 flush=True,
             )
@@ -152,20 +173,22 @@ def refutations() -> None:
             whole = ", ".join(f"{r.wall_s:.1f} ({r.status})" for r in others)
         name = preset + "".join(f", {key} {value}" for key, value in options.items())
         print(
-            f"| {name} | {len(refuted)} | {1e3 * max(r.wall_s for _, r in refuted):.0f} | {whole} |",
+            f"| {name} | {len(refuted)} | {1e3 * max(r.wall_s for _, r in refuted):.0f} | "
+            f"{whole} |",
             flush=True,
         )
 
 
 def growth(picture: str | None) -> None:
-    """How the time of `bcd` grows with tokens, experts and subcarriers, one at a time, and the fitted exponents."""
+    """The time of `bcd` over tokens, experts and subcarriers, one at a time, with exponents."""
     sweeps: dict[str, list[dict[str, int]]] = {
         "tokens": [{"num_tokens": n} for n in (128, 512, 2048, 8192, 32768)],
         "experts": [{"num_experts": k, "num_subcarriers": 1024} for k in (4, 8, 12, 16, 24, 32)],
         "subcarriers": [{"num_subcarriers": m} for m in (64, 256, 1024, 4096, 16384)],
     }
     table(
-        "Time of `bcd` with its bound, best of 5; 8 experts, 64 subcarriers and 128 tokens where not varied "
+        "Time of `bcd` with its bound, best of 5; 8 experts, 64 subcarriers and 128 tokens "
+        "where not varied "
         "(1,024 subcarriers for the experts)",
         "varied | sizes | ms | exponent over the last three",
     )

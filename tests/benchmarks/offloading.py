@@ -1,6 +1,10 @@
-"""Tables of edge offloading: steps a second, time to the clairvoyant optimum, and agents of several training seeds.
+"""Tables of edge offloading: speed, time to the clairvoyant optimum, and trained agents.
 
-for s in 0 1 2 3 4; do for p in light busy fading mixed; do dmoe-opt offload train $p --seed $s -o agents/$p-s$s; done; done
+for s in 0 1 2 3 4; do
+  for p in light busy fading mixed; do
+    dmoe-opt offload train $p --seed $s -o agents/$p-s$s
+  done
+done
 python tests/benchmarks/offloading.py agents
 """
 
@@ -25,7 +29,7 @@ EPISODES = 50
 
 
 def steps_per_second() -> None:
-    """Subtasks placed in a second by every rule, by the learned policy and by the environment with a constant action."""
+    """Subtasks placed in a second by each rule, the learned policy and the bare environment."""
     print("| policy | steps a second |\n|---|---|")
     episodes = [draw(preset("mixed"), number) for number in range(50)]
     steps = sum(e.num_subtasks for e in episodes)
@@ -46,14 +50,16 @@ def steps_per_second() -> None:
         while not env.step(np.int64(0))[2]:
             pass
     print(
-        f"| the gymnasium environment, observations included | {steps / (time.perf_counter() - began):,.0f} |"
+        "| the gymnasium environment, observations included | "
+        f"{steps / (time.perf_counter() - began):,.0f} |"
     )
 
 
 def optima(limit_s: float = 10.0, count: int = 10) -> None:
-    """How long the clairvoyant optimum takes in Pyomo and in CVXPY, model building included, and how often it is proven."""
+    """Time of the clairvoyant optimum in Pyomo and CVXPY, building included, and its proofs."""
     print(
-        f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | largest gap left % |"
+        f"\n| preset | subtasks | experts | proven in {limit_s:g} s | median s | worst s | "
+        "largest gap left % |"
     )
     print("|---|---|---|---|---|---|---|")
     for name in PRESETS:
@@ -68,7 +74,8 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
             proven += best.proven
             gaps.append(np.inf if best.gap is None else best.gap)
         print(
-            f"| {name} | {min(sizes)} to {max(sizes)} | {scenario.num_experts} | {proven} of {count} | "
+            f"| {name} | {min(sizes)} to {max(sizes)} | {scenario.num_experts} | {proven} of "
+            f"{count} | "
             f"{np.median(times):.1f} | {max(times):.1f} | {100 * max(gaps):.2g} |",
             flush=True,
         )
@@ -77,7 +84,8 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
 def seeds(folder: Path) -> None:
     """Every agent of the folder over held-out episodes, beside the rules."""
     print(
-        f"\n| preset | policy | return of {EPISODES} episodes | share of optimum % | quality | energy J | lost | local |"
+        f"\n| preset | policy | return of {EPISODES} episodes | share of optimum % | quality | "
+        "energy J | lost | local |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name in PRESETS:
@@ -89,7 +97,8 @@ def seeds(folder: Path) -> None:
         for row in [*done.rows, *([done.optimum] if done.optimum else [])]:
             print(
                 f"| {name} | {row.policy} | {row.return_mean:.2f} ± {row.return_ci95:.2f} | "
-                f"{100 * row.optimum_share:.1f} ± {100 * row.optimum_share_ci95:.1f} | {row.quality:.3f} | "
+                f"{100 * row.optimum_share:.1f} ± {100 * row.optimum_share_ci95:.1f} | "
+                f"{row.quality:.3f} | "
                 f"{row.energy_j:.0f} | {row.lost:.1f} | {row.local:.1f} |",
                 flush=True,
             )

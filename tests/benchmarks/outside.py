@@ -1,7 +1,8 @@
-"""Solve MPS files with a solver of its own process, as references that share no code with this package.
+"""Solve MPS files with a solver in its own process, a reference without code of this package.
 
-`python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON line a file. The seconds are
-those of solving, on one thread; reading is apart. ortools and some versions of highspy cannot share a process.
+`python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON
+line per file. The seconds are for solving alone, without reading, on one thread. A process of its
+own is needed because ortools and some versions of highspy cannot share one.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def scip(path: str, limit_s: float) -> dict[str, Any]:
 
 
 def cp_sat(path: str, limit_s: float) -> dict[str, Any]:
-    """CP-SAT through the model builder of ortools, which scales what is not whole to whole numbers."""
+    """CP-SAT through the model builder of ortools, which scales fractions to whole numbers."""
     from ortools.linear_solver.python import model_builder
 
     model = model_builder.Model()

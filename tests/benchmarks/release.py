@@ -1,8 +1,11 @@
-"""The table of a release: `python tests/benchmarks/release.py [-o FOLDER]` prints it in Markdown and writes it as CSV.
+"""The table of a release, printed in Markdown and written as CSV.
 
-All methods for selection and for both problems at once, and solvers from outside on the same integer programs: token by token,
-all tokens in one program, and the whole joint program. Gaps are to the best bound proven on the instance by anything here.
-One thread throughout; building and reading programs is apart for solvers from outside, not for the methods `pyomo` and `cvxpy`.
+python tests/benchmarks/release.py [-o FOLDER]
+
+It has all methods for selection and for both problems at once, and outside solvers on the same
+integer programs: token by token, all tokens in one program, and the whole joint program. Gaps are
+to the best bound that anything here proves on the instance. All runs use one thread. The time to
+build and read programs counts for the methods `pyomo` and `cvxpy`, but not for outside solvers.
 """
 
 from __future__ import annotations
@@ -35,15 +38,28 @@ from dmoe_opt.method_table import look_up
 from dmoe_opt.models.export import export
 
 SELECTION = (
-    "tiny-s1", "digits-l4", "edge-8x64-s1", "mixtral-8-s1", "uncorrelated-s1", "weakly-correlated-s1", "strongly-correlated-s1",
-    "inverse-strongly-correlated-s1", "subset-sum-s1",
-)  # fmt: skip
+    "tiny-s1",
+    "digits-l4",
+    "edge-8x64-s1",
+    "mixtral-8-s1",
+    "uncorrelated-s1",
+    "weakly-correlated-s1",
+    "strongly-correlated-s1",
+    "inverse-strongly-correlated-s1",
+    "subset-sum-s1",
+)
 JOINT = (
-    "tiny-s1", "digits-l4", "edge-8x64-s1", "interference-8x64-s1", "nr-51-s1", "scarce-8x36-s0", "scarce-8x36-s1",
+    "tiny-s1",
+    "digits-l4",
+    "edge-8x64-s1",
+    "interference-8x64-s1",
+    "nr-51-s1",
+    "scarce-8x36-s0",
+    "scarce-8x36-s1",
     "scarce-8x48-s0",
-)  # fmt: skip
+)
 RUNS, AGAIN_S = 3, 2.0
-"""Each method runs three times, in turn forwards and backwards; what takes longer than two seconds runs once."""
+"""Each method runs three times, in turn forwards and backwards, but once beyond two seconds."""
 
 Data = Instance | SelectionProblem
 Run = Callable[[], Result]
@@ -62,7 +78,10 @@ class Crashed(Exception):
 def run_outside(
     name: str, problem: str, parts: list[Data], limit_s: float
 ) -> tuple[list[dict[str, Any]], list[float]]:
-    """What a solver answers to the program of each part, and the factors of their objectives; raises `Crashed`."""
+    """Answers of a solver to the program of each part, and the factors of their objectives.
+
+    Raises `Crashed`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / f"{k}.mps") for k in range(len(parts))]
         factors = [export(part, problem, file) for part, file in zip(parts, files, strict=True)]
@@ -75,7 +94,7 @@ def run_outside(
 
 
 def by_solver(data: Data, problem: str, name: str, limit_s: float, batched: bool) -> Result:
-    """An outside solver on all tokens at once, or token by token; its answer goes through the same checker as any."""
+    """An outside solver on all tokens at once, or token by token; its answer is checked as any."""
     p1 = as_problem(data)
     parts = (
         [data]
@@ -172,8 +191,13 @@ def cell(row: MethodRow) -> str:
     if row.status == Status.INFEASIBLE:
         return f"refuted / {time}"
     if row.energy_j is None:
-        return f"{'wrong' if 'refused' in row.message else 'bound only' if row.bound_j else 'nothing'} / {time}"
-    return f"{'no bound' if row.gap is None else '0 %' if row.gap < 1e-9 else f'{100 * row.gap:.2g} %'} / {time}"
+        if "refused" in row.message:
+            return f"wrong / {time}"
+        return f"{'bound only' if row.bound_j else 'nothing'} / {time}"
+    if row.gap is None:
+        return f"no bound / {time}"
+    gap = "0 %" if row.gap < 1e-9 else f"{100 * row.gap:.2g} %"
+    return f"{gap} / {time}"
 
 
 def machine() -> str:
@@ -196,7 +220,8 @@ def machine() -> str:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{package} not installed")
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {', '.join(versions)}"
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    return f"{machine}, Python {platform.python_version()}; {', '.join(versions)}"
 
 
 def main() -> None:
@@ -233,15 +258,18 @@ def main() -> None:
         }
 
     print(
-        f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; gap to the best bound / ms"
+        f"\nSelection, solvers from outside token by token, {given.selection_s:g} s a method; "
+        "gap to the best bound / ms"
     )
     rows = table("selection", tuple(wanted[0]), selection(batched=False))
     print(
-        f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap to the best bound / ms"
+        f"\nSelection, all tokens in one integer program, {given.selection_s:g} s a method; gap "
+        "to the best bound / ms"
     )
     rows += table("batched", tuple(wanted[0]), selection(batched=True))
     print(
-        f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; gap to the best bound / ms"
+        f"\nExperts and subcarriers, the whole integer program, {given.joint_s:g} s a method; "
+        "gap to the best bound / ms"
     )
     rows += table("jesa", tuple(wanted[1]), joint)
     if given.output:

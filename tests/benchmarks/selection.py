@@ -1,7 +1,10 @@
-"""Speed of expert selection, as ratios within one run: python tests/benchmarks/selection.py
+"""Speed of expert selection, as ratios within one run.
 
-Every number is the best of several runs on one thread, in microseconds a token; methods alternate, compilation is
-reported apart. `argsort` is numpy sorting the ratios e/g of all tokens in one call: the floor of any sorting method.
+python tests/benchmarks/selection.py
+
+Every number is the best of several runs on one thread, in microseconds per token. Methods
+alternate, and compilation is reported apart. `argsort` is numpy sorting the ratios e/g of all
+tokens in one call: the floor of any sorting method.
 """
 
 from __future__ import annotations
@@ -84,7 +87,7 @@ def gurobi_direct(problem: SelectionProblem, tokens: int) -> Callable[[], object
 
 
 def radio_presets() -> None:
-    """Per token on the radio presets: the kernel, the whole call with checks, the floor, the solvers."""
+    """Per token on the radio presets: kernel, whole call with checks, floor, solvers."""
     print(
         "\n| preset | experts | DES | DES in all | argsort | HiGHS | Gurobi "
         "| DES / argsort | HiGHS / DES | Gurobi / DES | nodes |"
@@ -109,16 +112,19 @@ def radio_presets() -> None:
         other = gurobi_direct(problem, 20)
         gurobi = best_us(other, 20, 2) if other else None
         print(
-            f"| {preset} | {problem.num_experts} | {kernel:.2f} | {whole:.2f} | {floor:.2f} | {highs:,.0f} | "
-            f"{'not installed' if gurobi is None else f'{gurobi:,.0f}'} | {kernel / floor:.1f} | {highs / kernel:,.0f} | "
+            f"| {preset} | {problem.num_experts} | {kernel:.2f} | {whole:.2f} | {floor:.2f} | "
+            f"{highs:,.0f} | "
+            f"{'not installed' if gurobi is None else f'{gurobi:,.0f}'} | {kernel / floor:.1f} "
+            f"| {highs / kernel:,.0f} | "
             f"{'' if gurobi is None else f'{gurobi / kernel:,.0f}'} | {search.nodes.mean():.1f} |"
         )
 
 
 def hard_families(limit_s: float = 60.0) -> None:
-    """Per token on the knapsack families; HiGHS stops after a minute a token, which counts as a minute."""
+    """Per token on the knapsack families; HiGHS stops after a minute, which counts as one."""
     print(
-        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | proven |"
+        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | "
+        "proven |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
@@ -132,12 +138,14 @@ def hard_families(limit_s: float = 60.0) -> None:
             factors.append(highs / ours)
             nodes = result.stats["token_nodes"]
             print(
-                f"| {family} | {experts} | {cap} | {ours:,.0f} | {highs:,.0f} | {highs / ours:,.0f} | {np.median(nodes):,.0f} "
+                f"| {family} | {experts} | {cap} | {ours:,.0f} | {highs:,.0f} | "
+                f"{highs / ours:,.0f} | {np.median(nodes):,.0f} "
                 f"of 2^{experts} | {nodes.max():,} | {result.status} |",
                 flush=True,
             )
     print(
-        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least {min(factors):,.0f}"
+        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least "
+        f"{min(factors):,.0f}"
     )
 
 
@@ -162,7 +170,8 @@ def many_tokens() -> None:
             print(
                 f"100,000 tokens x 64 experts, {suffix} of {path.stat().st_size / 2**20:.0f} MiB: "
                 f"load {loaded - started:.1f} s, "
-                f"solve {solved - loaded:.1f} s ({result.status}), check {time.perf_counter() - solved:.1f} s "
+                f"solve {solved - loaded:.1f} s ({result.status}), check "
+                f"{time.perf_counter() - solved:.1f} s "
                 f"({len(found)} violations); peak of the process {peak:.2f} GiB"
             )
 
@@ -170,7 +179,8 @@ def many_tokens() -> None:
 def main() -> None:
     """All of it."""
     print(
-        f"compiling DES or loading it from its cache: {des.prepare():.1f} s; all times in microseconds a token"
+        f"compiling DES or loading it from its cache: {des.prepare():.1f} s; "
+        "all times in microseconds a token"
     )
     many_tokens()
     radio_presets()

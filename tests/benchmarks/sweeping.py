@@ -1,8 +1,8 @@
-"""What a sweep costs beside its work: `python tests/benchmarks/sweeping.py`.
+"""The cost of a sweep beside its work: `python tests/benchmarks/sweeping.py`.
 
-The work is a bare loop of `generate` and `solve` over the same jobs, split among as many processes. Seconds are those of all
-processors together, which other programs disturb less than the clock. What starting costs is told apart from what a job costs
-by two sweeps of different length.
+The work is a bare loop of `generate` and `solve` over the same jobs, split among as many
+processes. Seconds are the sum over all processors, which other programs disturb less than the
+clock. Two sweeps of different length tell the cost of starting from the cost of a job.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ def bare(jobs: int, workers: int) -> float:
 
 
 def swept(jobs: int, workers: int, backend: str) -> tuple[float, float, int]:
-    """Processor and clock seconds of a sweep, and the most memory of one of its processes in bytes."""
+    """Processor and clock seconds of a sweep, and the most memory of a process in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder) / "plan.toml", Path(folder) / "out"
         plan.write_text(
             f'[grid]\npreset = "edge-8x64"\nseeds = {jobs}\nproblem = "jesa"\nmethod = "bcd"\n'
         )
         command = ["sweep", str(plan), "-o", str(out), "--backend", backend, "--jobs", str(workers)]
-        watch = "import resource, subprocess, sys; subprocess.run([sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]], check=True); "
-        watch += "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
+        watch = "import resource, subprocess, sys; "
+        watch += "command = [sys.executable, '-m', 'dmoe_opt', *sys.argv[1:]]; "
+        watch += "subprocess.run(command, check=True); "
+        watch += "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        watch += "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", watch, *command], check=True, capture_output=True, text=True
@@ -82,16 +85,20 @@ def main() -> None:
     work = 0.5 * (before + after)
     slope = (long[0] - short[0]) / (given.jobs - few)
     print(
-        f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, {after:.1f} after)"
+        f"work, bare loops on {given.workers} processes: {work:.1f} s ({before:.1f} before, "
+        f"{after:.1f} after)"
     )
     print(
-        f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, {long[0] / work - 1:+.0%}"
+        f"{given.backend}, {given.jobs:,} jobs: {long[0]:.1f} s, {long[1]:.1f} s by the clock, "
+        f"{long[0] / work - 1:+.0%}"
     )
     print(
-        f"of it {short[0] - few * slope:.1f} s to start, and {slope * given.jobs / work - 1:+.0%} a job"
+        f"of it {short[0] - few * slope:.1f} s to start, and "
+        f"{slope * given.jobs / work - 1:+.0%} a job"
     )
     print(
-        f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs {short[2] / 2**20:.0f} MiB"
+        f"most memory of a process: {long[2] / 2**20:.0f} MiB, with {few:,} jobs "
+        f"{short[2] / 2**20:.0f} MiB"
     )
 
 

@@ -1,6 +1,9 @@
-"""Speed as ratios: every piece of work beside a yardstick of the same run, so that runs on different days can be compared.
+"""Speed as ratios: each piece of work beside a yardstick of the same run.
 
-python -m pytest tests/benchmarks --benchmark-json run.json && python tests/benchmarks/change.py run.json
+Runs on different days can thus be compared:
+
+python -m pytest tests/benchmarks --benchmark-json run.json
+python tests/benchmarks/change.py run.json
 """
 
 from __future__ import annotations
@@ -71,7 +74,7 @@ def layers() -> tuple[Work, Work]:
 
 
 def episode() -> tuple[Work, Work]:
-    """An episode under the greedy rule against numpy taking the best reward of all its subtasks at once."""
+    """An episode under the greedy rule against numpy taking all its best rewards at once."""
     drawn = draw(presets.preset("busy"), 0)
     return lambda: run(drawn, policies.RULES["greedy"](0)), lambda: [
         row.argmax() for row in drawn.reward
