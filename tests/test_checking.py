@@ -1,4 +1,4 @@
-"""False claims that once passed the check, and the right values of inputs that once came out wrong."""
+"""False claims that once passed the check, and right values that once came out wrong."""
 
 from __future__ import annotations
 

@@ -59,8 +59,6 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
 def _impossible(claim: formats.Solution) -> list[str]:
     """Claims that no answer to any instance can have."""
     wrong = []
-    if claim.bound_j is not None and claim.bound_j < 0:
-        wrong.append(f"the bound {claim.bound_j:.9g} J is negative; no energy is")
     if claim.status == Status.INFEASIBLE and claim.bound_j is not None:
         wrong.append("the instance is claimed infeasible, yet a bound is given")
     if claim.wall_s < 0:
@@ -69,14 +67,22 @@ def _impossible(claim: formats.Solution) -> list[str]:
         value = claim.stats.get(name, 0)
         if isinstance(value, int | float) and value < 0:
             wrong.append(f"stats.{name} = {value} is negative")
-    token_bounds = claim.stats.get("token_bound_j")
-    if isinstance(token_bounds, list) and claim.bound_j is not None:
-        total = sum(value for value in token_bounds if isinstance(value, int | float))
-        if not _close(claim.bound_j, max(total, 0.0), 1e-6, 0.0):
-            wrong.append(
-                f"the bound is {claim.bound_j:.9g} J, those of the tokens sum to {total:.9g}"
-            )
-    return wrong
+    return wrong + _impossible_bound(claim)
+
+
+def _impossible_bound(claim: formats.Solution) -> list[str]:
+    """What is wrong with a bound whatever the instance."""
+    if claim.bound_j is None:
+        return []
+    if claim.bound_j < 0:
+        return [f"the bound {claim.bound_j:.9g} J is negative; no energy is"]
+    of_tokens = claim.stats.get("token_bound_j")
+    if not isinstance(of_tokens, list):
+        return []
+    total = sum(value for value in of_tokens if isinstance(value, int | float))
+    if _close(claim.bound_j, max(total, 0.0), 1e-6, 0.0):
+        return []
+    return [f"the bound is {claim.bound_j:.9g} J, those of the tokens sum to {total:.9g}"]
 
 
 def _idle(decision: Decision) -> list[str]:

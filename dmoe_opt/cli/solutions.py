@@ -13,6 +13,7 @@ from dmoe_opt.method_table import METHODS, default_method, look_up
 
 if TYPE_CHECKING:
     from dmoe_opt.answer.objective import Selection
+    from dmoe_opt.answer.result import Result
     from dmoe_opt.data.instance import Instance
     from dmoe_opt.data.problem import SelectionProblem
 
@@ -92,11 +93,15 @@ def solve(
         rows.last(result.objective_j, result.bound_j)
     if output is not None:
         files.save(result, output)
+    _show(result, as_json)
+    sys.exit(EXIT_CODES[result.status])
+
+
+def _show(result: Result, as_json: bool) -> None:
     if as_json:
         emit(result.solution())
     else:
         click.echo(str(result))
-    sys.exit(EXIT_CODES[result.status])
 
 
 def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:

@@ -43,26 +43,28 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
     """The value as an array of one of the dtype kinds; lists, arrays and tensors are taken."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(f"{field} has masked entries; allowed: {wanted}, every entry given")
-    if hasattr(value, "detach"):  # a tensor of torch that may carry a gradient
-        value = value.detach().cpu()
     try:
-        array = np.asarray(value)
-        if array.dtype.kind == "O" and "f" in kinds:  # whole numbers past 64 bits among them
+        array = np.asarray(_detached(value))
+        if array.dtype.kind == "O" and "f" in kinds:
             array = _of_whole_numbers(array)
     except Exception:  # every library's arrays raise kinds of their own
         raise _uneven(field, value) or fail(field, value, wanted) from None
-    if array.dtype.kind == "c":
-        raise InputError(
-            f"{field} has complex numbers; allowed: {wanted}; "
-            "a power gain is the squared magnitude, abs(h) ** 2"
-        )
-    if array.dtype.kind not in kinds and (array.size or array.dtype.kind not in "f"):
+    kind = array.dtype.kind
+    if kind == "c":
+        how = "a power gain is the squared magnitude, abs(h) ** 2"
+        raise InputError(f"{field} has complex numbers; allowed: {wanted}; {how}")
+    if kind not in kinds and (array.size or kind != "f"):  # numpy makes floats of []
         raise fail(field, value, wanted)
     return array
 
 
+def _detached(value: Any) -> Any:
+    """The value, or the numbers of a tensor of torch that may carry a gradient."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
+
+
 def _of_whole_numbers(array: NDArray[Any]) -> NDArray[Any]:
-    """Python's whole numbers as float64; anything else stays as it is, and is refused."""
+    """Python's whole numbers, some past 64 bits, as float64; other objects stay as they are."""
     if all(isinstance(entry, int) and not isinstance(entry, bool) for entry in array.flat):
         return array.astype(np.float64)
     return array
@@ -143,12 +145,17 @@ def _shaped(field: str, array: NDArray[Any], shape: Shape) -> NDArray[Any]:
     """The array, if its shape is the wanted one; None leaves a length free."""
     if array.size == 0 and array.ndim < len(shape):  # [] stands for an array without rows
         array = array.reshape(tuple(n or 0 for n in (0, *shape[1:])))
-    lengths = zip(shape, array.shape, strict=False)
-    if array.ndim == len(shape) and all(wanted in (None, have) for wanted, have in lengths):
-        return array
-    wanted = " x ".join("any" if n is None else str(n) for n in shape)
-    have = " x ".join(map(str, array.shape)) or "a single value"
-    raise InputError(f"{field} has shape {have}; allowed: {wanted}")
+    if not _fits(array.shape, shape):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        have = " x ".join(map(str, array.shape)) or "a single value"
+        raise InputError(f"{field} has shape {have}; allowed: {wanted}")
+    return array
+
+
+def _fits(have: tuple[int, ...], wanted: Shape) -> bool:
+    if len(have) != len(wanted):
+        return False
+    return all(want in (None, length) for length, want in zip(have, wanted, strict=True))
 
 
 def real_array(

@@ -169,13 +169,8 @@ def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None
         return conclusion(energy_j, stats, OUT_OF_TIME)
     stats["kept"] = _share_kept(instance, reduced)
 
-    def seen(incumbent_j: float | None, proven_j: float) -> None:
-        known_j = min(energy_j, np.inf if incumbent_j is None else incumbent_j)
-        if log:
-            incumbent_j = known_j if np.isfinite(known_j) else None
-            log(incumbent_j, max(bound_j, min(proven_j, energy_j)))
-
     start = None if answer is None else answer.decision
+    seen = partial(_report, log, energy_j, bound_j) if log else None
     outcome = highs.solve_reduced(instance, reduced, start, deadline - time.monotonic(), seen)
     if outcome.infeasible and answer is None:
         return infeasible(instance, "exact", NO_ALLOCATION.format(instance.num_subcarriers))
@@ -185,6 +180,14 @@ def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None
     if last.objective_j is not None and last.objective_j < energy_j:
         return last
     return conclusion(bound_j, stats, OUT_OF_TIME)
+
+
+def _report(
+    log: Log, energy_j: float, bound_j: float, incumbent_j: float | None, proven_j: float
+) -> None:
+    """Log what HiGHS says, or what was known before where that is better."""
+    known_j = min(energy_j, np.inf if incumbent_j is None else incumbent_j)
+    log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
 
 
 def _everything(instance: Instance) -> highs.Reduced:

@@ -234,8 +234,9 @@ def ascend(
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
         # 3. stop
-        closed = answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
-        if closed or settled or climb.step < SHORTEST_STEP or time.monotonic() > deadline:
+        if settled or climb.step < SHORTEST_STEP or _closed(answer, bound_j):
+            break
+        if time.monotonic() > deadline:
             break
         # 4. shorten
         if climb.stalled >= PATIENCE:
@@ -244,6 +245,11 @@ def ascend(
         if not climb.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
             break
     return Ascent(climb.best_prices, bound_j, answer, iteration)
+
+
+def _closed(answer: Descent | None, bound_j: float) -> bool:
+    """Whether the answer meets the bound."""
+    return answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
 
 
 def _target_j(answer: Descent | None, bound_j: float) -> float:

@@ -60,7 +60,7 @@ def by_hand(device_speed: float = 1.0) -> Episode:
 
 @st.composite
 def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
-    """Episodes with full, equal, dead and slotless experts, late devices, free and costly energy."""
+    """Episodes with full, equal, dead and slotless experts, late devices, free or costly energy."""
     experts, types = draw_(st.integers(1, 3)), draw_(st.integers(1, 2))
 
     def table(values: list[float], *shape: int) -> np.ndarray:
