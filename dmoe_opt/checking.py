@@ -74,6 +74,8 @@ def _challenge(
     """Look for an answer that refutes a bound or infeasibility."""
     if not told(claim):
         return []
+    if claim.problem == "allocation" and claim.selection is None:
+        return []  # the claim does not say which experts could not be served
     refuted_j = float("inf") if claim.bound_j is None else claim.bound_j * (1 - BOUND_NOISE)
     for known in _answers(data, claim, time.monotonic() + patience_s):
         if known is None or known.energy_j >= refuted_j:

@@ -29,7 +29,8 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint import highs
 from dmoe_opt.joint.descent import conclude
 from dmoe_opt.joint.highs import NO_ALLOCATION
-from dmoe_opt.joint.lagrangian import Ascent, Log, close_in, evaluate_at
+from dmoe_opt.joint.lagrangian import Ascent, Log, close_in
+from dmoe_opt.joint.prices import evaluate_at
 from dmoe_opt.selection import des
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept

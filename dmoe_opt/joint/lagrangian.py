@@ -30,13 +30,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.result import Result, Status, infeasible
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
@@ -48,7 +45,7 @@ from dmoe_opt.joint.activation import (
     solve_activation,
 )
 from dmoe_opt.joint.descent import Descent, better, conclude, descend, price_idle, select, solve_bcd
-from dmoe_opt.selection import des
+from dmoe_opt.joint.prices import PricedRound, earnings, evaluate_at
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 Log = Callable[[float | None, float], None]
@@ -74,42 +71,9 @@ class Ascent(NamedTuple):
     iterations: int
 
 
-class PricedRound(NamedTuple):
-    """L at some prices.
-
-    `value_j` is L; `selection` the experts that tokens choose, `allocation` the subcarriers that
-    links take, `passes` (T, K) who may pass. `bounds` (T,) are those of DES and `earned` (K, K, M)
-    what each link would earn on each subcarrier, J.
-    """
-
-    value_j: float
-    selection: Selection
-    allocation: Allocation
-    passes: Selection
-    bounds: NDArray[np.float64]
-    earned: NDArray[np.float64]
-
-
-@njit(cache=True, nogil=True)
-def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
-    """What every link i -> j would earn on every subcarrier, added to `earned` (K, K, M).
-
-    The tokens of node i are order[first[i]:first[i+1]].
-    """
-    for i in range(best.shape[0]):
-        for j in range(best.shape[0]):
-            if j == i:
-                continue
-            for n in range(first[i], first[i + 1]):
-                price = prices[order[n], j]
-                if price > best[i, j]:
-                    for m in range(link_energy.shape[2]):
-                        earned[i, j, m] += max(price - link_energy[i, j, m], 0.0)
-
-
 @cache
 def prepare() -> None:
-    """Compile the kernels of this module and of `activation`, once in a process.
+    """Compile the kernels of `prices` and `activation`, once in a process.
 
     Later processes load them from numba's cache.
     """
@@ -117,50 +81,6 @@ def prepare() -> None:
     assert isinstance(round_, Instance)
     solve_activation(round_)
     earnings(round_, round_.best_link_energy[round_.source])
-
-
-def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What every link would earn on every subcarrier at prices (T, K), J, shape (K, K, M)."""
-    order = np.argsort(instance.source, kind="stable")
-    first = np.searchsorted(instance.source[order], np.arange(instance.num_experts + 1))
-    earned = np.zeros(instance.link_energy.shape)
-    _earnings(order, first, prices, instance.link_energy, instance.best_link_energy, earned)
-    return earned
-
-
-def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
-    """L and its parts at prices (T, K); own experts are priced 0.
-
-    Examples
-    --------
-    At the least prices the bound is the relaxed one:
-
-    >>> import dmoe_opt
-    >>> from dmoe_opt.selection.relaxed import relaxed_bound
-    >>> from dmoe_opt.joint import lagrangian
-    >>> round_ = dmoe_opt.load("tiny-s1")
-    >>> priced = lagrangian.evaluate_at(round_, round_.best_link_energy[round_.source])
-    >>> round(priced.value_j / relaxed_bound(round_)[1], 9)
-    1.0
-    """
-    problem = instance.selection_problem()
-    # Prices can make costs follow scores, the hard case of DES: its bound is enough here.
-    selection, bounds = des.choose(
-        problem, instance.compute_energy + prices, problem.usable, des.QUICK_NODES
-    )
-    earned = earnings(instance, prices)
-    i, j = np.nonzero(earned.max(axis=2, initial=0.0) > 0)
-    rows, columns = linear_sum_assignment(earned[i, j], maximize=True)
-    i, j = i[rows], j[rows]
-    taken = earned[i, j, columns] > 0
-    i, j, columns = i[taken], j[taken], columns[taken]
-    allocation = np.zeros(earned.shape, dtype=bool)
-    allocation[i, j, columns] = True
-    cost = np.full(earned.shape[:2], np.inf)
-    cost[i, j] = instance.link_energy[i, j, columns]
-    value_j = float(bounds.sum() - earned[i, j, columns].sum())
-    passes = prices > cost[instance.source]
-    return PricedRound(value_j, selection, allocation, passes, bounds, earned)
 
 
 @dataclass

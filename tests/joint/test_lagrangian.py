@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dmoe_opt import generate, solve
 from dmoe_opt.joint.exact import dual
-from dmoe_opt.joint.lagrangian import evaluate_at
+from dmoe_opt.joint.prices import evaluate_at
 
 
 @given(seed=st.integers(0, 1000), carriers=st.integers(2, 8), scale=st.floats(0, 4))
