@@ -15,6 +15,7 @@ from dmoe_opt.answer.tolerances import BOUND_NOISE, OPTIMAL_GAP
 from dmoe_opt.data import formats
 from dmoe_opt.data.instance import Instance, as_problem, problem_of
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.validate import printable
 
 
 class Status(StrEnum):
@@ -110,7 +111,7 @@ class Result:
     def __str__(self) -> str:
         counters = [(k, f"{v:,}") for k, v in self.stats.items() if isinstance(v, int)]
         rows = [*self._headings(), *counters, ("time", f"{self.wall_s:.4g} s")]
-        return "\n".join(f"{name:<10} {text}" for name, text in rows)
+        return printable("\n".join(f"{name:<10} {text}" for name, text in rows))
 
     def _headings(self) -> list[tuple[str, str]]:
         reason = f": {self.message}" if self.message else ""

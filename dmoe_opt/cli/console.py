@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dmoe_opt import solving
 from dmoe_opt.answer.result import relative_gap
+from dmoe_opt.data.validate import printable
 
 LOG_EVERY_S = 0.2
 SHOW_AFTER_S = 1.0
@@ -117,8 +118,8 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
             return
         if task is None:
             bar.start()
-            task = bar.add_task(escape(label))
-        bar.update(task, completed=done, total=total, description=escape(what or label))
+            task = bar.add_task(escape(printable(label)))
+        bar.update(task, completed=done, total=total, description=escape(printable(what or label)))
 
     try:
         yield report

@@ -16,6 +16,8 @@ from dmoe_opt.cli.plot import plot
 from dmoe_opt.cli.sweep import sweep
 from dmoe_opt.errors import DmoeError
 
+MOST_CHARACTERS = 300  # of a complaint
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dmoe-opt")
@@ -60,8 +62,13 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:  # stdout itself: files report their own errors
         _complain(f"output: {error.strerror or error}")
+    except MemoryError:
+        _complain("out of memory", 4)
 
 
 def _complain(text: str, exit_code: int = 2) -> None:
-    click.echo("dmoe-opt: " + " ".join(text.split()), err=True)
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    if len(line) > MOST_CHARACTERS:  # the ends say which file, and what is allowed
+        line = f"{line[: MOST_CHARACTERS // 2]} ... {line[-MOST_CHARACTERS // 2 :]}"
+    click.echo(f"dmoe-opt: {line}", err=True)
     sys.exit(exit_code)

@@ -128,21 +128,23 @@ def check(file: str, solution: str, as_json: bool) -> None:
     from dmoe_opt import check as judge
     from dmoe_opt.checking import told
     from dmoe_opt.data import files
+    from dmoe_opt.data.validate import printable
 
     claim = files.load_solution(solution)
     violations = judge(files.load(file), claim)
     if as_json:
         emit({"ok": not violations, "violations": violations})
     elif violations:
-        click.echo("\n".join(violations))
+        click.echo(printable("\n".join(violations)))
     else:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
-        click.echo(f"ok: {claim.status}, {energy}")
+        click.echo(printable(f"ok: {claim.status}, {energy}"))
         click.echo("recomputed: rules, energy, gap, status and shortfall")
         if told(claim):
             known = claim.method in METHODS[claim.problem]
             method = claim.method if known else f"{claim.method!r}, which is no method of ours"
-            click.echo(f"claimed by {method}, and not refuted within a second: {told(claim)}")
+            refuted = f"claimed by {method}, and not refuted within a second: {told(claim)}"
+            click.echo(printable(refuted))
     sys.exit(1 if violations else 0)
 
 

@@ -61,5 +61,8 @@ def sweep(
         f"{output}/{RESULTS}: {done.rows} rows, {done.failed} of them failed; "
         f"{done.before} were there before, {done.rows - done.before} are new"
     )
+    if done.damaged:
+        lines = ", ".join(map(str, done.damaged[:10]))
+        click.echo(f"{output}/{RESULTS}: lines {lines} are damaged; their jobs ran again", err=True)
     for line in done.reasons:
         click.echo(f"failed: {line}", err=True)

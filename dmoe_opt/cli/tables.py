@@ -14,6 +14,7 @@ from rich.table import Table
 
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.validate import printable
 from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
@@ -123,6 +124,11 @@ def _range(values: np.ndarray[Any, Any]) -> list[float] | None:
     return [float(values.min()), float(values.max())] if values.size else None
 
 
+def name_cell(text: str) -> str:
+    """A name from a file as the cell of a table: neither markup nor control characters act."""
+    return escape(printable(text))
+
+
 def listing(facts: dict[str, Any]) -> None:
     """Print facts, one per line; a pair is a range."""
     width = max(14, *map(len, facts))
@@ -134,7 +140,7 @@ def listing(facts: dict[str, Any]) -> None:
             text = f"{value[0]:.6g} to {value[1]:.6g}"
         elif isinstance(value, float):
             text = f"{value:.4g}"
-        print(f"{name:<{width}} {text}")
+        print(printable(f"{name:<{width}} {text}"))
 
 
 def comparison(of: Comparison) -> None:
@@ -148,7 +154,7 @@ def comparison(of: Comparison) -> None:
     for row in of.rows:
         if previous not in (None, row.instance):
             table.add_section()
-        table.add_row(escape(row.instance) if row.instance != previous else "", *_cells(row))
+        table.add_row(name_cell(row.instance) if row.instance != previous else "", *_cells(row))
         previous = row.instance
     show(table)
     for line in dict.fromkeys(_failure(row) for row in of.rows if row.message):
@@ -168,7 +174,7 @@ def _cells(row: MethodRow) -> tuple[str, ...]:
 
 
 def _failure(row: MethodRow) -> str:
-    return f"{row.instance or 'unnamed'}, {row.method}: {row.message}"
+    return printable(f"{row.instance or 'unnamed'}, {row.method}: {row.message}")
 
 
 def bill(run: Run) -> None:

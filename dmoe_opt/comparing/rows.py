@@ -12,18 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Characters with which a formula begins in a spreadsheet."""
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 def as_csv(rows: Sequence[Any], kind: type) -> str:
-    """Rows of the dataclass `kind` as comma-separated text; without rows, the header alone."""
+    """Rows of the dataclass `kind` as comma-separated text; without rows, the header alone.
+
+    Text that a spreadsheet would take for a formula gets a quote in front.
+    """
     text = io.StringIO()
     names = [field.name for field in fields(kind)]
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        writer.writerow({name: _as_cell(value) for name, value in asdict(row).items()})
     return text.getvalue()
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value
 
 
 def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:

@@ -27,10 +27,10 @@ from dmoe_opt.data.formats import (
     Solution,
     read_fields,
 )
-from dmoe_opt.data.formats import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
+from dmoe_opt.data.reading import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 

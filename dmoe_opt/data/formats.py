@@ -10,12 +10,13 @@ import io
 import json
 import os
 import re
-from pathlib import Path
+import zipfile
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from dmoe_opt.data.reading import MOST_BYTES, read
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 
@@ -103,21 +104,6 @@ KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTIO
 PARTS: dict[str, type[_Fields]] = {"tokens": _Tokens, "radio": RadioFields}
 """Fields that have fields of their own."""
 _Meta: Any = dict[str, Any]
-
-
-def read(path: str | os.PathLike[str]) -> bytes:
-    """The content of a file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{path}: cannot be read: {reason}") from None
 
 
 def read_fields(content: bytes) -> dict[str, Any] | Solution:
@@ -276,12 +262,24 @@ def read_arrays(source: bytes | str | os.PathLike[str]) -> dict[str, Any]:
 
 def _arrays_of(content: bytes) -> dict[str, Any]:
     try:
+        _check_size(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except InputError:
+        raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
         reason = _one_line(str(error))[:120] or type(error).__name__
         raise InputError(f"is not a readable .npz file: {reason}") from None
     return {name: array.item() if array.ndim == 0 else array for name, array in arrays.items()}
+
+
+def _check_size(content: bytes) -> None:
+    """Refuse archives whose arrays would be larger than any file that is read."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > MOST_BYTES:
+        limit = f"at most {MOST_BYTES:,}"
+        raise InputError(f"its arrays have {unpacked:,} bytes; allowed: {limit}")
 
 
 def _unpack(content: bytes) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def fail(field: str, value: object, allowed: str) -> InputError:
     return InputError(f"{place} = {_shorten(value)}; allowed: {allowed}")
 
 
+def printable(text: str) -> str:
+    """Text of others as one can print it: control characters are spelt out, never sent."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def _place(index: tuple[Any, ...]) -> str:
     return "".join(f"[{int(i)}]" for i in index)
 

@@ -143,11 +143,15 @@ def _reason(error: BaseException) -> str:
 
 @dataclass
 class Done:
-    """The outcome of a sweep: rows in all, rows from before, failed jobs of this run and why."""
+    """The outcome of a sweep: rows in all, rows from before, failed jobs of this run and why.
+
+    `damaged` has the numbers of lines of the journal that are no rows and were passed over.
+    """
 
     rows: int = 0
     before: int = 0
     failed: int = 0
+    damaged: list[int] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
 
@@ -181,7 +185,7 @@ def sweep(
         If packages of the extra `sweep` are missing.
     """
     with closing(journal.Journal(folder, resume)) as book:
-        done = Done(rows=len(book.done), before=len(book.done))
+        done = Done(rows=len(book.done), before=len(book.done), damaged=book.damaged)
         with_row = [job.key in book.done for job in plan.jobs()]
         total, finished = len(with_row), sum(with_row)
         todo = (job for job in plan.jobs() if job.key not in book.done)

@@ -23,12 +23,14 @@ FAILED = "failed"
 class Journal:
     """The results of a folder, opened to go on writing; a lock keeps a second sweep out.
 
-    `done` holds the keys that have a row. A last line that was cut short is dropped.
+    `done` holds the keys that have a row, `damaged` the numbers of lines that are no rows: they
+    stay in the file, and their jobs run again. A last line that was cut short is dropped.
     """
 
     def __init__(self, folder: str | os.PathLike[str], resume: bool) -> None:
         self.path = files.make_folder(folder) / RESULTS
         self.done: set[str] = set()
+        self.damaged: list[int] = []
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
@@ -43,12 +45,19 @@ class Journal:
             with self.path.open("rb") as lines:
                 for number, line in enumerate(lines, 1):
                     if line.endswith(b"\n"):
-                        self.done.add(_key(self.path, number, line))
                         self._end += len(line)
+                        self._note(number, line)
             os.ftruncate(self._file, self._end)
         except BaseException:
             os.close(self._file)
             raise
+
+    def _note(self, number: int, line: bytes) -> None:
+        """The key of a row, or that the line is damaged; it stays in the file."""
+        try:
+            self.done.add(msgspec.json.decode(line, type=_Keyed).key)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.damaged.append(number)
 
     def _lock(self) -> None:
         with contextlib.suppress(ImportError):  # Windows has no fcntl
@@ -85,14 +94,6 @@ class Journal:
         with contextlib.suppress(OSError):
             os.fsync(self._file)
         os.close(self._file)
-
-
-def _key(path: Path, number: int, line: bytes) -> str:
-    try:
-        key: str = msgspec.json.decode(line, type=_Keyed).key
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: line {number} is no row of a sweep: {error}") from None
-    return key
 
 
 class _Keyed(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Judged:
 def read_jobs(folder: str | os.PathLike[str]) -> list[FinishedJob]:
     """The jobs in `results.jsonl` of a folder; the last line of each job counts.
 
-    A last line that was cut off is passed over.
+    Lines that are not JSON, as a killed process leaves them, are passed over.
 
     Raises
     ------
@@ -109,19 +110,17 @@ def read_jobs(folder: str | os.PathLike[str]) -> list[FinishedJob]:
         One line naming file, line, field, value and what is allowed.
     """
     path = Path(folder) / RESULTS
-    *lines, rest = files.read(path).split(b"\n")
-    if _is_json(rest):
-        lines.append(rest)
     jobs: dict[str, FinishedJob] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                job = formats.decode(line, FinishedJob)
-                validate.word("problem", job.problem, PROBLEMS)
-                validate.word("status", job.status, STATUSES)
-            except InputError as error:
-                raise InputError(f"{path}: line {number}: {error}") from None
-            jobs[job.key] = job
+    for number, line in enumerate(files.read(path).split(b"\n"), 1):
+        if not _is_json(line):
+            continue
+        try:
+            job = formats.decode(line, FinishedJob)
+            validate.word("problem", job.problem, PROBLEMS)
+            validate.word("status", job.status, STATUSES)
+        except InputError as error:
+            raise InputError(f"{path}: line {number}: {error}") from None
+        jobs[job.key] = job
     if not jobs:
         raise InputError(f"{path}: holds no finished job; allowed: at least one line")
     return list(jobs.values())
@@ -129,8 +128,8 @@ def read_jobs(folder: str | os.PathLike[str]) -> list[FinishedJob]:
 
 def _is_json(text: bytes) -> bool:
     try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        json.loads(text)
+    except (ValueError, RecursionError):
         return False
     return True
 

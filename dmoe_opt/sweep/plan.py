@@ -12,13 +12,16 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from dmoe_opt import method_table
-from dmoe_opt.data import files, validate
+from dmoe_opt.data import reading, validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.generating.presets import options
 
 AXES = ("preset", "seed", "problem", "method")
 LIMITS = ("tries", "job_s", "memory_gb")
+MOST_BYTES = 2**20
+"""Of a plan; one line per value is far less."""
+MOST_DOTS, MOST_BRACKETS = 20, 1000
 LIMIT = frozenset({"time_limit"})  # an option of every method
 
 
@@ -147,15 +150,26 @@ def read(path: str | os.PathLike[str]) -> Plan:
     InputError
         One line naming file, field, value and what is allowed.
     """
-    content = files.read(path)
+    content = reading.read(path, MOST_BYTES)
     try:
-        try:
-            document = tomllib.loads(content.decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"is not valid TOML: {error}") from None
-        return plan(document)
+        return plan(_document(content))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    """The TOML document; keys and values nested deeply cost the reader time without limit."""
+    for number, line in enumerate(content.splitlines(), 1):
+        key = line.partition(b"=")[0]
+        if key.count(b".") > MOST_DOTS or line.count(b"[") > MOST_BRACKETS:
+            allowed = f"{MOST_DOTS} dots in a key, {MOST_BRACKETS} brackets"
+            raise InputError(f"line {number} is nested too deeply; allowed: {allowed}")
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError:
+        raise InputError("is nested too deeply; allowed: [grid] and [limits]") from None
+    except ValueError as error:  # of TOML and of UTF-8, and integers of thousands of digits
+        raise InputError(f"is not valid TOML: {error}") from None
 
 
 def plan(document: dict[str, Any]) -> Plan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -54,8 +56,15 @@ class _Loky:
 
 
 def _deaf() -> None:
-    """Ctrl-C reaches every process of a terminal; the driver alone answers it."""
+    """Start a worker: the driver alone answers Ctrl-C, and a worker does not outlive its driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(driver: int) -> None:
+    while os.getppid() == driver:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 class _Dask:
@@ -113,7 +122,8 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
             LocalCluster(
                 n_workers=jobs or _cores(),
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # a free port of this machine alone
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,

@@ -1,0 +1,41 @@
+"""Bytes of a file that a user names: regular files of a limited size, UTF-8 without its mark."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from pathlib import Path
+
+from dmoe_opt.errors import InputError
+
+MOST_BYTES = 4 * 2**30
+"""Largest file that is read."""
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a file, without the mark of UTF-8 that some editors put first.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is no regular file, is larger than `most_bytes`, or is UTF-16.
+    """
+    try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever, a device may never end
+            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+            raise InputError(f"{path}: cannot be read: it is {kind}; allowed: a file")
+        if found.st_size > most_bytes:
+            limit = f"at most {most_bytes:,} bytes"
+            raise InputError(f"{path}: has {found.st_size:,} bytes; allowed: {limit}")
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    if content.startswith(UTF_16):
+        raise InputError(f"{path}: is text in UTF-16; allowed: UTF-8")
+    return content.removeprefix(codecs.BOM_UTF8)
