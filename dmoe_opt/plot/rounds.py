@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Allocation, Selection, loads, tokens_per_joule
@@ -26,6 +27,7 @@ NETWORK_IN = 7.2, 5.2
 WIDE_IN = 8.8, 5.2  # width and height, inches; the wide one holds words beside nodes
 MOST_WORDS = 8  # nodes or links up to which each is described in words
 MOST_TOKENS = 4  # of a node that are listed one by one
+ASIDE_PT = 210  # from the rightmost node to the right edge of a legend, past the words
 MOST_NUMBERS = 40  # cells up to which each has its number
 
 
@@ -257,11 +259,21 @@ def _arrows(
                 zorder=5,
             )
     if len(links) > MOST_WORDS:
-        handles = [
-            Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token"))
-            for q in sorted({1, most})
-        ]
-        axes.legend(handles=handles, title=f"{len(links)} links", loc="lower right", frameon=False)
+        _legend_of_widths(axes, at, len(links), most)
+
+
+def _legend_of_widths(axes: Axes, at: NDArray[np.float64], links: int, most: int) -> None:
+    """The number of tokens by width of an arrow; on the right of the words of the nodes, if any."""
+    handles = [
+        Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token"))
+        for q in sorted({1, most})
+    ]
+    legend = axes.legend(handles=handles, title=f"{links} links", loc="lower right", frameon=False)
+    if len(at) <= MOST_WORDS:
+        right = offset_copy(
+            axes.get_xaxis_transform(), axes.get_figure(root=True), x=ASIDE_PT, units="points"
+        )
+        legend.set_bbox_to_anchor((at[:, 0].max(), 0.0), right)
 
 
 def _label(round_: Instance, i: int, j: int, load: int, chosen: Allocation) -> str:

@@ -119,6 +119,22 @@ def test_words_are_inside_the_figure(nodes: int) -> None:
         assert box.x1 <= figure.bbox.x1
 
 
+@pytest.mark.parametrize("nodes", [4, 5, 6, 7, 8])
+def test_the_legend_of_links_hides_no_words(nodes: int) -> None:
+    """It stands on the right of the words, and inside the figure."""
+    round_ = dmoe_opt.generate(
+        "tiny", 1, num_experts=nodes, num_tokens=4 * nodes, num_subcarriers=nodes * nodes
+    )
+    axes = plot.network(round_, dmoe_opt.solve(round_, "jesa"))
+    axes.figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    place = legend.get_window_extent()
+    assert place.x1 <= axes.figure.bbox.x1
+    assert axes.figure.bbox.y0 <= place.y0
+    assert not any(place.overlaps(text.get_window_extent()) for text in axes.texts)
+
+
 def test_allocation_frames_what_is_allocated(tiny: Instance) -> None:
     """There is one row for each active link.
 
