@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.drawn import Ended
 
-from dmoe_opt import InputError, check, load, solve
+from dmoe_opt import InputError, Instance, Radio, check, load, solve
 from dmoe_opt.checking import told
 from dmoe_opt.data.files import load_solution
 from dmoe_opt.generating.trace_files import load_trace
@@ -58,6 +59,24 @@ def test_infeasibility_of_a_round_is_challenged() -> None:
     solution.selection, solution.allocation = None, None
     (complaint,) = check(round_, solution)
     assert complaint.startswith("claimed infeasible, yet an answer of 0.0026434")
+
+
+def test_links_that_were_given_are_not_challenged_with_others() -> None:
+    """Two links on one subcarrier cannot be served, whatever other experts could."""
+    gains = np.array([[[0.0], [0.25]], [[0.25], [0.0]]])
+    radio = Radio(gains, bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    round_ = Instance(
+        source=[0, 1],
+        scores=[[0.0, 0.125], [0.125, 0.0]],
+        threshold=0.0,
+        max_experts=1,
+        compute_energy=[0.0, 0.0],
+        radio=radio,
+    )
+    across = np.array([[False, True], [True, False]])
+    result = solve(round_, "allocation", selection=across)
+    assert result.status == "infeasible"
+    assert check(round_, result) == []
 
 
 RIGHT = {

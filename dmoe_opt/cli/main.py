@@ -6,41 +6,57 @@ Exit codes: 0 checked answer, 1 solution fails its check, 2 bad input, 3 infeasi
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
-from dmoe_opt.cli import instances, interrupts, solutions
-from dmoe_opt.cli.layers import frontier, protocol
-from dmoe_opt.cli.offload import offload
-from dmoe_opt.cli.plot import plot
-from dmoe_opt.cli.sweep import sweep
+from dmoe_opt.cli import interrupts
 from dmoe_opt.errors import DmoeError
 
 MOST_CHARACTERS = 300  # of a complaint
+COMMANDS = {
+    "generate": ("instances", "Write instances of a preset."),
+    "import": ("instances", "Turn the router trace of a real model into instances."),
+    "info": ("instances", "Say what an instance holds."),
+    "export": ("instances", "Write the integer program for another solver."),
+    "methods": ("solutions", "List the methods of every problem."),
+    "solve": ("solutions", "Solve an instance and check the answer."),
+    "check": ("solutions", "Recompute a solution, and try to refute its bound."),
+    "compare": ("solutions", "Methods side by side."),
+    "protocol": ("layers", "Run all layers of a model under a scheduler."),
+    "frontier": ("layers", "Accuracy against energy, by scheduler."),
+    "offload": ("offload", "Subtasks of a device on edge experts."),
+    "sweep": ("sweep", "Run a grid of presets, seeds, methods and options."),
+    "plot": ("plot", "Draw a sweep, or the frontier of schedulers."),
+}
+"""File and one line of help for every command; its file is imported when it is called."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands; `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"dmoe_opt.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help text."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dmoe-opt")
 def cli() -> None:
     """Which experts should a token see, and which subcarrier should carry it there."""
-
-
-for command in (
-    instances.generate,
-    instances.import_,
-    instances.info,
-    instances.export,
-    solutions.methods,
-    solutions.solve,
-    solutions.check,
-    solutions.compare,
-    protocol,
-    frontier,
-    offload,
-    plot,
-    sweep,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -16,13 +16,14 @@ from dmoe_opt.data import reading, validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.generating.presets import options
+from dmoe_opt.method_options import SEED, TIME_LIMIT
 
 AXES = ("preset", "seed", "problem", "method")
 LIMITS = ("tries", "job_s", "memory_gb")
 MOST_BYTES = 2**20
 """Of a plan; one line per value is far less."""
 MOST_DOTS, MOST_BRACKETS = 20, 1000
-LIMIT = frozenset({"time_limit"})  # an option of every method
+LIMIT = frozenset({TIME_LIMIT.name})  # `solve` takes it for every method
 
 
 class Job(NamedTuple):
@@ -133,7 +134,7 @@ def _jobs_on(
 def _method_options(problem: str, method: str) -> frozenset[str]:
     """Options of a method that a grid can set; the seed is that of the instance."""
     declared = method_table.look_up(problem, method).options
-    return LIMIT | {option.name for option in declared if option.plain} - {"seed"}
+    return LIMIT | {option.name for option in declared if option.plain} - {SEED.name}
 
 
 def _spelt(options: dict[str, Any]) -> str:
@@ -160,8 +161,7 @@ def read(path: str | os.PathLike[str]) -> Plan:
 def _document(content: bytes) -> dict[str, Any]:
     """The TOML document; keys and values nested deeply cost the reader time without limit."""
     for number, line in enumerate(content.splitlines(), 1):
-        key = line.partition(b"=")[0]
-        if key.count(b".") > MOST_DOTS or line.count(b"[") > MOST_BRACKETS:
+        if _key(line).count(b".") > MOST_DOTS or line.count(b"[") > MOST_BRACKETS:
             allowed = f"{MOST_DOTS} dots in a key, {MOST_BRACKETS} brackets"
             raise InputError(f"line {number} is nested too deeply; allowed: {allowed}")
     try:
@@ -170,6 +170,16 @@ def _document(content: bytes) -> dict[str, Any]:
         raise InputError("is nested too deeply; allowed: [grid] and [limits]") from None
     except ValueError as error:  # of TOML and of UTF-8, and integers of thousands of digits
         raise InputError(f"is not valid TOML: {error}") from None
+
+
+def _key(line: bytes) -> bytes:
+    """The key or the table that a line of TOML names; empty for other lines."""
+    text = line.strip()
+    if text.startswith(b"#"):
+        return b""
+    key, is_pair, _ = text.partition(b"=")
+    is_table = text.startswith(b"[") and b"," not in text
+    return key if is_pair or is_table else b""
 
 
 def plan(document: dict[str, Any]) -> Plan:

@@ -92,7 +92,7 @@ def test_a_broken_line_is_one_complaint(tmp_path: Path, old: str, new: str, says
     ("content", "says"),
     [
         (b"", "line 1: scheduler is missing"),
-        (b"\xff\xfe", "is not UTF-8: "),
+        (b"scheduler\xff", "is not UTF-8: "),
         (as_csv([], FrontierPoint).encode(), "holds no setting; allowed: at least one line"),
     ],
 )

@@ -45,6 +45,14 @@ def test_monstrous_plans_are_one_line(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_long_lists_are_no_keys(tmp_path: Path) -> None:
+    """Numbers with dots in a list, and dots in a comment, are not counted."""
+    path = tmp_path / "plan.toml"
+    values = ", ".join(["0.5"] * 30)
+    path.write_text(f'# {"." * 40}\n[grid]\npreset = "tiny"\nshare = [\n {values},\n]\n')
+    assert len(plan.read(path).grid["share"]) == 30
+
+
 def test_long_dotted_keys(tmp_path: Path) -> None:
     """The reader of TOML would take a minute and gigabytes for them."""
     path = tmp_path / "plan.toml"
