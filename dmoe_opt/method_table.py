@@ -85,6 +85,12 @@ def _topk(problem: SelectionProblem) -> Result:
     return solve_topk(problem)
 
 
+def _topp(problem: SelectionProblem) -> Result:
+    from dmoe_opt.selection.baselines import solve_topp
+
+    return solve_topp(problem)
+
+
 def _greedy(problem: SelectionProblem) -> Result:
     from dmoe_opt.selection.baselines import solve_greedy
 
@@ -163,6 +169,12 @@ def _joint_topk(instance: Instance) -> Result:
     return solve_topk(instance)
 
 
+def _joint_topp(instance: Instance) -> Result:
+    from dmoe_opt.joint.baselines import solve_topp
+
+    return solve_topp(instance)
+
+
 def _homogeneous(instance: Instance) -> Result:
     from dmoe_opt.joint.baselines import solve_homogeneous
 
@@ -195,6 +207,9 @@ SELECTION_METHODS = {
         (TIME_LIMIT, SOLVER, PROGRESS),
     ),
     "topk": Method(_topk, Proof.BOUND_MET, "the D best scores, as mixtures are served"),
+    "topp": Method(
+        _topp, Proof.BOUND_MET, "the best scores until the threshold is reached (Top-p)"
+    ),
     "greedy": Method(_greedy, Proof.BOUND_MET, "cheapest per unit of relevance first"),
 }
 ALLOCATION_METHODS = {
@@ -261,6 +276,11 @@ JOINT_METHODS = {
     ),
     "topk": Method(
         _joint_topk, Proof.BOUND_MET, "the D best scores, subcarriers allocated optimally"
+    ),
+    "topp": Method(
+        _joint_topp,
+        Proof.BOUND_MET,
+        "the best scores until the threshold is reached, subcarriers allocated optimally",
     ),
     "homogeneous": Method(
         _homogeneous,

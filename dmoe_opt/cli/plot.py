@@ -167,14 +167,14 @@ def _savings_left_out(
     if not drawn:
         return [
             f"savings: no figure of {problem}, "
-            "since no other method and topk have answers to the same instance"
+            "since no baseline (topp, topk) and another method have answers to the same instance"
         ]
     missing = sorted({j.job.preset for j in judged} - drawn)
     if not missing:
         return []
     return [
         f"savings: {problem} without {', '.join(missing)}: "
-        "no answers by topk and another method there"
+        "no answers by a baseline and another method there"
     ]
 
 
@@ -306,16 +306,15 @@ def _scaling(rows: Sequence[ScalingFit]) -> None:
 def _savings(rows: Sequence[Saving]) -> None:
     from dmoe_opt.comparing.rows import grouped
 
-    columns = ["problem", "method", "presets", "least saved %", "most saved %"]
-    by_line = grouped(((row.problem, row.method), row) for row in rows)
+    columns = ["problem", "method", "against", "presets", "least saved %", "most saved %"]
+    by_line = grouped(((row.problem, row.method, row.against), row) for row in rows)
     lines = []
-    for (problem, method), savings in sorted(by_line.items()):
+    for (*names, against), savings in sorted(by_line.items()):
         least = min(savings, key=lambda row: row.saved)
         most = max(savings, key=lambda row: row.saved)
-        lines.append([problem, method, str(len(savings)), _saved(least), _saved(most)])
-    _table(
-        "savings: energy saved against topk, means by preset with 95 % intervals", columns, lines
-    )
+        lines.append([*names, against, str(len(savings)), _saved(least), _saved(most)])
+    title = "savings: energy saved against a baseline, means by preset with 95 % intervals"
+    _table(title, columns, lines, right=3)
 
 
 def _saved(saving: Saving) -> str:

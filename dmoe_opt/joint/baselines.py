@@ -8,13 +8,18 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
-from dmoe_opt.selection.baselines import topk_selection
+from dmoe_opt.selection.baselines import topk_selection, topp_selection
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 
 def solve_topk(instance: Instance) -> Result:
     """Top-k routing: every token takes its D best usable experts, whatever they cost."""
     return _allocated(instance, "topk", topk_selection(instance.selection_problem()))
+
+
+def solve_topp(instance: Instance) -> Result:
+    """Top-p routing: every token takes its best experts until it reaches its threshold."""
+    return _allocated(instance, "topp", topp_selection(instance.selection_problem()))
 
 
 def solve_homogeneous(instance: Instance) -> Result:

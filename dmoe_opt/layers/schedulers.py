@@ -15,6 +15,7 @@ SCHEDULERS = {
     "homogeneous": "the same with one threshold z in all layers (gamma0 = 1)",
     "des": "experts by DES at best-subcarrier prices, then an assignment",
     "topk": "the D best scores, then an assignment",
+    "topp": "the best scores until the threshold is reached, then an assignment",
     "relaxed": "every link on its best subcarrier, shared or not: a bound, not a schedule",
     "dense": "all experts, then an assignment",
 }

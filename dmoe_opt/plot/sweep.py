@@ -176,17 +176,17 @@ def _draw_curve(
 
 
 def of_savings(rows: Sequence[Saving]) -> dict[str, bytes]:
-    """`savings-PROBLEM.png`: mean energy saved against Top-k, by preset and method.
+    """`savings-PROBLEM-BASELINE.png`: mean energy saved, by preset and method.
 
     Bars are 95 % confidence intervals.
     """
     pictures = {}
-    for problem, of_problem in grouped((row.problem, row) for row in rows).items():
-        pictures[f"savings-{problem}.png"] = _savings(problem, of_problem)
+    for key, of_key in grouped(((row.problem, row.against), row) for row in rows).items():
+        pictures[f"savings-{'-'.join(key)}.png"] = _savings(*key, of_key)
     return pictures
 
 
-def _savings(problem: str, rows: Sequence[Saving]) -> bytes:
+def _savings(problem: str, against: str, rows: Sequence[Saving]) -> bytes:
     looks = styles(row.method for row in rows)
     presets = list(dict.fromkeys(row.preset for row in rows))
     height = 1.2 + (0.25 + 0.11 * len(looks)) * len(presets)
@@ -203,7 +203,9 @@ def _savings(problem: str, rows: Sequence[Saving]) -> bytes:
     axes.set_yticks(range(len(presets)), [plain(name) for name in presets])
     axes.set_ylim(len(presets) - 0.5, -0.5)
     axes.set_xlim(*_range(rows))
-    axes.set(xlabel="energy saved against Top-k, %", title=f"{problem}: means with 95 % intervals")
+    axes.set(
+        xlabel=f"energy saved against {against}, %", title=f"{problem}: means with 95 % intervals"
+    )
     tidy(axes, "x")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return png(figure)

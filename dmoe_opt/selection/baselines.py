@@ -30,6 +30,30 @@ def topk_selection(problem: SelectionProblem) -> Selection:
     return np.asarray(selection & (units > 0))
 
 
+def solve_topp(problem: SelectionProblem) -> Result:
+    """Top-p routing: every token takes its best experts until it reaches its threshold.
+
+    Dynamic routing after Huang et al., *Harder Tasks Need More Experts*, arXiv 2403.07652: easy
+    tokens take few experts, hard ones at most D. Costs do not count; a tie goes to the lower index.
+    """
+    decision = Decision(problem, topp_selection(problem))
+    return build(problem, "topp", decision, bound_j=relaxation(problem))
+
+
+def topp_selection(problem: SelectionProblem) -> Selection:
+    """The fewest experts of every token that reach its threshold, best scores first, bool (T, K).
+
+    Tokens out of reach take their D best.
+    """
+    units = problem.usable_units
+    order = np.argsort(-units, axis=1, kind="stable")[:, : problem.max_experts]
+    sums = np.cumsum(np.take_along_axis(units, order, axis=1), axis=1)
+    before = np.concatenate([np.zeros((len(sums), 1)), sums[:, :-1]], axis=1)
+    selection = np.zeros(units.shape, dtype=bool)
+    np.put_along_axis(selection, order, before < problem.need_units[:, None], axis=1)
+    return np.asarray(selection & (units > 0))
+
+
 def solve_greedy(problem: SelectionProblem) -> Result:
     """Cheapest per unit of relevance first.
 

@@ -77,12 +77,14 @@ def gap_summaries(rows: Sequence[GapRow]) -> list[GapSummary]:
 
 @dataclass(frozen=True)
 class Saving:
-    """Energy that a method saves against Top-k on the same instances.
+    """Energy that a method saves against a baseline on the same instances.
 
-    It is a mean share, with half the width of its 95 % interval.
+    It is a mean share, with half the width of its 95 % interval. `against` is `topp`, the best
+    scores until the threshold is reached, or `topk`, the D best scores.
     """
 
     problem: str
+    against: str
     preset: str
     method: str
     instances: int
@@ -90,17 +92,25 @@ class Saving:
     saved_ci95: float | None
 
 
-def savings(judged: Sequence[Judged]) -> list[Saving]:
-    """Energy saved against `topk`, by preset, over the instances that both have an answer to.
+BASELINES = ("topp", "topk")
 
-    The list is empty without `topk`.
+
+def savings(judged: Sequence[Judged]) -> list[Saving]:
+    """Energy saved against each baseline of the sweep, by preset.
+
+    Only instances count that the method and the baseline both have an answer to. The list is empty
+    without a baseline.
     """
+    return [saving for baseline in BASELINES for saving in _against(baseline, judged)]
+
+
+def _against(baseline: str, judged: Sequence[Judged]) -> list[Saving]:
     answers = [(j, j.job.objective_j) for j in judged if j.job.objective_j is not None]
-    topk_j = {j.place: energy_j for j, energy_j in answers if j.job.method == "topk"}
+    baseline_j = {j.place: energy_j for j, energy_j in answers if j.job.method == baseline}
     shares = grouped(
-        ((j.job.problem, j.job.preset, j.line), 1.0 - energy_j / topk_j[j.place])
+        ((j.job.problem, baseline, j.job.preset, j.line), 1.0 - energy_j / baseline_j[j.place])
         for j, energy_j in answers
-        if j.job.method != "topk" and topk_j.get(j.place, 0.0) > 0.0
+        if j.job.method != baseline and baseline_j.get(j.place, 0.0) > 0.0
     )
     return [
         Saving(*key, len(values), float(np.mean(values)), half_width(np.array(values)))

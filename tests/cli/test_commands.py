@@ -171,6 +171,7 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
         "pyomo",
         "cvxpy",
         "topk",
+        "topp",
         "greedy",
     }
     assert all(

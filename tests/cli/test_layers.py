@@ -69,7 +69,7 @@ def test_frontier_writes_its_points(typed: Typed, tmp_path: Path) -> None:
     done = typed("frontier", "domains", *small, "--gamma0", "0.8,1", "--z", "0.5", "-o", "front")
     assert done.returncode == 0
     assert "homogeneous" in done.stdout
-    assert len(lines_of(tmp_path / "front" / "frontier.csv")) == 9
+    assert len(lines_of(tmp_path / "front" / "frontier.csv")) == 11
     for name in ("accuracy_energy.png", "gamma0.png"):
         assert is_png(tmp_path / "front" / name)
         assert name in done.stderr
@@ -138,5 +138,5 @@ def test_help_names_everything() -> None:
     """Every scheduler of the package and every preset is in the help."""
     scheduler = next(o for o in layers.protocol.params if o.name == "scheduler")
     assert isinstance(scheduler, click.Option)
-    assert "joint, homogeneous, des, topk, relaxed, dense" in str(scheduler.help)
+    assert "joint, homogeneous, des, topk, topp, relaxed, dense" in str(scheduler.help)
     assert all(name in str(layers.protocol.help) for name in PRESETS)

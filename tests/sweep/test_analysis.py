@@ -48,4 +48,11 @@ def test_savings_by_hand(tmp_path: Path) -> None:
         == pytest.approx(half_width(np.array([0.5, 0.25, 0.0])))
         == pytest.approx(4.3026527 * 0.25 / 3**0.5)
     )
+    assert saving.against == "topk"
+    topp = [line("topp", s, objective=v) for s, v in enumerate((2.0, 3.0))]
+    both = analysis.savings(judged(tmp_path, *rows, *topp))
+    found = {(s.against, s.method): (s.instances, s.saved) for s in both}
+    assert found["topp", "des"] == (2, pytest.approx(0.25))
+    assert found["topp", "topk"] == (2, pytest.approx(-1 / 6))
+    assert found["topk", "topp"] == (2, pytest.approx(0.125))
     assert analysis.savings(judged(tmp_path, line("des"))) == []
