@@ -99,6 +99,12 @@ def test_every_method_has_the_right_value(name: str, method: str) -> None:
     assert check(data, result) == []
 
 
+def test_costs_that_span_too_much_are_refused() -> None:
+    """A token with costs from 1e-170 to 1e150 J: the small ones would lose digits."""
+    with pytest.raises(InputError, match="allowed: a factor of at most 1e\\+290"):
+        load(CASES / "des-wrong-optimal-min.json")
+
+
 @pytest.mark.parametrize("name", ["negzero-gain-minus0", "negzero-link-minus0"])
 def test_negative_zeros_are_zeros(name: str) -> None:
     """A dead link by a gain of -0.0, a free link by an energy of -0.0."""

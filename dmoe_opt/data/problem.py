@@ -29,6 +29,8 @@ SCORE_TOLERANCE = 1e-9
 """A token is served when its scores reach its threshold up to this, which is counted once."""
 MOST_ENERGY_J = 1e200
 """Largest energy of one token; keeps every sum of energies finite."""
+WIDEST_SPAN = 1e290
+"""Largest ratio of two costs of a token; beyond, the smaller lose digits beside the larger."""
 MOST_THRESHOLD = 1e6
 """Largest threshold: far above any sum of scores, and small enough for exact score units."""
 ON_SHORTFALL = ("top_d", "infeasible")
@@ -97,7 +99,20 @@ class SelectionProblem:
         put(self, "threshold", thresholds("threshold", self.threshold, self.num_tokens))
         usable = np.ones(shape, dtype=bool) if self.usable is None else self.usable
         put(self, "usable", validate.flags("usable", usable, shape))
+        self._check_span()
         check_common(self)
+
+    def _check_span(self) -> None:
+        """Refuse a token whose usable costs span more than numbers can hold side by side."""
+        positive = self.usable & (self.cost > 0)
+        least = np.where(positive, self.cost, np.inf).min(axis=1, initial=np.inf)
+        most = np.where(positive, self.cost, 0.0).max(axis=1, initial=0.0)
+        wide = np.flatnonzero(most / WIDEST_SPAN > least)
+        if len(wide):
+            t = int(wide[0])
+            allowed = f"a factor of at most {WIDEST_SPAN:g}"
+            span = f"usable costs from {least[t]:.3g} to {most[t]:.3g} J"
+            raise InputError(f"token {t} has {span}; allowed: {allowed}")
 
     @property
     def num_tokens(self) -> int:

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from dmoe_opt.generating.trace_models import from_model
 from torch.nn.functional import linear
 
 from dmoe_opt import InputError, solve
-from dmoe_opt.generating.traces import to_rounds
+from dmoe_opt.generating.traces import from_model, to_rounds
 
 LAYERS, EXPERTS, HIDDEN = 2, 8, 32
 COMMON = {
