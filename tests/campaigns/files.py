@@ -227,11 +227,8 @@ def _archive(arrays: dict[str, Any]) -> bytes:
 def damaged(rng: np.random.Generator, source: Source) -> bytes:
     """A file with one to three damages, of its kind or in its bytes."""
     by_kind = {"json": _json, "jsonl": _json_lines, "toml": _toml, "npz": _npz}
-    content = source.content
-    if rng.random() < 0.7:
-        content = by_kind[source.kind](rng, content)
-    else:
-        content = _bytes(rng, content)
+    damage = by_kind[source.kind] if rng.random() < 0.7 else _bytes
+    content = damage(rng, source.content)
     if rng.random() < 0.1:
         content = _bytes(rng, content)
     return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,10 +150,18 @@ def _interrupt(
     outcome.counts[f"exit code {process.returncode}"] += 1
     soon_s = SOON_WHEN_BUSY_S if busy else SOON_S
     err = (folder / "err").read_text(errors="replace")
+    if "--log" in command:
+        err = _without_log(err)
     complaints = [_wrong_end(process.returncode, err)]
     if spent_s > soon_s:
         complaints.append(f"it ended {spent_s:.2f} s later")
     return "; ".join(filter(None, complaints)) or None
+
+
+def _without_log(err: str) -> str:
+    """What stands on stderr without the rows of `--log`, which are asked for."""
+    rows = re.compile(r" +time s .*|[ 0-9.e+-]+|( +[-\w.]+){4}")
+    return "\n".join(line for line in err.splitlines() if not rows.fullmatch(line))
 
 
 def _wrong_end(code: int, err: str) -> str:

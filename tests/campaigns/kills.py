@@ -6,6 +6,7 @@ import json
 import subprocess
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def _sweep(rng: np.random.Generator, folder: Path, outcome: Outcome) -> list[str
         rows = _whole_lines(results)
         more = [*command, "--resume"] if results.exists() else command
         said = _kill_after(more, folder, rng.uniform(0.5, LATEST_S), outcome)[1]
-        if not _whole_lines(results)[: len(rows)] == rows:
+        if _whole_lines(results)[: len(rows)] != rows:
             return [f"{said}: rows from before are gone"]
     started = time.monotonic()
     last = processes.start([*command, "--resume"], folder)
@@ -202,7 +203,7 @@ def _judge_rows(results: Path, said: str, code: int, err: str) -> list[str]:
         return [f"{said}: --resume ends with {code}: {err[-300:]}"]
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     keys = [row["key"] for row in rows]
-    wanted = [job.key for job in plan.plan(_document()).jobs()]
+    wanted = [job.key for job in plan.plan(tomllib.loads(PLAN)).jobs()]
     complaints = []
     if sorted(keys) != sorted(wanted):
         twice = len(keys) - len(set(keys))
@@ -212,9 +213,3 @@ def _judge_rows(results: Path, said: str, code: int, err: str) -> list[str]:
     if failed:
         complaints.append(f"{said}: {len(failed)} rows failed: {failed[0]}")
     return complaints
-
-
-def _document() -> dict[str, object]:
-    import tomllib
-
-    return tomllib.loads(PLAN)

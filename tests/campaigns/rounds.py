@@ -153,35 +153,46 @@ def judge(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:
 
 def _broken(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:
     """Rules that an answer breaks, and its energy if it is another than it says."""
-    complaints = []
-    spent = []
-    tokens: dict[tuple[int, int], int] = {}
-    for t, i in enumerate(fields["source"]):
-        members = np.flatnonzero(answer.selection[t]).tolist()
-        if len(members) > fields["max_experts"]:
-            complaints.append(f"token {t} uses more than D experts")
-        if sum(int(right.units[t, j]) for j in members) < right.need[t]:
-            complaints.append(f"token {t} stays below its threshold")
-        for j in members:
-            spent.append(float(fields["compute_energy"][j]))
-            if i != j:
-                tokens[int(i), j] = tokens.get((int(i), j), 0) + 1
-    owners = [[] for _ in range(right.link.shape[2])]
+    complaints = _broken_by_tokens(fields, answer, right)
+    loads = _loads(fields, answer)
+    owners: dict[int, int] = {}
     for i, j, m in np.argwhere(answer.allocation).tolist():
-        owners[m].append((i, j))
-        if (i, j) not in tokens:
+        owners[m] = owners.get(m, 0) + 1
+        if (i, j) not in loads:
             complaints.append(f"link {i} -> {j} has a subcarrier and carries no token")
-    if any(len(links) > 1 for links in owners):
+    if any(count > 1 for count in owners.values()):
         complaints.append("a subcarrier serves two links")
-    for (i, j), count in tokens.items():
-        prices = right.link[i, j, answer.allocation[i, j]].tolist()
-        spent.append(count * _harmonic_mean(prices))
-    total = math.fsum(spent)
+    spent = answer.selection.sum(axis=0) * fields["compute_energy"]
+    sent = [
+        count * _harmonic_mean(right.link[i, j, answer.allocation[i, j]].tolist())
+        for (i, j), count in loads.items()
+    ]
+    total = math.fsum([*spent.tolist(), *sent])
     if math.isinf(total):
         complaints.append("a link carries tokens without a subcarrier that works")
     elif abs(total - answer.objective_j) > NOISE * total:
         complaints.append(f"the energy is {answer.objective_j!r}, yet it costs {total!r}")
     return complaints
+
+
+def _broken_by_tokens(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:
+    complaints = []
+    for t, row in enumerate(answer.selection):
+        if row.sum() > fields["max_experts"]:
+            complaints.append(f"token {t} uses more than D experts")
+        if int(right.units[t, row].sum()) < right.need[t]:
+            complaints.append(f"token {t} stays below its threshold")
+    return complaints
+
+
+def _loads(fields: dict[str, Any], answer: Result) -> dict[tuple[int, int], int]:
+    """Tokens that each link carries; a node's own expert needs no link."""
+    loads: dict[tuple[int, int], int] = {}
+    for t, i in enumerate(fields["source"].tolist()):
+        for j in np.flatnonzero(answer.selection[t]).tolist():
+            if i != j:
+                loads[i, j] = loads.get((i, j), 0) + 1
+    return loads
 
 
 def _harmonic_mean(prices: list[float]) -> float:
@@ -271,9 +282,7 @@ def _sets(experts: list[int], most: int) -> list[tuple[int, ...]]:
 
 def _smallest(sets: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """The sets that hold no other set of the list."""
-    return [
-        members for members in sets if not any(set(other) < set(members) for other in sets)
-    ]
+    return [members for members in sets if not any(set(other) < set(members) for other in sets)]
 
 
 def _cheapest(
@@ -308,9 +317,7 @@ def _cheapest(
     return None if math.isinf(least) else least
 
 
-def _assigned(
-    link: NDArray[np.float64], loads: tuple[tuple[tuple[int, int], int], ...]
-) -> float:
+def _assigned(link: NDArray[np.float64], loads: tuple[tuple[tuple[int, int], int], ...]) -> float:
     """The least energy of sending when every loaded link has a subcarrier of its own."""
     carriers = link.shape[2]
     if len(loads) > carriers:
@@ -384,9 +391,7 @@ def _energies(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.fl
     return np.where((energy == 0) & (rng.random(shape) < 0.5), -0.0, energy)
 
 
-def _link_energies(
-    rng: np.random.Generator, shape: tuple[int, int, int]
-) -> NDArray[np.float64]:
+def _link_energies(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.float64]:
     """Energies of links; sometimes dead ones, or one subcarrier that is best for all."""
     energy = _energies(rng, shape)
     if rng.random() < 0.4:

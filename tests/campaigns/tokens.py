@@ -82,9 +82,7 @@ def attack(seed: int) -> Outcome:
     return outcome
 
 
-def _try(
-    problem: SelectionProblem, right: Truth, method: str, seed: int, outcome: Outcome
-) -> None:
+def _try(problem: SelectionProblem, right: Truth, method: str, seed: int, outcome: Outcome) -> None:
     """Solve by one method; faults are shown on a single token if one has them too."""
     outcome.counts[f"answers of {method}"] += 1
     complaints = complaints_about(problem, right, method)
