@@ -7,14 +7,17 @@ of the campaign takes to show it again. The exit code is 1 if there is any fault
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 
 import numpy as np
 
 from tests.campaigns import files, interrupts, kills, rounds, tokens
-from tests.campaigns.outcome import Outcome
+from tests.campaigns.outcome import Fault, Outcome
 
+ALIKE = 70
+"""Faults whose first so many characters are the same, but for numbers, read alike."""
 CAMPAIGNS: dict[str, Callable[[float, np.random.Generator], Outcome]] = {
     "tokens": tokens.run,
     "rounds": rounds.run,
@@ -56,10 +59,19 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print(name: str, outcome: Outcome) -> None:
+    """Counts and faults; of faults that read alike the one of the shortest input is shown."""
     reached = ", ".join(f"{count:,} {what}" for what, count in sorted(outcome.counts.items()))
     print(f"\n{name}: {reached}; {len(outcome.faults)} faults")
+    alike: dict[str, list[Fault]] = {}
     for fault in outcome.faults:
-        print(f"  {fault}")
+        kind = re.sub(r"\d+", "", fault.what)[:ALIKE]
+        alike.setdefault(kind, []).append(fault)
+    for faults in alike.values():
+        faults.sort(key=lambda fault: len(fault.data))
+        print(f"  {faults[0]}")
+        if len(faults) > 1:
+            others = ", ".join(str(fault.seed) for fault in faults[1:])
+            print(f"    and {len(faults) - 1} alike, seeds {others}")
     sys.stdout.flush()
 
 

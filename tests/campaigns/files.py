@@ -159,7 +159,8 @@ def read(loader: str, content: bytes, outcome: Outcome) -> str | None:
             outcome.counts["refused"] += 1
             text = str(error)
             if len(text.splitlines()) != 1 or len(text) > LONGEST:
-                return f"a message of {len(text)} characters: {text[:SHOWN]!r}"
+                shown = text.replace(str(path), "file")[:SHOWN]
+                return f"a message of {len(text)} characters: {shown!r}"
         except TooSlow:
             return f"took more than {GIVE_UP_S:g} s"
         except BaseException as error:

@@ -377,11 +377,15 @@ def _scores(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.floa
 
 def _energies(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Energies: alike, in steps, or over many orders; some 0 or -0.0."""
-    family = rng.choice(["uniform", "coarse", "wide", "near"])
+    shares = [0.3, 0.25, 0.2, 0.2, 0.05]
+    family = rng.choice(["uniform", "coarse", "wide", "near", "far"], p=shares)
     if family == "coarse":
         energy = rng.integers(0, 5, size=shape) / 4
     elif family == "wide":
-        energy = 10 ** rng.uniform(-6, 6, size=shape)
+        reach = rng.choice([3, 6, 9])
+        energy = 10 ** rng.uniform(-reach, reach, size=shape)
+    elif family == "far":
+        energy = 10 ** rng.uniform(-100, 100, size=shape)
     elif family == "near":
         energy = 1 + rng.integers(0, 5, size=shape) * 10.0 ** rng.integers(-13, -5)
     else:

@@ -247,7 +247,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _scores(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-    family = rng.choice(["uniform", "softmax", "equal", "coarse", "grid", "near"])
+    family = rng.choice(["uniform", "softmax", "equal", "coarse", "grid", "near", "units"])
     if family == "softmax":
         logits = rng.normal(size=shape) * 10 ** rng.uniform(-1, 1.5)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
@@ -258,6 +258,8 @@ def _scores(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.floa
         scores = rng.integers(0, 17, size=shape) / 16
     elif family == "grid":
         scores = np.rint(rng.random(shape) * 2**20) / 2**20
+    elif family == "units":  # halves of units too, where rounding decides
+        scores = rng.integers(0, 2 ** int(rng.integers(2, 42)), size=shape) / 2.0**41
     elif family == "near":
         scores = np.clip(0.25 + rng.integers(-4, 5, size=shape) * 2.0**-31, 0, 1)
     else:
