@@ -99,10 +99,10 @@ def test_a_wrong_method_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         return build(data, method, decision, bound_j=decision.energy_j)
 
     monkeypatch.setattr(dmoe_opt, "solve", wrong)
-    found = Outcome()
+    outcome = Outcome()
     for seed in range(20):
-        found.add(tokens.attack(seed))
-    assert any("the optimum is" in fault.what for fault in found.faults)
+        outcome.add(tokens.attack(seed))
+    assert any("the optimum is" in fault.what for fault in outcome.faults)
 
 
 def test_campaigns_pass_on_a_few_cases() -> None:

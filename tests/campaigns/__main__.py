@@ -1,7 +1,11 @@
 """Run campaigns: `python -m tests.campaigns --minutes 1`, or the names of some of them.
 
-They share the time. Every fault is printed with the seed of its case, which the function `attack`
-of the campaign takes to show it again. The exit code is 1 if there is any fault.
+They share the time. The exit code is 1 if there is any fault. Every fault is printed with the seed
+of its case; the same case runs again by
+
+    python -c "from tests.campaigns import tokens; print(tokens.attack(SEED).faults)"
+
+A seed repeats the input, but not the times at which processes are killed or interrupted.
 """
 
 from __future__ import annotations
@@ -45,7 +49,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CAMPAIGNS)}")
     parser.add_argument("--minutes", type=float, default=0.0, help="for all campaigns together")
     parser.add_argument("--hours", type=float, default=0.0, help="added to the minutes")

@@ -193,23 +193,23 @@ def sources() -> tuple[Source, ...]:
     links = tiny.replace(link_energy=np.minimum(tiny.link_energy, 1e10))
     folder = package_files.instances_folder()
     committed = ("rounds/tiny-s1.json", "knapsack/uncorrelated-s1.json", "rounds/nr-51-s1.json")
-    found = [Source("load", "json", (folder / name).read_bytes()) for name in committed]
-    found += [Source("load", suffix, _saved(links, suffix)) for suffix in ("json", "npz")]
-    found += [Source("load", suffix, _saved(problem, suffix)) for suffix in ("json", "npz")]
-    found.append(Source("load", "npz", _saved(tiny, "npz")))
+    right = [Source("load", "json", (folder / name).read_bytes()) for name in committed]
+    right += [Source("load", suffix, _saved(links, suffix)) for suffix in ("json", "npz")]
+    right += [Source("load", suffix, _saved(problem, suffix)) for suffix in ("json", "npz")]
+    right.append(Source("load", "npz", _saved(tiny, "npz")))
     for kind, method in (("selection", "des"), ("jesa", "bcd"), ("allocation", "assignment")):
         answer = dmoe_opt.solve(tiny, kind, method)
         content = _saved(replace(answer, wall_s=0.5), "json")
-        found.append(Source("load_solution", "json", content))
-    found.append(Source("plan.read", "toml", PLAN.encode()))
-    found.append(Source("plan.read", "toml", b'[grid]\npreset = "tiny"\nspread = 2.0\n'))
+        right.append(Source("load_solution", "json", content))
+    right.append(Source("plan.read", "toml", PLAN.encode()))
+    right.append(Source("plan.read", "toml", b'[grid]\npreset = "tiny"\nspread = 2.0\n'))
     rng = np.random.default_rng(0)
     scores = rng.dirichlet(np.ones(4), size=(2, 5))
-    found.append(Source("load_trace", "npz", _archive({"scores": scores})))
+    right.append(Source("load_trace", "npz", _archive({"scores": scores})))
     logits = {"logits": rng.normal(size=(2, 5, 4)), "experts_per_token": np.array(2)}
-    found.append(Source("load_trace", "npz", _archive(logits)))
-    found.append(Source("load_trace", "jsonl", LINES.encode()))
-    return tuple(found)
+    right.append(Source("load_trace", "npz", _archive(logits)))
+    right.append(Source("load_trace", "jsonl", LINES.encode()))
+    return tuple(right)
 
 
 def _saved(data: Any, suffix: str) -> bytes:
@@ -311,10 +311,10 @@ def _toml(rng: np.random.Generator, content: bytes) -> bytes:
     lines = content.decode().splitlines()
     for _ in range(int(rng.integers(1, 4))):
         k = int(rng.integers(len(lines)))
-        found = re.match(r"(.*) = ", lines[k])
+        setting = re.match(r"(.*) = ", lines[k])
         odd = str(rng.choice(ODD_TOML))
-        if found and rng.random() < 0.7:
-            lines[k] = f"{found[1]} = {odd}"
+        if setting and rng.random() < 0.7:
+            lines[k] = f"{setting[1]} = {odd}"
         elif rng.random() < 0.5:
             lines[k] = f"{json.dumps(_name(rng))} = {odd}"
         else:
