@@ -347,7 +347,11 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
     exact = rng.random(tokens) < 0.4
     members = rng.random(scores.shape) < 0.5
     threshold = np.where(exact, np.where(members, scores, 0.0).sum(axis=1), threshold)
-    threshold += rng.choice([0.0, 1e-9, 5e-10, 2e-9], size=tokens)
+    threshold += rng.choice([0.0, 1e-9, 5e-10, 1.01e-9, 2e-9], size=tokens)
+    if rng.random() < 0.2:  # all just above what two experts reach
+        pair = np.argsort(rng.random(scores.shape), axis=1) < 2
+        reached = np.where(pair, scores, 0.0).sum(axis=1)
+        threshold = reached + TOLERANCE + rng.integers(1, 40) / UNIT
     on_shortfall = str(rng.choice(["top_d", "infeasible"], p=[0.8, 0.2]))
     if on_shortfall == "infeasible" and rng.random() < 0.7:
         threshold = np.minimum(threshold, np.sort(scores, axis=1)[:, -most:].sum(axis=1))
