@@ -141,6 +141,8 @@ def judge(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:
     if answer.bound_j is not None and answer.bound_j > optimum * (1 + NOISE):
         complaints.append(f"the bound {answer.bound_j!r} is above the optimum {optimum!r}")
     if answer.selection is None:
+        if answer.method in EXACT:
+            complaints.append(f"no answer, yet {optimum!r} J is possible: {answer.message}")
         return complaints
     complaints += _broken(fields, answer, right)
     energy = answer.objective_j

@@ -128,6 +128,8 @@ def judge(problem: SelectionProblem, answer: Result, right: Truth) -> list[str]:
         wanted = float(optimum)
         complaints.append(f"the bound {answer.bound_j!r} is above the optimum {wanted!r}")
     if answer.selection is None:
+        if answer.method in (*PROVING, *MODELLED):
+            complaints.append(f"no answer, yet one is possible: {answer.message}")
         return complaints
     complaints += _broken(problem, answer, right)
     gap = GAPS.get(answer.method, OPTIMUM)
