@@ -14,9 +14,29 @@ The type of an error says what to do about it, and with which exit code the comm
 
 from __future__ import annotations
 
+MOST_CHARACTERS = 400
+"""Of the text of an error; names and values from files may be longer."""
+
+
+def printable(text: str) -> str:
+    """Text of others as one can print it: control characters are spelt out, never sent."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def one_line(text: str) -> str:
+    """Text as one printable line of limited length; its ends say where, and what is allowed."""
+    line = printable(" ".join(text.split()))
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    half = MOST_CHARACTERS // 2 - 3
+    return f"{line[:half]} ... {line[-half:]}"
+
 
 class DmoeError(Exception):
-    """Every error that this package raises on purpose; its text is one line.
+    """Every error that this package raises on purpose.
+
+    Its text is one printable line of at most `MOST_CHARACTERS`, whatever names and values of a file
+    it quotes.
 
     Examples
     --------
@@ -29,6 +49,9 @@ class DmoeError(Exception):
     """
 
     exit_code = 2
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(one_line(str(text)))
 
 
 class InputError(DmoeError, ValueError):

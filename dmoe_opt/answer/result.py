@@ -15,7 +15,7 @@ from dmoe_opt.answer.tolerances import BOUND_NOISE, OPTIMAL_GAP
 from dmoe_opt.data import formats
 from dmoe_opt.data.instance import Instance, as_problem, problem_of
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.data.validate import printable
+from dmoe_opt.errors import printable
 
 
 class Status(StrEnum):

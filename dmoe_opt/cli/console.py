@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dmoe_opt import solving
 from dmoe_opt.answer.result import relative_gap
-from dmoe_opt.data.validate import printable
+from dmoe_opt.errors import printable
 
 LOG_EVERY_S = 0.2
 SHOW_AFTER_S = 1.0

@@ -11,9 +11,8 @@ from importlib import import_module
 import click
 
 from dmoe_opt.cli import interrupts
-from dmoe_opt.errors import DmoeError
+from dmoe_opt.errors import DmoeError, one_line
 
-MOST_CHARACTERS = 300  # of a complaint
 COMMANDS = {
     "generate": ("instances", "Write instances of a preset."),
     "import": ("instances", "Turn the router trace of a real model into instances."),
@@ -83,8 +82,5 @@ def main() -> None:
 
 
 def _complain(text: str, exit_code: int = 2) -> None:
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
-    if len(line) > MOST_CHARACTERS:  # the ends say which file, and what is allowed
-        line = f"{line[: MOST_CHARACTERS // 2]} ... {line[-MOST_CHARACTERS // 2 :]}"
-    click.echo(f"dmoe-opt: {line}", err=True)
+    click.echo(f"dmoe-opt: {one_line(text)}", err=True)
     sys.exit(exit_code)

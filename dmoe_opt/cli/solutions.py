@@ -128,7 +128,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
     from dmoe_opt import check as judge
     from dmoe_opt.checking import told
     from dmoe_opt.data import files
-    from dmoe_opt.data.validate import printable
+    from dmoe_opt.errors import printable
 
     claim = files.load_solution(solution)
     violations = judge(files.load(file), claim)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.data.validate import printable
+from dmoe_opt.errors import printable
 from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 

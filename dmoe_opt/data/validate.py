@@ -25,7 +25,10 @@ LARGEST = float(np.finfo(np.float64).max)
 
 
 def _shorten(value: object, most: int = 60) -> str:
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (RecursionError, ValueError):  # nested without end, a number of thousands of digits
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
@@ -33,11 +36,6 @@ def fail(field: str, value: object, allowed: str) -> InputError:
     """The one sentence of every complaint about a value."""
     place = " ".join(field.split())  # keys of `meta` may hold line breaks
     return InputError(f"{place} = {_shorten(value)}; allowed: {allowed}")
-
-
-def printable(text: str) -> str:
-    """Text of others as one can print it: control characters are spelt out, never sent."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def _place(index: tuple[Any, ...]) -> str:
