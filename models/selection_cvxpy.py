@@ -35,6 +35,7 @@ class TokenProgram:
     """
 
     problem: SelectionProblem
+    thresholds: NDArray[np.float64]
     g: cp.Parameter
     e: cp.Parameter
     theta: cp.Parameter
@@ -54,7 +55,7 @@ class TokenProgram:
         usable = self.problem.usable[t] if candidates is None else candidates
         self.g.value = self.problem.grid_scores[t]
         self.e.value = factor * np.where(usable, self.problem.cost[t], 0.0)
-        self.theta.value = max(float(self.problem.least_relevance[t]), 0.0)
+        self.theta.value = max(float(self.thresholds[t]), 0.0)
         self.usable.value = usable.astype(np.float64)
 
 
@@ -75,7 +76,8 @@ def build(problem: SelectionProblem, *, relax: bool = False) -> TokenProgram:
     cap = cp.sum(alpha) <= problem.max_experts  # (C2) a token uses at most D experts
     bounds = [alpha >= 0, alpha <= usable]
     program = cp.Problem(energy, [relevance, cap, *bounds])
-    return TokenProgram(problem, g, e, theta, usable, alpha, relevance, cap, program)
+    thresholds = problem.grid_need if relax else problem.least_relevance
+    return TokenProgram(problem, thresholds, g, e, theta, usable, alpha, relevance, cap, program)
 
 
 def solve(

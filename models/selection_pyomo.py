@@ -40,7 +40,7 @@ def build(
     all that are usable.
     """
     usable = problem.usable if candidates is None else candidates
-    g, theta = problem.grid_scores, problem.least_relevance
+    g, theta = problem.grid_scores, problem.grid_need if relax else problem.least_relevance
     e = np.where(usable, problem.cost, 0.0)
     model = pyo.ConcreteModel("selection")
     model.tokens = pyo.Set(initialize=range(problem.num_tokens) if tokens is None else tokens)

@@ -7,8 +7,8 @@ def main() -> None:
     """Run the command line as a process of its own."""
     from dmoe_opt.cli import interrupts
 
-    interrupts.install()
     try:
+        interrupts.install()
         from dmoe_opt.cli.main import main as run
 
         run()

@@ -143,7 +143,7 @@ class SelectionProblem:
     def _wanted_units(self) -> NDArray[np.float64]:
         return np.asarray(np.ceil((self.threshold - SCORE_TOLERANCE) * SCORE_UNIT))
 
-    @property
+    @cached_property
     def grid_scores(self) -> NDArray[np.float64]:
         """Scores as the checker adds them, in multiples of 1/GRID, for (C1) in solvers, (T, K).
 
@@ -153,13 +153,22 @@ class SelectionProblem:
         return score_units(self.scores) / (SCORE_UNIT / GRID)
 
     @property
-    def least_relevance(self) -> NDArray[np.float64]:
-        """The right-hand side of (C1) for solvers, in the unit of `grid_scores`, shape (T,).
+    def grid_need(self) -> NDArray[np.float64]:
+        """The need in the unit of `grid_scores`, for linear relaxations, shape (T,)."""
+        return self.need_units / (SCORE_UNIT / GRID)
 
-        It is half a score unit below the need. Sums of scores are whole units, so no sum lies
-        between the two, and rounding decides nothing.
+    @cached_property
+    def least_relevance(self) -> NDArray[np.float64]:
+        """The right-hand side of (C1) for integer programs, in the unit of `grid_scores`, (T,).
+
+        Sums of scores are multiples of their greatest common divisor. So the need is raised to the
+        next multiple, and lowered by half a divisor: no sum lies between the two, and a solver's
+        rounding decides as little as the scores allow.
         """
-        return (self.need_units - 0.5) / (SCORE_UNIT / GRID)
+        divisor = np.gcd.reduce(self.usable_units.astype(np.int64), axis=1, initial=0)
+        divisor = np.maximum(divisor, 1).astype(np.float64)
+        next_multiple = np.ceil(self.need_units / divisor) * divisor
+        return np.asarray((next_multiple - divisor / 2) / (SCORE_UNIT / GRID))
 
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,8 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
             with client:
                 yield _Dask(client)
             return
+        # An interrupt ends this process at once; the tracker of its semaphores has to bear that.
+        sys.warnoptions.append("ignore:resource_tracker:UserWarning")
         os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
         with (
             LocalCluster(

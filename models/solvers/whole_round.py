@@ -2,7 +2,7 @@
 
 1. Block coordinate descent gives a known answer of energy U and a bound.
 2. Experts and subcarriers that alone cost more than U are dropped, since no optimum uses them.
-3. The objective is measured in units of U per token.
+3. The objective is measured in units of the bound per token; costs far above it are refused.
 4. Where the solver's tolerance let a token miss its threshold, its set is cut off, and the program
    is solved again: the token needs at least one other expert.
 """
@@ -24,6 +24,7 @@ from dmoe_opt.joint.descent import solve_bcd
 from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 
 MOST_CUTS = 50
+WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
 OUT_OF_TIME = "no answer within the limit"
 SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
@@ -65,8 +66,11 @@ def solve_round(
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     first = solve_bcd(instance)
     known_j = np.inf if first.objective_j is None else first.objective_j
-    attempt = Attempt(factor_of(instance, first.objective_j), known_j * (1 + SLACK), [], None)
+    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None)
     bound_j = first.bound_j
+    if _is_wide(instance, attempt):
+        message = "costs span too many orders of magnitude for a solver; allowed: exact"
+        return build(instance, method, bound_j=bound_j, stats=stats, message=message)
     for _ in range(MOST_CUTS):
         left_s = deadline - time.monotonic()
         if left_s <= 0:
@@ -83,6 +87,13 @@ def solve_round(
         attempt.too_small.extend(short)
     message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+
+
+def _is_wide(instance: Instance, attempt: Attempt) -> bool:
+    """Whether an expert or a link that is left costs too much beside the unit of the objective."""
+    cost = instance.selection_problem().cost
+    kept = cost[cost <= attempt.most_j]
+    return bool(kept.size and kept.max() * attempt.factor > WIDEST * instance.num_tokens)
 
 
 def _without(

@@ -121,7 +121,7 @@ def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
     """The two prices of a token alone give its bound back; one that cannot be served has none."""
     found = selection_cvxpy.duals(problem)
     profit = found.relevance[:, None] * problem.scores - found.cap[:, None] - problem.cost
-    wanted = np.maximum(problem.least_relevance, 0.0) / GRID
+    wanted = np.maximum(problem.grid_need, 0.0) / GRID
     paid = found.relevance * wanted - found.cap * problem.max_experts
     certified = paid - np.where(problem.usable, np.maximum(profit, 0), 0).sum(axis=1)
     served = np.isfinite(found.bound_j)

@@ -1,0 +1,49 @@
+"""Thresholds a hair above a sum that a set reaches, and costs that span too much for a solver."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmoe_opt import Instance, SelectionProblem, check, solve
+
+
+@pytest.mark.parametrize("method", ["des", "exhaustive", "pyomo", "cvxpy"])
+def test_a_hair_above_a_sum(method: str) -> None:
+    """One score unit above 0.3125, which two sets reach exactly: the next best costs 3.7 J."""
+    problem = SelectionProblem(
+        scores=[[0.1875, 0.3125, 0.125, 0.25]],
+        cost=[[2.0, 3.2, 1.2, 2.5]],
+        threshold=0.3125 + 1e-9 + 0.5 * 2**-40,
+        max_experts=2,
+    )
+    result = solve(problem, method=method)
+    assert (str(result.status), result.objective_j) == ("optimal", pytest.approx(3.7))
+
+
+@pytest.mark.parametrize("method", ["des", "pyomo", "cvxpy"])
+def test_a_hair_above_nothing(method: str) -> None:
+    """A threshold of 1.01e-9 needs an expert, and all are alike."""
+    problem = SelectionProblem(
+        scores=np.ones((1, 9)), cost=np.ones((1, 9)), threshold=1.01e-9, max_experts=1
+    )
+    result = solve(problem, method=method)
+    assert (str(result.status), result.objective_j) == ("optimal", 1.0)
+
+
+@pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])
+def test_wide_costs_of_a_round(method: str) -> None:
+    """Experts of 1e16 J beside one of 0 J: the right answer, or none."""
+    round_ = Instance(
+        source=[0, 0, 3],
+        scores=np.full((3, 4), 0.25),
+        threshold=[0.25, 0.5, 0.25],
+        max_experts=4,
+        compute_energy=[1e16, 1e16, 0.0, 1e6],
+        link_energy=np.full((4, 4, 2), 0.25),
+    )
+    result = solve(round_, "jesa", method)
+    if method == "exact":
+        assert result.objective_j == pytest.approx(2000000.75)
+    assert result.objective_j is None or result.objective_j == pytest.approx(2000000.75)
+    assert check(round_, result) == []
