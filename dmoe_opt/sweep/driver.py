@@ -79,7 +79,9 @@ class _Run:
 
     def _submit(self, jobs: list[Job], tries: int) -> None:
         limits = self.limits
-        future = self.pool.executor.submit(run_batch, jobs, tries, limits.job_s, limits.memory_gb)
+        work = (jobs, tries, limits.job_s, limits.memory_gb)
+        with pools.children_deaf():  # the executor may start a worker here
+            future = self.pool.executor.submit(run_batch, *work)
         self.running[future] = _Batch(jobs, tries, time.monotonic())
 
     def wait(self) -> None:

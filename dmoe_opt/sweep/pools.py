@@ -84,6 +84,19 @@ class _Dask:
 
 
 @contextmanager
+def children_deaf() -> Iterator[None]:
+    """Processes and threads that start inside do not hear Ctrl-C: the driver alone answers it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def loky(jobs: int | None) -> Iterator[Pool]:
     """Processes on this machine, one per core unless `jobs` says otherwise."""
     pool = _Loky(jobs or _cores())
@@ -121,16 +134,15 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
         # An interrupt ends this process at once; the tracker of its semaphores has to bear that.
         sys.warnoptions.append("ignore:resource_tracker:UserWarning")
         os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
-        with (
-            LocalCluster(
+        with children_deaf():
+            cluster = LocalCluster(
                 n_workers=jobs or _cores(),
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",  # a free port of this machine alone
                 scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+            )
+        with cluster, Client(cluster) as client:
             yield _Dask(client)
 
 
