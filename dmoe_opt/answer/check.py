@@ -25,19 +25,7 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     whether tokens can be served. A bound and the infeasibility of a round cannot be recomputed:
     `checking.check` challenges them.
 
-    Raises
-    ------
-    InputError
-        If the arguments are no instance and no answer, or the problem does not fit the instance.
-
-    Examples
-    --------
-    >>> import dmoe_opt
-    >>> round_ = dmoe_opt.load("tiny-s1")
-    >>> from dmoe_opt.answer.check import check
-    >>> answer = dmoe_opt.solve(round_)
-    >>> check(round_, answer)
-    []
+    Errors are those of `checking.check`.
     """
     if not isinstance(data, Instance | SelectionProblem):
         raise fail("instance", data, "an Instance or a SelectionProblem")

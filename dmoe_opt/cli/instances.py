@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, PROBLEM, emit
+from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,23 +20,9 @@ LARGE = 200_000  # numbers, from which an archive is better than text
 @click.command()
 @click.argument("preset", required=False)
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Seed of the first instance.",
-)
-@click.option(
-    "--count",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Instances, of successive seeds.",
-)
-@click.option(
-    "-o", "--output", metavar="PATH", help="File (.json or .npz), or folder if --count is above 1."
-)
+@setting("--seed", type=NATURAL, default=0, help="Seed of the first instance.")
+@setting("--count", type=WHOLE, default=1, help="Instances, of successive seeds.")
+@click.option("-o", "--output", metavar="PATH", help="File, or folder if --count is above 1.")
 def generate(preset: str | None, listing: bool, seed: int, count: int, output: str | None) -> None:
     """Write instances of a preset; default: PRESET-sSEED.json in this folder."""
     from pathlib import Path
@@ -72,73 +58,24 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 @click.command("import")
 @click.argument("trace")
 @click.option(
-    "-o",
-    "--output",
-    default=".",
-    metavar="FOLDER",
-    help="Where the files go; default: this folder.",
+    "-o", "--output", default=".", metavar="FOLDER", help="For the files; default: this folder."
 )
-@click.option(
-    "--gate", metavar="NAME", help="softmax (default) or sigmoid, if the trace holds logits."
-)
-@click.option(
-    "--experts",
-    "num_experts",
-    type=click.IntRange(1),
-    metavar="K",
-    help="Experts in all; default: as many as the trace shows.",
-)
+@click.option("--gate", metavar="NAME", help="softmax (default) or sigmoid, for logits.")
+@click.option("--experts", "num_experts", type=WHOLE, metavar="K", help="Default: as in the trace.")
 @click.option("--layers", metavar="A,B,C", help="Numbers of the layers wanted; default: all.")
 @click.option(
-    "--tokens",
-    "num_tokens",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Tokens drawn at random; default: all.",
+    "--tokens", "num_tokens", type=WHOLE, metavar="N", help="Drawn at random; default: all."
 )
+@click.option("--max-experts", type=WHOLE, metavar="D", help="Default: as in the trace.")
+@setting("--subcarriers", "num_subcarriers", type=WHOLE, default=64, metavar="M")
 @click.option(
-    "--max-experts",
-    type=click.IntRange(1),
-    metavar="D",
-    help="Default: as many as a token visits in the trace.",
+    "--sources", "num_sources", type=WHOLE, metavar="N", help="Nodes with tokens; default: all."
 )
-@click.option(
-    "--subcarriers",
-    "num_subcarriers",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    metavar="M",
+@setting(
+    "--share", type=float, default=0.7, metavar="S", help="Threshold: share of the best D scores."
 )
-@click.option(
-    "--sources",
-    "num_sources",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Nodes that own tokens; default: all.",
-)
-@click.option(
-    "--share",
-    type=float,
-    default=0.7,
-    show_default=True,
-    metavar="S",
-    help="Threshold: share of the best D scores.",
-)
-@click.option(
-    "--hidden-size",
-    type=click.IntRange(1),
-    default=4096,
-    show_default=True,
-    help="Numbers of 16 bits sent per token.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of radio, energies and --tokens.",
-)
+@setting("--hidden-size", type=WHOLE, default=4096, help="Numbers of 16 bits sent per token.")
+@setting("--seed", type=NATURAL, default=0, help="Of radio, energies and --tokens.")
 def import_(
     trace: str,
     output: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, emit, pictures
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, pictures, setting
 from dmoe_opt.layers import schedulers as names
 
 if TYPE_CHECKING:
@@ -26,60 +26,23 @@ def _listed(values: Sequence[object]) -> str:
 
 @click.command()
 @click.argument("preset")
-@click.option(
+@setting(
     "--scheduler",
     default=names.DEFAULT,
-    show_default=True,
     metavar="NAME",
     help=f"{', '.join(names.SCHEDULERS)}, or a method.",
 )
-@click.option(
-    "--gamma0",
-    type=float,
-    default=names.GAMMA0,
-    show_default=True,
-    help="Importance base: layer l wants z gamma0^l.",
+@setting("--gamma0", type=float, default=names.GAMMA0, help="Layer l wants z gamma0^l.")
+@click.option("--importance", metavar="LIST", help=f"Factors in place of gamma0^l, {LIST}.")
+@setting("--z", type=float, default=names.Z, help="Relevance wanted before the factor.")
+@setting(
+    "--max-experts", type=WHOLE, default=names.MAX_EXPERTS, metavar="D", help="Experts per token."
 )
-@click.option(
-    "--importance", metavar="LIST", help=f"One factor per layer in place of gamma0^l, {LIST}."
-)
-@click.option(
-    "--z",
-    type=float,
-    default=names.Z,
-    show_default=True,
-    help="Relevance wanted before the importance factor.",
-)
-@click.option(
-    "--max-experts",
-    type=click.IntRange(1),
-    default=names.MAX_EXPERTS,
-    show_default=True,
-    metavar="D",
-    help="Experts per token.",
-)
-@click.option("--layers", type=click.IntRange(1), metavar="L", help="Default: all of the preset.")
-@click.option(
-    "--tokens",
-    "num_tokens",
-    type=click.IntRange(1),
-    metavar="T",
-    help="Default: as many as the preset has.",
-)
-@click.option(
-    "--channel-error",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Share of the channel's variance that is unknown.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FOLDER",
-    help="Write protocol.json, CSV by layers and tokens, and figures there.",
-)
+@click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
+@click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
+@setting("--channel-error", type=float, default=0.0, help="Unknown share of the variance.")
+@setting("--seed", type=NATURAL, default=0)
+@click.option("-o", "--output", metavar="FOLDER", help="For protocol.json, CSV files and figures.")
 @JSON
 def protocol(
     preset: str,
@@ -147,48 +110,23 @@ def _write_run(folder: str, done: Run) -> list[Path]:
 
 @click.command()
 @click.argument("preset")
-@click.option(
-    "--schedulers",
-    default=_listed(names.ALL),
-    show_default=True,
-    metavar="A,B,C",
-)
-@click.option(
+@setting("--schedulers", default=_listed(names.ALL), metavar="A,B,C")
+@setting(
     "--gamma0",
     default=_listed(names.GAMMA0_GRID),
-    show_default=True,
     metavar="LIST",
     help=f"Importance bases, {LIST}.",
 )
-@click.option(
-    "--z",
-    default=_listed(names.Z_GRID),
-    show_default=True,
-    metavar="LIST",
-    help=f"Relevances wanted, {LIST}.",
-)
-@click.option(
+@setting("--z", default=_listed(names.Z_GRID), metavar="LIST", help=f"Relevances wanted, {LIST}.")
+@setting(
     "--max-experts",
     default=_listed(names.MAX_EXPERTS_GRID),
-    show_default=True,
     metavar="LIST",
     help=f"Experts per token, {LIST}.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=names.SEEDS,
-    show_default=True,
-    help="Runs of every setting.",
-)
-@click.option(
-    "--tokens",
-    "num_tokens",
-    type=click.IntRange(1),
-    metavar="T",
-    help="Default: as many as the preset has.",
-)
-@click.option("--layers", type=click.IntRange(1), metavar="L", help="Default: all of the preset.")
+@setting("--seeds", type=WHOLE, default=names.SEEDS, help="Runs of every setting.")
+@click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
+@click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
 @click.option("-o", "--output", metavar="FOLDER", help="Write frontier.csv and figures there.")
 @JSON
 def frontier(

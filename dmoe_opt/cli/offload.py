@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dmoe_opt.cli.options import JSON, emit, pictures
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, pictures, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +35,8 @@ def offload() -> None:
 @offload.command()
 @click.argument("preset", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    help="Write the held-out episode of this number with the scenario.",
-)
-@click.option(
-    "-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json in this folder."
-)
+@click.option("--seed", type=NATURAL, help="Number of a held-out episode to write.")
+@click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json here.")
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
     """Write a scenario of a preset or a file, or one of its episodes."""
     from dmoe_opt.cli import offload_tables
@@ -73,20 +67,10 @@ def _default_name(preset: str, seed: int | None) -> str:
 
 @offload.command()
 @click.argument("scenario", metavar="PRESET_OR_FILE")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@setting("--seed", type=NATURAL, default=0)
+@setting("--steps", type=click.IntRange(30), default=40_000, help="About 200 per second.")
 @click.option(
-    "--steps",
-    type=click.IntRange(30),
-    default=40_000,
-    show_default=True,
-    help="About 200 per second.",
-)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FOLDER",
-    help="For agent.npz, learning.csv and learning.png.",
+    "-o", "--output", required=True, metavar="FOLDER", help="For agent.npz and learning.csv, .png."
 )
 @JSON
 def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> None:
@@ -140,16 +124,8 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
 
 @offload.command()
 @click.argument("episode", metavar="PRESET_OR_FILE")
-@click.option(
-    "--policy", default="greedy", show_default=True, metavar="NAME", help="A rule, sac, or optimum."
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Number of the held-out episode.",
-)
+@setting("--policy", default="greedy", metavar="NAME", help="A rule, sac, or optimum.")
+@setting("--seed", type=NATURAL, default=0, help="Of the held-out episode.")
 @click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
@@ -203,27 +179,15 @@ def evaluate(
 @offload.command()
 @click.argument("scenario", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--preset", metavar="NAME", help="The same, as an option.")
-@click.option(
-    "--policies", metavar="A,B,C", help="Default: all rules, and sac if there is an agent."
-)
-@click.option(
-    "--episodes",
-    type=click.IntRange(1),
-    default=30,
-    show_default=True,
-    metavar="N",
-    help="Held-out episodes.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
-)
-@click.option(
+@click.option("--policies", metavar="A,B,C", help="Default: all rules, sac if there is an agent.")
+@setting("--episodes", type=WHOLE, default=30, metavar="N", help="Held-out episodes.")
+@setting("--seed", type=NATURAL, default=0, help="Number of the first.")
+@setting(
     "--time-limit",
     type=TIME_LIMIT,
     default=5.0,
-    show_default=True,
     metavar="S",
-    help="For the optimum of an episode; beyond it the proven bound counts.",
+    help="For the optimum; then its bound counts.",
 )
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")

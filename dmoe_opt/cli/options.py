@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -10,6 +11,10 @@ import click
 from dmoe_opt.method_options import SEED
 from dmoe_opt.method_table import takers
 
+WHOLE = click.IntRange(1)
+NATURAL = click.IntRange(0)
+setting = partial(click.option, show_default=True)
+"""An option with a default that the help shows."""
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
 )

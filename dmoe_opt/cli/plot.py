@@ -255,15 +255,8 @@ def _table(
 def _profiles(rows: Sequence[ProfileShare]) -> None:
     from dmoe_opt.comparing.rows import grouped
 
-    columns = [
-        "problem",
-        "method",
-        "run",
-        "optimal %",
-        "fastest to it %",
-        "within 1 %",
-        "fastest to that %",
-    ]
+    names = "problem, method, run, optimal %, fastest to it %, within 1 %, fastest to that %"
+    columns = names.split(", ")
     strictest_first = sorted(rows, key=lambda row: row.within)
     by_line = grouped(((row.problem, row.method), row) for row in strictest_first)
     lines = []
@@ -276,17 +269,8 @@ def _profiles(rows: Sequence[ProfileShare]) -> None:
 
 
 def _gaps(rows: Sequence[GapSummary]) -> None:
-    columns = [
-        "problem",
-        "method",
-        "jobs",
-        "answers",
-        "failed",
-        "median %",
-        "90th %",
-        "worst %",
-        "proven %",
-    ]
+    names = "problem, method, jobs, answers, failed, median %, 90th %, worst %, proven %"
+    columns = names.split(", ")
     lines = []
     for row in rows:
         counts = [str(row.jobs), str(row.answers), str(row.failed)]

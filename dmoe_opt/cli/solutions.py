@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, PROBLEM, emit, of_methods, pictures
+from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, emit, of_methods, pictures, setting
 from dmoe_opt.method_options import PROGRESS
 from dmoe_opt.method_table import METHODS, default_method, look_up
 
@@ -50,14 +50,10 @@ def methods(as_json: bool) -> None:
 @PROBLEM
 @click.option("--method", metavar="NAME", help=f"Default: {DEFAULTS}.")
 @click.option(
-    "--selection",
-    metavar="SOLUTION",
-    help="Solution whose experts get subcarriers (allocation); default: DES.",
+    "--selection", metavar="SOLUTION", help="Whose experts get subcarriers; default: DES."
 )
 @of_methods
-@click.option(
-    "--log", is_flag=True, help="Rows of time, energy, bound and gap on stderr (lagrangian, exact)."
-)
+@click.option("--log", is_flag=True, help="Rows of the search on stderr. (lagrangian, exact)")
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
 @JSON
 def solve(
@@ -152,13 +148,10 @@ def check(file: str, solution: str, as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
 @PROBLEM
 @click.option(
-    "--methods",
-    "names",
-    metavar="A,B,C",
-    help="Default: all, without enumeration where it would take long.",
+    "--methods", "names", metavar="A,B,C", help="Default: all, enumeration if it is short."
 )
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@setting("--seed", type=NATURAL, default=0)
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and figures there.")
 @JSON
 def compare(

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import click
 
+from dmoe_opt.cli.options import WHOLE, setting
+
 
 @click.command()
 @click.argument("config", metavar="CONFIG.toml")
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FOLDER",
-    help="For results.jsonl, one line per finished job.",
+    "-o", "--output", required=True, metavar="FOLDER", help="For results.jsonl, a line per job."
 )
-@click.option(
+@setting(
     "--backend",
     type=click.Choice(["serial", "loky", "dask"]),
     default="serial",
-    show_default=True,
-    help="This process, all cores, or a cluster.",
+    help="One process, all cores, a cluster.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Worker processes; default: one per core."
-)
+@click.option("--jobs", type=WHOLE, metavar="N", help="Worker processes; default: one per core.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("--resume", is_flag=True, help="Go on where the results of FOLDER end.")
 def sweep(

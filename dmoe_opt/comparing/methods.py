@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dmoe_opt.answer.result import Result, Status, relative_gap
 from dmoe_opt.answer.tolerances import BOUND_NOISE
@@ -248,22 +249,21 @@ def _refuted(result: Result, best: tuple[str, float] | None) -> str:
 
 
 def _refusal(data: Instance | SelectionProblem, method: str, reason: str) -> MethodRow:
+    numbers = ("energy_j", "bound_j", "gap", "relevance", "wall_s", "nodes")
+    unknown: dict[str, Any] = dict.fromkeys(numbers)
     return MethodRow(
-        instance=data.name,
-        tokens=data.num_tokens,
-        experts=data.num_experts,
-        max_experts=data.max_experts,
-        method=method,
-        status=REFUSED,
-        energy_j=None,
-        bound_j=None,
-        gap=None,
-        relevance=None,
-        shortfall=0,
-        wall_s=None,
-        nodes=None,
-        message=reason,
+        **_size(data), method=method, status=REFUSED, shortfall=0, message=reason, **unknown
     )
+
+
+def _size(data: Instance | SelectionProblem) -> dict[str, Any]:
+    """Name and size of an instance, as a row has them."""
+    return {
+        "instance": data.name,
+        "tokens": data.num_tokens,
+        "experts": data.num_experts,
+        "max_experts": data.max_experts,
+    }
 
 
 def _row(
@@ -277,10 +277,7 @@ def _row(
     if result.objective_j is not None:
         gap = relative_gap(result.objective_j, best_bound_j)
     return MethodRow(
-        instance=data.name,
-        tokens=data.num_tokens,
-        experts=data.num_experts,
-        max_experts=data.max_experts,
+        **_size(data),
         method=method,
         status=WRONG_BOUND if refuted else str(result.status),
         energy_j=result.objective_j,

@@ -29,7 +29,7 @@ SCORE_TOLERANCE = 1e-9
 """A token is served when its scores reach its threshold up to this, which is counted once."""
 MOST_ENERGY_J = 1e200
 """Largest energy of one token; keeps every sum of energies finite."""
-WIDEST_SPAN = 1e290
+WIDEST_SPAN = 1e302
 """Largest ratio of two costs of a token; beyond, the smaller lose digits beside the larger."""
 MOST_THRESHOLD = 1e6
 """Largest threshold: far above any sum of scores, and small enough for exact score units."""

@@ -24,7 +24,7 @@ from dmoe_opt import InputError
 from dmoe_opt.data import files as package_files
 from dmoe_opt.generating.trace_files import load_trace
 from dmoe_opt.sweep import plan
-from tests.campaigns.outcome import Fault, Outcome, seeds
+from tests.campaigns.outcome import Fault, Outcome
 
 MOST_S = 5.0
 GIVE_UP_S = 30.0
@@ -120,14 +120,6 @@ class Source:
 
 class TooSlow(BaseException):
     """A loader did not come back; no `except Exception` may take it."""
-
-
-def run(seconds: float, rng: np.random.Generator) -> Outcome:
-    """Attack until the time is up."""
-    outcome = Outcome()
-    for seed in seeds(seconds, rng, outcome):
-        outcome.add(attack(seed))
-    return outcome
 
 
 def attack(seed: int) -> Outcome:

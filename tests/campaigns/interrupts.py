@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dmoe_opt.solving import prepare
 from dmoe_opt.sweep import driver, plan
 from tests.campaigns import processes
-from tests.campaigns.outcome import Fault, Outcome, seeds
+from tests.campaigns.outcome import Fault, Outcome
 
 EARLIEST_S = 0.05
 LATEST_S = 6.0
@@ -57,15 +56,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("sweep", "plan.toml", "-o", "kept", "--backend", "dask"),
     ("plot", "swept", "-o", "drawn"),
 )
-
-
-def run(seconds: float, rng: np.random.Generator) -> Outcome:
-    """Attack until the time is up."""
-    outcome = Outcome()
-    prepare("jesa")  # the warm cache
-    for seed in seeds(seconds, rng, outcome):
-        outcome.add(attack(seed))
-    return outcome
 
 
 def attack(seed: int) -> Outcome:

@@ -16,7 +16,7 @@ import dmoe_opt
 from dmoe_opt.data import files
 from dmoe_opt.sweep import journal, plan
 from tests.campaigns import processes
-from tests.campaigns.outcome import Fault, Outcome, seeds
+from tests.campaigns.outcome import Fault, Outcome
 
 LATEST_S = 4.0
 MOST_ROUNDS = 6
@@ -35,14 +35,6 @@ SOLVED = (
     ("tiny-s1", "jesa", "exact"),
 )
 DRAWN = ("tiny", "edge-8x64", "nr-51")
-
-
-def run(seconds: float, rng: np.random.Generator) -> Outcome:
-    """Attack until the time is up."""
-    outcome = Outcome()
-    for seed in seeds(seconds, rng, outcome):
-        outcome.add(attack(seed))
-    return outcome
 
 
 def attack(seed: int) -> Outcome:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+
+import dmoe_opt
+from dmoe_opt import InputError, Instance, Result, SelectionProblem
 
 PROGRESS_S = 1.0
 
@@ -41,6 +44,14 @@ class Outcome:
         self.faults.extend(other.faults)
 
 
+def run(attack: Callable[[int], Outcome], seconds: float, rng: np.random.Generator) -> Outcome:
+    """Attack with one seed after another until the time is up."""
+    outcome = Outcome()
+    for seed in seeds(seconds, rng, outcome):
+        outcome.add(attack(seed))
+    return outcome
+
+
 def seeds(seconds: float, rng: np.random.Generator, outcome: Outcome) -> Iterator[int]:
     """Seeds of cases until the time is up, at least one; progress goes to a terminal."""
     started = time.monotonic()
@@ -62,3 +73,23 @@ def _show(outcome: Outcome, spent_s: float, seconds: float) -> None:
     line = f"{spent_s:.0f} of {seconds:.0f} s: {reached}, {len(outcome.faults)} faults"
     sys.stderr.write(f"\r\x1b[K{line}")
     sys.stderr.flush()
+
+
+def judged(
+    data: Instance | SelectionProblem,
+    problem: str,
+    method: str,
+    judge: Callable[[Result], list[str]],
+) -> list[str]:
+    """Solve by one method and judge the answer, also by the checker of the package."""
+    try:
+        answer = dmoe_opt.solve(data, problem, method)
+        complaints = judge(answer)
+        if not complaints:
+            said = dmoe_opt.check(data, answer)
+            complaints = [f"check refuses an honest answer: {line}" for line in said]
+    except InputError as error:
+        return [f"a valid {problem} was refused: {error}"]
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}"]
+    return complaints

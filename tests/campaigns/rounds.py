@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, Radio, Result
-from tests.campaigns.outcome import Fault, Outcome, seeds
+from tests.campaigns.outcome import Fault, Outcome, judged
 
 UNIT = 2**40
 TOLERANCE = 1e-9
@@ -48,14 +48,6 @@ class Truth:
 
 class TooLarge(Exception):
     """Enumeration would take too long."""
-
-
-def run(seconds: float, rng: np.random.Generator) -> Outcome:
-    """Attack until the time is up."""
-    outcome = Outcome()
-    for seed in seeds(seconds, rng, outcome):
-        outcome.add(attack(seed))
-    return outcome
 
 
 def attack(seed: int) -> Outcome:
@@ -109,19 +101,12 @@ def made(fields: dict[str, Any]) -> Instance:
 
 
 def complaints_about(fields: dict[str, Any], right: Truth, method: str) -> list[str]:
-    """Solve by one method and judge the answer, also by the checker of the package."""
+    """What is wrong with the answer of a method."""
     try:
         instance = made(fields)
-        answer = dmoe_opt.solve(instance, "jesa", method)
-        complaints = judge(fields, answer, right)
-        if not complaints:
-            said = dmoe_opt.check(instance, answer)
-            complaints = [f"check refuses an honest answer: {line}" for line in said]
     except InputError as error:
         return [f"a valid round was refused: {error}"]
-    except Exception as error:
-        return [f"{type(error).__name__}: {error}"]
-    return complaints
+    return judged(instance, "jesa", method, lambda answer: judge(fields, answer, right))
 
 
 def judge(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:

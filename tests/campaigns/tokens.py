@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dmoe_opt
-from dmoe_opt import InputError, Result, SelectionProblem
-from tests.campaigns.outcome import Fault, Outcome, seeds
+from dmoe_opt import Result, SelectionProblem
+from tests.campaigns.outcome import Fault, Outcome, judged
 
 UNIT = 2**40
 TOLERANCE = 1e-9
@@ -52,14 +52,6 @@ class Truth:
     def optimum(self) -> Fraction | None:
         """The optimum of the problem, J; None if it is infeasible."""
         return None if self.optima is None else sum(self.optima, Fraction(0))
-
-
-def run(seconds: float, rng: np.random.Generator) -> Outcome:
-    """Attack until the time is up."""
-    outcome = Outcome()
-    for seed in seeds(seconds, rng, outcome):
-        outcome.add(attack(seed))
-    return outcome
 
 
 def attack(seed: int) -> Outcome:
@@ -99,18 +91,8 @@ def _try(problem: SelectionProblem, right: Truth, method: str, seed: int, outcom
 
 
 def complaints_about(problem: SelectionProblem, right: Truth, method: str) -> list[str]:
-    """Solve by one method and judge the answer, also by the checker of the package."""
-    try:
-        answer = dmoe_opt.solve(problem, "selection", method)
-        complaints = judge(problem, answer, right)
-        if not complaints:
-            said = dmoe_opt.check(problem, answer)
-            complaints = [f"check refuses an honest answer: {line}" for line in said]
-    except InputError as error:
-        return [f"a valid problem was refused: {error}"]
-    except Exception as error:
-        return [f"{type(error).__name__}: {error}"]
-    return complaints
+    """What is wrong with the answer of a method."""
+    return judged(problem, "selection", method, lambda answer: judge(problem, answer, right))
 
 
 def judge(problem: SelectionProblem, answer: Result, right: Truth) -> list[str]:
