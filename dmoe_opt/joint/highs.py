@@ -53,7 +53,7 @@ class Reduced(NamedTuple):
     certain: Selection
 
 
-class Outcome(NamedTuple):
+class ReducedAnswer(NamedTuple):
     """What HiGHS says of a reduced round: the best decision, if any, and a bound in J.
 
     `infeasible` says that there is none within the reduced round.
@@ -95,7 +95,7 @@ def solve_reduced(
     start: Decision | None,
     time_limit: float,
     seen: Seen | None = None,
-) -> Outcome:
+) -> ReducedAnswer:
     """The best decision within a reduced round.
 
     `start` is one to begin with, if one is known; `time_limit`, in seconds, may be inf.
@@ -113,7 +113,7 @@ def solve_reduced(
     if seen:
         highs.cbMipLogging += partial(_report, seen, factor)
     _run(highs)
-    return _outcome(instance, highs, columns, factor)
+    return _answer(instance, highs, columns, factor)
 
 
 def _report(seen: Seen, factor: float, event: Any) -> None:
@@ -234,12 +234,14 @@ def _values(columns: _Columns, decision: Decision) -> NDArray[np.float64]:
     return np.concatenate([alpha, active, y, y * decision.loads[i, j]]).astype(float)
 
 
-def _outcome(instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float) -> Outcome:
+def _answer(
+    instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float
+) -> ReducedAnswer:
     info = highs.getInfo()
     infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
     bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return Outcome(None, bound_j, infeasible)
+        return ReducedAnswer(None, bound_j, infeasible)
     value = np.array(highs.getSolution().col_value) > 0.5
     u, y, f, _ = columns.starts
     selection = np.zeros(instance.scores.shape, dtype=bool)
@@ -249,7 +251,7 @@ def _outcome(instance: Instance, highs: highspy.Highs, columns: _Columns, factor
     i, j = columns.links[link].T
     allocation[i, j, m] = True
     decision = Decision(instance, selection, allocation).without_idle_links()
-    return Outcome(decision, bound_j, infeasible)
+    return ReducedAnswer(decision, bound_j, infeasible)
 
 
 def factor_of(instance: Instance, energy_j: float | None = None) -> float:

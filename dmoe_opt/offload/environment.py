@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import MissingExtraError
-from dmoe_opt.offload.episode import Episode, draw
+from dmoe_opt.offload import store
+from dmoe_opt.offload.episode import Episode, draw, scenario_of
 from dmoe_opt.offload.observe import Entries, bounds, observe
-from dmoe_opt.offload.presets import preset
+from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import State
 
@@ -39,16 +44,25 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     Parameters
     ----------
     scenario
-        A `Scenario` or the name of a preset.
+        A `Scenario`, its fields as a dictionary, the name of a preset, or the path of a file.
+    render_mode
+        None, the only way: `dmoe_opt.plot` draws an episode once it is over.
 
     Raises
     ------
     InputError
-        If there is no preset of that name.
+        If there is no such scenario, or another way to render is asked for.
     """
 
-    def __init__(self, scenario: Scenario | str = "busy") -> None:
-        self.scenario = preset(scenario) if isinstance(scenario, str) else scenario
+    def __init__(
+        self,
+        scenario: Scenario | Mapping[str, Any] | str | os.PathLike[str] = "busy",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            raise fail("render_mode", render_mode, "None")
+        self.scenario = _scenario(scenario)
+        self._state: State | None = None
         low, high = bounds(self.scenario)
         self.observation_space = gymnasium.spaces.Box(low, high, dtype=np.float32)
         self.action_space = gymnasium.spaces.Discrete(self.scenario.num_experts + 1)
@@ -66,8 +80,8 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
         super().reset(seed=seed)
         given = (options or {}).get("episode")
         episode = draw(self.scenario, self.np_random) if given is None else self._checked(given)
-        self.state = State(episode)
-        self._last = observe(self.state)
+        self._state = State(episode)
+        self._last = observe(self._state)
         return self._last, self._info()
 
     def _checked(self, episode: object) -> Episode:
@@ -84,13 +98,42 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
 
         After the last subtask the last observation is returned once more.
         """
-        reward = self.state.step(int(action))
-        if not self.state.done:
-            self._last = observe(self.state)
-        return self._last, reward, self.state.done, False, self._info()
+        state = self.state
+        if state.done:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset() before step()")
+        reward = state.step(int(action))
+        if not state.done:
+            self._last = observe(state)
+        return self._last, reward, state.done, False, self._info()
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """True where an action is open, shape (E + 1,), by the name that masking agents ask for."""
+        return np.array(self.state.mask, dtype=bool)
+
+    @property
+    def state(self) -> State:
+        """The episode as far as it has come; raises `ResetNeeded` before the first reset."""
+        if self._state is None:
+            raise gymnasium.error.ResetNeeded("there is no episode yet; call reset() first")
+        return self._state
 
     def _info(self) -> dict[str, Any]:
         return {"action_mask": np.array(self.state.mask, dtype=np.int8)}
+
+
+def _scenario(given: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> Scenario:
+    """A scenario from whatever names or holds one."""
+    if isinstance(given, Scenario):
+        return given
+    if isinstance(given, Mapping):
+        return scenario_of(store.from_fields(dict(given)))
+    if isinstance(given, str) and given in PRESETS:
+        return preset(given)
+    if isinstance(given, str | os.PathLike) and Path(given).exists():
+        return scenario_of(store.load(given))
+    if isinstance(given, str):
+        return preset(given)  # which names the presets
+    raise fail("scenario", given, "a Scenario, its fields, the name of a preset, or a file")
 
 
 def _sizes(scenario: Scenario) -> tuple[int, int]:

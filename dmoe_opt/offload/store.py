@@ -60,6 +60,24 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
         raise InputError(f"{path}: {error}") from None
 
 
+def from_fields(given: dict[str, Any]) -> Scenario | Episode:
+    """A scenario or an episode from the fields of its file; `format` and `version` may be left out.
+
+    Raises
+    ------
+    InputError
+        One line that names field, index, value and what is allowed.
+    """
+    header = {"format": OFFLOAD, "version": formats.VERSION}
+    content = msgspec.json.encode(header | given, enc_hook=_listed)
+    _check_header(formats.decode(content, _Header))
+    return _data_of(formats.decode(content, Document))
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist()
+
+
 def _check_header(header: _Header) -> None:
     if header.format != OFFLOAD:
         raise fail("format", header.format, f'"{OFFLOAD}"')

@@ -128,7 +128,8 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
             "ms": 11,
             "ls": "none",
         }
-        handles.insert(0, Line2D([], [], label="carries the link", **frame))  # type: ignore[arg-type]
+        carrier = Line2D([], [], label="carries the link", **frame)  # type: ignore[arg-type]
+        handles.insert(0, carrier)
     axes.legend(
         handles=handles,
         loc="lower center",
@@ -300,7 +301,8 @@ def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
         zorder=1,
     )
     axes.patch.set(hatch="////", edgecolor="0.6", linewidth=0)
-    bar = axes.get_figure(root=True).colorbar(image, ax=axes, label="energy of a token")  # type: ignore[union-attr]
+    figure = axes.get_figure(root=True)
+    bar = figure.colorbar(image, ax=axes, label="energy of a token")  # type: ignore[union-attr]
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 100 * least else (1,)))
     bar.ax.yaxis.set_major_formatter(EngFormatter("J"))
     bar.ax.yaxis.set_minor_locator(NullLocator())

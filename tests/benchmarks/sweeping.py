@@ -79,9 +79,11 @@ def main() -> None:
     given = parser.parse_args()
     few = given.jobs // 5
     before, short, long, after = (
-        bare(given.jobs, given.workers), swept(few, given.workers, given.backend),
-        swept(given.jobs, given.workers, given.backend), bare(given.jobs, given.workers),
-    )  # fmt: skip
+        bare(given.jobs, given.workers),
+        swept(few, given.workers, given.backend),
+        swept(given.jobs, given.workers, given.backend),
+        bare(given.jobs, given.workers),
+    )
     work = 0.5 * (before + after)
     slope = (long[0] - short[0]) / (given.jobs - few)
     print(

@@ -51,8 +51,13 @@ def test_plot_writes_figures_and_tables(typed: Typed, tmp_path: Path) -> None:
     assert "scaling: no figure of jesa, since a fit needs three sizes" in done.stdout
     document = json.loads(typed("plot", ".", "--json").stdout)
     assert {name: len(found) for name, found in document.items()} == {
-        "profile": 8, "gaps": 4, "scaling": 2, "savings": 1, "fronts": 2, "notes": 2,
-    }  # fmt: skip
+        "profile": 8,
+        "gaps": 4,
+        "scaling": 2,
+        "savings": 1,
+        "fronts": 2,
+        "notes": 2,
+    }
     assert (tmp_path / "fronts.png").exists()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -15,6 +17,7 @@ from helpers.offloads import by_hand
 
 from dmoe_opt import InputError, MissingExtraError
 from dmoe_opt.models import offload_pyomo
+from dmoe_opt.offload import store
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.optimum import unit
 from dmoe_opt.offload.presets import PRESETS, preset
@@ -118,3 +121,31 @@ def test_a_missing_package_is_named_with_its_command(
     assert command in str(error.value)
     assert package in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_scenarios_by_any_name(tmp_path: Path) -> None:
+    """A preset, a file by its name or path, the fields of a file, and what is none of them."""
+    scenario = preset("light")
+    store.save(scenario, tmp_path / "mine.json")
+    fields = json.loads((tmp_path / "mine.json").read_text())
+    for given in ("light", str(tmp_path / "mine.json"), tmp_path / "mine.json", fields, scenario):
+        env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=given, render_mode=None)
+        assert env.unwrapped.scenario.num_experts == scenario.num_experts  # type: ignore[attr-defined]
+    for wrong in ("nowhere", 3, {"experts": {}}):
+        with pytest.raises(Exception, match="allowed: "):
+            gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=wrong)
+
+
+def test_steps_outside_an_episode() -> None:
+    """Before the first reset and after the end gymnasium's own error says what to do; masks too."""
+    env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario="light").unwrapped
+    for call in (lambda: env.step(np.int64(0)), env.action_masks):  # type: ignore[attr-defined]
+        with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
+            call()
+    _, info = env.reset(seed=1)
+    done = False
+    while not done:
+        assert (env.action_masks() == info["action_mask"].astype(bool)).all()  # type: ignore[attr-defined]
+        _, _, done, _, info = env.step(np.int64(env.action_masks().argmax()))  # type: ignore[attr-defined]
+    with pytest.raises(gymnasium.error.ResetNeeded, match="the episode is over"):
+        env.step(np.int64(0))

@@ -35,7 +35,7 @@ def test_nothing_is_compiled_after_preparing(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-    )  # fmt: skip
+    )
     before, after = json.loads(done.stdout)
     assert before
     assert after == before

@@ -75,7 +75,7 @@ def command(folder: Path, *more: str, **how: Any) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
         **how,
-    )  # fmt: skip
+    )
 
 
 def wait_for(folder: Path, count: int) -> None:
@@ -139,7 +139,7 @@ def test_a_killed_driver_resumes(tmp_path: Path) -> None:
     grid = {"preset": "tiny", "seeds": 1500, "problem": "jesa", "method": "bcd"}
     (tmp_path / "plan.toml").write_text(
         "[grid]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in grid.items())
-    )  # fmt: skip
+    )
     first = command(tmp_path)
     wait_for(tmp_path, 50)
     with pytest.raises(InputError, match="another sweep is writing there"):

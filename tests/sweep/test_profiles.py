@@ -14,11 +14,19 @@ def test_profiles_by_hand(tmp_path: Path) -> None:
     """Three instances, two methods, one failure, and an answer within 1 % of the other's bound."""
     rows = profiles.profile_rows(judged(tmp_path, *THREE_BY_TWO))
     assert {(r.within, r.method, r.seed): r.ratio for r in rows} == {
-        (1e-6, "a", 0): 1.0, (1e-6, "a", 1): None, (1e-6, "a", 2): 1.0,
-        (1e-6, "b", 0): 2.0, (1e-6, "b", 1): 1.0, (1e-6, "b", 2): None,
-        (0.01, "a", 0): 1.0, (0.01, "a", 1): None, (0.01, "a", 2): 3.0,
-        (0.01, "b", 0): 2.0, (0.01, "b", 1): 1.0, (0.01, "b", 2): 1.0,
-    }  # fmt: skip
+        (1e-6, "a", 0): 1.0,
+        (1e-6, "a", 1): None,
+        (1e-6, "a", 2): 1.0,
+        (1e-6, "b", 0): 2.0,
+        (1e-6, "b", 1): 1.0,
+        (1e-6, "b", 2): None,
+        (0.01, "a", 0): 1.0,
+        (0.01, "a", 1): None,
+        (0.01, "a", 2): 3.0,
+        (0.01, "b", 0): 2.0,
+        (0.01, "b", 1): 1.0,
+        (0.01, "b", 2): 1.0,
+    }
     shares = {
         (s.within, s.method): (s.instances, s.run, s.fastest, s.within_10x, s.solved)
         for s in profiles.profile_shares(rows)
@@ -64,9 +72,11 @@ def test_unfinished_sweeps_favour_nobody(tmp_path: Path) -> None:
     all_of_it = judged(tmp_path, line("a", 0), line("b", 0), line("a", 1), line("b", 0, **other))
     rows = profiles.profile_rows(all_of_it)
     assert {(r.setting, r.seed, r.method): r.status for r in rows} == {
-        ("tiny", 0, "a"): "optimal", ("tiny", 0, "b"): "optimal",
-        ("tiny num_tokens=4", 0, "a"): "not run", ("tiny num_tokens=4", 0, "b"): "optimal",
-    }  # fmt: skip
+        ("tiny", 0, "a"): "optimal",
+        ("tiny", 0, "b"): "optimal",
+        ("tiny num_tokens=4", 0, "a"): "not run",
+        ("tiny num_tokens=4", 0, "b"): "optimal",
+    }
     assert {s.method: (s.run, s.solved) for s in profiles.profile_shares(rows)} == {
         "a": (1, 0.5),
         "b": (2, 1.0),
