@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dmoe_opt import solving
+from dmoe_opt import compiling, solving
 from dmoe_opt.answer.result import relative_gap
 from dmoe_opt.errors import printable
 
@@ -52,6 +52,12 @@ def prepare(problem: str) -> None:
         if timer:
             timer.cancel()
             status.stop()
+    if compiling.without_cache:
+        console.print(
+            "no folder for compiled kernels can be written, so they are compiled each time; "
+            "NUMBA_CACHE_DIR names another",
+            soft_wrap=True,
+        )
 
 
 class SearchLog:

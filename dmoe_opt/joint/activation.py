@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.compiling import call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.activation_kernel import closable, close_most
@@ -84,8 +85,8 @@ def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
     open_links = np.zeros((experts, experts), dtype=bool)
     for i, node in _nodes(instance).items():
         units, need = node.part.usable_units, node.part.need_units
-        closed, most = close_most(
-            units, node.order, need, node.links, instance.max_experts, work_limit
+        closed, most = call(
+            close_most, units, node.order, need, node.links, instance.max_experts, work_limit
         )
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
@@ -176,8 +177,16 @@ def _energies(node: _Node, cap: int, needed: int, spare: int) -> _NodeEnergies:
     best = _NodeEnergies(np.full(spare + 1, np.inf), [None] * (spare + 1))
     found = np.zeros((MOST_RUNS // max(part.num_tokens, 1) + 1, part.num_experts), dtype=bool)
     least = max(len(links) - needed - spare, 0)
-    sets = closable(
-        part.usable_units, node.order, part.need_units, links, cap, least, found, WORK_LIMIT
+    sets = call(
+        closable,
+        part.usable_units,
+        node.order,
+        part.need_units,
+        links,
+        cap,
+        least,
+        found,
+        WORK_LIMIT,
     )
     if sets > len(found):  # too many to try: the energy with all links open bounds each of them
         best.least_j[:] = des.choose(part, part.cost, part.usable, des.QUICK_NODES)[1].sum()

@@ -12,10 +12,11 @@ links; `cap` the D of rule (C2).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from dmoe_opt.compiling import cached
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def _served(units, order, need, closed, cap):  # type: ignore[no-untyped-def]
     """Whether one token reaches its need with the best `cap` experts that are not closed."""
     total = 0.0
@@ -29,7 +30,7 @@ def _served(units, order, need, closed, cap):  # type: ignore[no-untyped-def]
     return total >= need
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def _all_served(units, order, need, closed, cap):  # type: ignore[no-untyped-def]
     """Whether every token reaches its need."""
     for t in range(len(need)):  # noqa: SIM110
@@ -38,7 +39,7 @@ def _all_served(units, order, need, closed, cap):  # type: ignore[no-untyped-def
     return True
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def _most(units, order, need, closed, candidates, cap, enough):  # type: ignore[no-untyped-def]
     """An upper limit on how many candidates can be closed at once; at most `enough` are counted.
 
@@ -64,7 +65,7 @@ def _most(units, order, need, closed, candidates, cap, enough):  # type: ignore[
     return least
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def _levels(links):  # type: ignore[no-untyped-def]
     """Room for a depth-first search.
 
@@ -78,7 +79,7 @@ def _levels(links):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyped-def]
     """The largest set of `links` that can be closed: its mask, and an upper limit on its size.
 
@@ -139,7 +140,7 @@ def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untype
     return best, most
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def closable(units, order, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
     """Write the masks of all sets of at least `least` links that can be closed into `found`.
 

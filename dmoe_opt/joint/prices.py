@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
@@ -39,7 +39,7 @@ class PricedRound(NamedTuple):
     earned: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@cached(nogil=True)
 def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
     """What every link i -> j would earn on every subcarrier, added to `earned` (K, K, M).
 
@@ -61,7 +61,8 @@ def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.floa
     order = np.argsort(instance.source, kind="stable")
     first = np.searchsorted(instance.source[order], np.arange(instance.num_experts + 1))
     earned = np.zeros(instance.link_energy.shape)
-    _earnings(order, first, prices, instance.link_energy, instance.best_link_energy, earned)
+    energies = instance.link_energy, instance.best_link_energy
+    call(_earnings, order, first, prices, *energies, earned)
     return earned
 
 

@@ -24,8 +24,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from dmoe_opt.compiling import cached
 
 TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is not worth opening
 CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
@@ -56,7 +57,7 @@ class Work(NamedTuple):
 (REDUCED, CHEAP, SCORE, TABLES) = range(4)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
 def negative(g, e, m, lam):
     """Score sum, cost sum and number of the experts with e - lam g < 0.
 
@@ -73,7 +74,7 @@ def negative(g, e, m, lam):
     return score, cost, int(count)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def smallest(r, m, n, below, sel, val):
     """Write the at most n smallest r[j] < below, ascending, to sel and val; returns their number.
 
@@ -97,7 +98,7 @@ def smallest(r, m, n, below, sel, val):
     return count
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def relaxed_set(g, e, m, lam, lo, hi, r, sel, val):
     """Minimise sum (e - lam g) over sets of lo to hi experts; returns (size, score, cost).
 
@@ -118,7 +119,7 @@ def relaxed_set(g, e, m, lam, lo, hi, r, sel, val):
     return n, score, cost
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def copy_members(source, n, target):
     """Copy the first n entries; returns n."""
     for k in range(n):
@@ -126,7 +127,7 @@ def copy_members(source, n, target):
     return n
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def keep(n, g, e, m, lam, sel, out):
     """Copy a set of `relaxed_set`, of size n and at price lam, to out; returns its size."""
     if n >= 0:
@@ -138,7 +139,7 @@ def keep(n, g, e, m, lam, sel, out):
     return n
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def best_dual(g, e, m, need, lo, hi, best, size, w):
     """Maximise the dual over lam by cutting planes: the next lam is where two lines meet.
 
@@ -228,7 +229,7 @@ def best_dual(g, e, m, need, lo, hi, best, size, w):
     return bound, price, best, size
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz"}, error_model="numpy")
 def sums(g, e, m):
     """Sum of all scores and sum of all costs."""
     score = 0.0
@@ -239,7 +240,7 @@ def sums(g, e, m):
     return score, cost
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
 def cheapest(g, e, m, need):
     """Least cost among the items whose own score reaches `need`."""
     least = np.inf
@@ -249,7 +250,7 @@ def cheapest(g, e, m, need):
     return least
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def rounding(best, lam, score, hi):
     """Error of a bound at the price lam, where scores sum to `score` in sets of at most hi experts.
 
@@ -258,7 +259,7 @@ def rounding(best, lam, score, hi):
     return ROUNDING * (hi + 4) * (best + lam * score) if best < np.inf else 0.0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def trade(g, e, m, need, lam, close, best, size, w):
     """Improve the incumbent by replacing one member at a time by the cheapest expert that suffices.
 
@@ -300,7 +301,7 @@ def trade(g, e, m, need, lam, close, best, size, w):
     return best, size
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def repair(g, e, m, need, hi, best, size, w):
     """Strengthen the weak set next to the relaxation's optimum by adding or replacing one expert.
 

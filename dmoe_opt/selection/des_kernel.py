@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     BEST,
     CLOSE,
@@ -36,14 +36,14 @@ from dmoe_opt.selection.des_bound import (
 from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "ae004875457d6710"
+SOURCES = "1b104385d14326e2"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def _next_multiple(g, m, need):
     """Raise `need` to the next multiple of the greatest common divisor of all scores.
 
@@ -57,7 +57,7 @@ def _next_multiple(g, m, need):
     return np.ceil(need / divisor) * divisor
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     """Solve one token; returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
 
@@ -127,7 +127,7 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         w.real[SIZE_BOUND, n] = np.inf
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def solve_tokens(
     scores,
     cost,

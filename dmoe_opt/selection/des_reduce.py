@@ -7,8 +7,8 @@ because calls with the many arrays of w took up to 4 % of the time of a token.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     BEST,
     CHOSEN,
@@ -34,14 +34,14 @@ from dmoe_opt.selection.des_bound import (
 )
 from dmoe_opt.selection.des_search import search
 
-SOURCES = "6235470bc50431a4"
+SOURCES = "795ff3451dac3d86"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def trusted(bound, lam, best, score, hi):
     """The dual bound with its price and rounding error: (bound, lam, error).
 
@@ -54,7 +54,7 @@ def trusted(bound, lam, best, score, hi):
     return bound, lam, err
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
 def _least_beyond(g, e, m, lam, room):
     """Least reduced cost that is at least `room`."""
     least = np.inf
@@ -65,7 +65,7 @@ def _least_beyond(g, e, m, lam, room):
     return least
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def shrink(g, e, m, lam, room, size, w):
     """Drop the experts whose reduced cost is at least `room`, but no member of the incumbent.
 
@@ -98,7 +98,7 @@ def shrink(g, e, m, lam, room, size, w):
     return left, least
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
 def _penalties(g, e, r, chosen, m, before, after, room):
     """Turn reduced costs r (m,) into penalties: the cost of deciding against the relaxation.
 
@@ -122,7 +122,7 @@ def _penalties(g, e, r, chosen, m, before, after, room):
     return least, count, score, cost
 
 
-@njit(cache=True, nogil=True, _nrt=False, inline="always")
+@cached(nogil=True, _nrt=False, inline="always")
 def _relax(g, e, m, lam, lo, hi, w):
     """Mark the experts of the relaxed set at the price lam in w.whole[CHOSEN].
 
@@ -150,7 +150,7 @@ def _relax(g, e, m, lam, lo, hi, w):
     return before, after
 
 
-@njit(cache=True, nogil=True, _nrt=False, inline="always")
+@cached(nogil=True, _nrt=False, inline="always")
 def _order_core(g, e, m, room, w):
     """List the undecided experts by penalty, the largest first; returns their number.
 
@@ -181,7 +181,7 @@ def _order_core(g, e, m, room, w):
     return size
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def reduce_and_search(
     g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, pairs, stop, tree, rows
 ):

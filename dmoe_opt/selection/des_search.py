@@ -6,8 +6,8 @@ For g, e, m, need, lo, hi, best and w see `des_bound`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     AT_COST,
     AT_COUNT,
@@ -31,14 +31,14 @@ from dmoe_opt.selection.des_bound import (
     TIE,
 )
 
-SOURCES = "0cb9898a13048125"
+SOURCES = "1549a05395904c38"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def _complete(g, e, order, n, k, need, best, out):
     """Cheapest completion by at most k = 1 or 2 of the n items in `order`, if it is below `best`.
 
@@ -93,7 +93,7 @@ def _complete(g, e, order, n, k, need, best, out):
     return best
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def _tables(g, e, m, lam, hi, w):
     """Fill the tables of the search: they make every bound one look-up.
 
@@ -130,7 +130,7 @@ def _tables(g, e, m, lam, hi, w):
             w.order[i, q + 1] = w.order[i + 1, q]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def _note(tree, rows, parent, expert, branch, bound, reason):
     """Append a node to the record `tree` (rows, 5) if there is room; returns its row."""
     row = rows[0]
@@ -144,7 +144,7 @@ def _note(tree, rows, parent, expert, branch, bound, reason):
     return row
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False)
 def search(
     g,
     e,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.compiling import call
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.selection import des_kernel as kernel
 
@@ -57,7 +58,8 @@ class Search:
         """
         problem = self.problem
         recorded = np.zeros(1, dtype=np.int64)
-        kernel.solve_tokens(
+        call(
+            kernel.solve_tokens,
             problem.scores[tokens],
             self.cost[tokens],
             self.usable[tokens],

@@ -39,3 +39,23 @@ def test_nothing_is_compiled_after_preparing(tmp_path: Path) -> None:
     before, after = json.loads(done.stdout)
     assert before
     assert after == before
+
+
+def test_damaged_caches_are_made_again(tmp_path: Path) -> None:
+    """Files of the cache that were cut short are deleted, and the kernels compiled once more."""
+    command = [sys.executable, "-m", "dmoe_opt", "solve", "scarce-8x36-s0", "--problem", "jesa"]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def solved() -> str:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.partition("time")[0]
+
+    answer = solved()
+    for end in ("nbi", "nbc"):
+        files = list(tmp_path.rglob(f"*.{end}"))
+        assert files
+        for path in files:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+        assert solved() == answer
+    assert solved() == answer
