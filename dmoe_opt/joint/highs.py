@@ -113,6 +113,13 @@ def solve_reduced(
     if seen:
         highs.cbMipLogging += partial(_report, seen, factor)
     _run(highs)
+    if highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+        # Costs that span too much leave it undecided; whether an answer exists does not need them.
+        width = columns.starts[-1]
+        highs.cbMipLogging.clear()
+        highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
+        _run(highs)
+        return _answer(instance, highs, columns, factor)._replace(bound_j=0.0)
     return _answer(instance, highs, columns, factor)
 
 
