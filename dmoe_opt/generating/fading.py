@@ -67,7 +67,7 @@ def log_distance_gains(
     `positions` of shape (K, 2) lie in the unit square. `reference_gain` is the median over the
     shadowing at `REFERENCE_DISTANCE`; the gain falls with the distance to the power `exponent`.
     `shadowing_db` is the standard deviation of the shadowing, independent over pairs of nodes. Both
-    are reciprocal, and the diagonal is 0.
+    are reciprocal, and the diagonal is 0. The means have 24 significant bits.
     """
     num_experts = len(positions)
     offset = positions[:, None] - positions
@@ -79,7 +79,9 @@ def log_distance_gains(
         * 10.0 ** ((above + above.T) / 10.0)
     )
     np.fill_diagonal(mean, 0.0)
-    return np.asarray(mean)
+    # Processors disagree about the last bit of a power; a seed has to mean the same instance.
+    fraction, exponent = np.frexp(mean)
+    return np.asarray(np.ldexp(np.round(fraction * 2.0**24), exponent - 24))
 
 
 def with_interference(
