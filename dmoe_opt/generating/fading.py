@@ -80,8 +80,8 @@ def log_distance_gains(
     )
     np.fill_diagonal(mean, 0.0)
     # Processors disagree about the last bit of a power; a seed has to mean the same instance.
-    fraction, exponent = np.frexp(mean)
-    return np.asarray(np.ldexp(np.round(fraction * 2.0**24), exponent - 24))
+    fraction, power = np.frexp(mean)
+    return np.asarray(np.ldexp(np.round(fraction * 2.0**24), power - 24))
 
 
 def with_interference(
