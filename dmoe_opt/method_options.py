@@ -89,7 +89,11 @@ def _by_method(name: str, value: object) -> None:
 
 
 TIME_LIMIT = Option(
-    "time_limit", _seconds, "Stop after S seconds with the best answer and its bound.", float, "S"
+    "time_limit",
+    _seconds,
+    "Stop after S seconds with the best answer and its bound; exact stops after 60 by itself.",
+    float,
+    "S",
 )
 SEED = Option("seed", _whole_from(0), "Seed of random starts.", int, "N")
 NODE_LIMIT = Option("node_limit", _whole_from(0), "Search at most N nodes per token.", int, "N")

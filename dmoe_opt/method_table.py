@@ -236,6 +236,12 @@ ALLOCATION_METHODS = {
     ),
 }
 JOINT_METHODS = {
+    "exact": Method(
+        _exact,
+        Proof.YES,
+        "prices on links, then an integer program on what they leave open",
+        (TIME_LIMIT, LOG),
+    ),
     "bcd": Method(
         _bcd,
         Proof.BOUND_MET,
@@ -246,12 +252,6 @@ JOINT_METHODS = {
         _lagrangian,
         Proof.BOUND_MET,
         "prices on links: a bound close to the optimum, answers on the way",
-        (TIME_LIMIT, LOG),
-    ),
-    "exact": Method(
-        _exact,
-        Proof.YES,
-        "prices on links, then an integer program on what they leave open",
         (TIME_LIMIT, LOG),
     ),
     "pyomo": Method(

@@ -46,9 +46,10 @@ def solve(
         subcarrier.
     problem, method
         A problem and a method of `method_table.METHODS`. The default method is `des` for
-        `selection`, `assignment` for `allocation`, `bcd` for `jesa`.
+        `selection`, `assignment` for `allocation`, `exact` for `jesa`.
     time_limit
         Seconds; methods that can be stopped then return what they have, with a valid bound.
+        `exact` stops after 60 s if no limit is given.
     seed
         For methods that draw random numbers.
     options
@@ -114,8 +115,9 @@ def _checked(method: str, row: Method, options: dict[str, Any]) -> dict[str, Any
 
 def _shared(row: Method, time_limit: float | None, seed: int) -> dict[str, Any]:
     """Time limit and seed, checked for every method, and handed to those that take them."""
-    if time_limit is not None:
-        TIME_LIMIT.check(TIME_LIMIT.name, time_limit)
     SEED.check(SEED.name, seed)
-    shared = {TIME_LIMIT.name: time_limit, SEED.name: seed}
+    shared: dict[str, Any] = {SEED.name: seed}
+    if time_limit is not None:  # a method may have a limit of its own
+        TIME_LIMIT.check(TIME_LIMIT.name, time_limit)
+        shared[TIME_LIMIT.name] = time_limit
     return {name: value for name, value in shared.items() if row.takes(name)}

@@ -35,6 +35,7 @@ from dmoe_opt.selection import des
 
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 OUT_OF_TIME = "no answer within the limit"
+LIMIT_S = 60.0  # unless told otherwise: the proof of a large round can take hours
 
 
 class Dual(NamedTuple):
@@ -126,12 +127,14 @@ def _experts(
 
 
 def solve_exact(
-    instance: Instance, *, time_limit: float | None = None, log: Log | None = None
+    instance: Instance, *, time_limit: float | None = LIMIT_S, log: Log | None = None
 ) -> Result:
     """Joint optimum, or the best answer and bound within the time limit.
 
     Parameters
     ----------
+    time_limit
+        Seconds; None for no limit.
     log
         Called with (incumbent in J or None, bound in J) as the search goes on.
 
@@ -145,7 +148,7 @@ def solve_exact(
     --------
     >>> import dmoe_opt
     >>> from dmoe_opt.joint.exact import solve_exact
-    >>> result = solve_exact(dmoe_opt.load("scarce-8x36-s0"), time_limit=60.0)
+    >>> result = solve_exact(dmoe_opt.load("scarce-8x36-s0"))
     >>> print(f"{result.status}: {1e3 * result.objective_j:.3f} mJ")
     optimal: 30.748 mJ
     """

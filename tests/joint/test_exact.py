@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
-from dmoe_opt import Instance, Status, check, generate, solve
+from dmoe_opt import Instance, Result, Status, check, generate, solve
+from dmoe_opt.joint.descent import solve_bcd
 from dmoe_opt.joint.exact import reduce
 from dmoe_opt.joint.lagrangian import as_descent, ascend
 
@@ -81,6 +84,21 @@ def test_stops_at_the_limit_with_answer_and_bound() -> None:
     assert result.status == Status.FEASIBLE
     assert result.gap is not None
     assert 1e-6 < result.gap < 0.1
+
+
+def test_default_with_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who names neither method nor limit gets the exact search, and it will end."""
+    left_s = []
+
+    def ascend_at_once(instance: Instance, *, deadline: float, log: object) -> Result:
+        left_s.append(deadline - time.monotonic())
+        return solve_bcd(instance)
+
+    monkeypatch.setattr("dmoe_opt.joint.exact.close_in", ascend_at_once)
+    data = generate("tiny", 0)
+    for limit in (None, 1e5):
+        assert solve(data, "jesa", time_limit=limit).method == "exact"
+    assert left_s[0] <= 60.0 < left_s[1]
 
 
 def test_links_that_cost_nothing() -> None:
