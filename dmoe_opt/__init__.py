@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dmoe_opt.data.instance import Instance
     from dmoe_opt.data.problem import SelectionProblem
     from dmoe_opt.data.radio import Radio
-    from dmoe_opt.errors import DmoeError, InputError, MissingExtraError, NoAnswerError
+    from dmoe_opt.errors import DmoeError, InputError, MethodError, MissingExtraError, NoAnswerError
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
     from dmoe_opt.solving import solve
@@ -31,6 +31,7 @@ __all__ = [
     "DmoeError",
     "InputError",
     "Instance",
+    "MethodError",
     "MissingExtraError",
     "NoAnswerError",
     "Radio",
@@ -58,7 +59,7 @@ _HOMES = {
     "data.instance": ("Instance",),
     "data.problem": ("SelectionProblem",),
     "data.radio": ("Radio",),
-    "errors": ("DmoeError", "InputError", "MissingExtraError", "NoAnswerError"),
+    "errors": ("DmoeError", "InputError", "MethodError", "MissingExtraError", "NoAnswerError"),
     "generating.presets": ("generate",),
     "method_table": ("methods",),
     "solving": ("solve",),

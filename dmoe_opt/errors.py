@@ -7,6 +7,7 @@ The type of an error says what to do about it, and with which exit code the comm
     DmoeError
     ├── InputError           wrong input or usage                      exit code 2
     ├── MissingExtraError    an optional package is not installed      exit code 2
+    ├── MethodError          a method of the user raised an error      exit code 2
     └── NoAnswerError        the input is fine, and there is no answer
         ├── InfeasibleError      proven that none exists               exit code 3
         └── LimitError           a limit was reached before one        exit code 4
@@ -74,6 +75,20 @@ class MissingExtraError(DmoeError, ImportError):
     >>> import dmoe_opt
     >>> issubclass(dmoe_opt.MissingExtraError, ImportError)
     True
+    """
+
+
+class MethodError(DmoeError, RuntimeError):
+    """A method of the user raised an error, or returned what is no answer.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> try:
+    ...     dmoe_opt.solve(dmoe_opt.load("tiny-s1"), method=lambda problem: 1 / 0)
+    ... except dmoe_opt.MethodError as error:
+    ...     print(error)
+    method <lambda> raised ZeroDivisionError: division by zero
     """
 
 

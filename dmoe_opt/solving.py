@@ -12,7 +12,8 @@ from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.method_options import SEED, TIME_LIMIT, Options
-from dmoe_opt.method_table import Method, default_method, look_up
+from dmoe_opt.method_table import Method, default_method
+from dmoe_opt.own_methods import Given, find
 
 
 def prepare(problem: str) -> None:
@@ -32,7 +33,7 @@ def prepare(problem: str) -> None:
 def solve(
     instance: Instance | SelectionProblem,
     problem: str = "selection",
-    method: str | None = None,
+    method: Given | None = None,
     time_limit: float | None = None,
     seed: int = 0,
     **options: Unpack[Options],
@@ -46,7 +47,9 @@ def solve(
         subcarrier.
     problem, method
         A problem and a method of `method_table.METHODS`. The default method is `des` for
-        `selection`, `assignment` for `allocation`, `exact` for `jesa`.
+        `selection`, `assignment` for `allocation`, `exact` for `jesa`. A method of your own is a
+        function from the instance to an answer, `(name, function)`, or the place of the function
+        such as `"mypackage.mine:solve"`; see `dmoe_opt.own_methods`.
     time_limit
         Seconds; methods that can be stopped then return what they have, with a valid bound.
         `exact` stops after 60 s if no limit is given.
@@ -68,6 +71,8 @@ def solve(
     ------
     InputError
         If there is no such problem, method or option.
+    MethodError
+        If a method of your own raises an error, or returns what is no answer.
 
     Examples
     --------
@@ -77,12 +82,11 @@ def solve(
     True
     """
     _require_instance(instance)
-    method = method or default_method(problem)
-    row = look_up(problem, method)
+    name, row = find(problem, method or default_method(problem))
     if problem != "selection" and not isinstance(instance, Instance):
         allowed = "selection, for an instance without a radio"
         raise validate.fail("problem", problem, allowed)
-    given = _checked(method, row, dict(options)) | _shared(row, time_limit, seed)
+    given = _checked(name, row, dict(options)) | _shared(row, time_limit, seed)
     prepare(problem)
     started = time.perf_counter()
     data = as_problem(instance) if problem == "selection" else instance
@@ -90,7 +94,7 @@ def solve(
     if reason is None:
         result = row.solve(data, **given)
     else:
-        result = infeasible(data, method, reason, problem=problem)
+        result = infeasible(data, name, reason, problem=problem)
     wall_s = time.perf_counter() - started
     return replace(result, wall_s=wall_s, instance_sha256=instance.sha256)
 

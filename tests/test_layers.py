@@ -26,6 +26,7 @@ FOLDERS = [
     "models",
     "method_options",
     "method_table",
+    "own_methods",
     "solving",
     "checking",
     "schema",

@@ -38,7 +38,7 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     impossible = _impossible(claim)
     if claim.selection is None:
         return impossible + _check_absence(claim, as_problem(data).infeasibility())
-    decision, broken = _decision_of(data, claim)
+    decision, broken = decision_of(data, claim)
     if decision is None:
         return broken
     return decision.violations or impossible + _idle(decision) + _check_claims(claim, decision)
@@ -89,10 +89,13 @@ def _require_problem(data: Instance | SelectionProblem, problem: str) -> None:
         raise InputError(f'problem = "{problem}"; allowed for a selection problem: "selection"')
 
 
-def _decision_of(
+def decision_of(
     data: Instance | SelectionProblem, claim: formats.Solution
 ) -> tuple[Decision | None, list[str]]:
-    """The decision that a claim lists; or None, and why the lists are no decision."""
+    """The decision that a claim lists; or None, and why the lists are no decision.
+
+    The claim has a selection, and its problem fits the instance.
+    """
     problem = as_problem(data)
     selection, broken = _selection_of(problem, claim.selection or [])
     if claim.problem == "selection":

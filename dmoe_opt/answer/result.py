@@ -149,12 +149,14 @@ def build(
     bound_j: float | None = None,
     stats: Mapping[str, Any] | None = None,
     message: str = "",
+    wall_s: float = 0.0,
 ) -> Result:
     """Make a result: evaluate and check the decision, derive gap and status.
 
     `problem` is by default P1 for a selection problem and P2 for a round. A decision that breaks a
     rule is not an answer: it is dropped, and its first violation becomes the message. A bound above
     the objective of a feasible decision is wrong: it is dropped, and the message says so.
+    `wall_s` is the time that a method took elsewhere; `solve` measures it itself.
     """
     if decision is not None:
         decision = _with_subcarriers(data, decision)
@@ -180,6 +182,7 @@ def build(
         shortfall=as_problem(data).lowered,
         instance=data.name,
         instance_sha256=data.sha256,
+        wall_s=wall_s,
         stats=dict(stats or {}),
         message=message,
     )

@@ -9,7 +9,7 @@ import click
 
 from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, emit, of_methods, pictures, setting
 from dmoe_opt.method_options import PROGRESS
-from dmoe_opt.method_table import METHODS, default_method, look_up
+from dmoe_opt.method_table import METHODS, default_method
 
 if TYPE_CHECKING:
     from dmoe_opt.answer.objective import Selection
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmoe_opt.data.problem import SelectionProblem
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
+OWN = "Your own: package.module:function."
 DEFAULTS = ", ".join(f"{default_method(problem)} ({problem})" for problem in METHODS)
 
 
@@ -48,7 +49,7 @@ def methods(as_json: bool) -> None:
 @click.command()
 @click.argument("file")
 @PROBLEM
-@click.option("--method", metavar="NAME", help=f"Default: {DEFAULTS}.")
+@click.option("--method", metavar="NAME", help=f"Default: {DEFAULTS}. {OWN}")
 @click.option(
     "--selection", metavar="SOLUTION", help="Whose experts get subcarriers; default: DES."
 )
@@ -70,12 +71,13 @@ def solve(
     from dmoe_opt import solve as run
     from dmoe_opt.cli import console
     from dmoe_opt.data import files
+    from dmoe_opt.own_methods import find
 
     data = files.load(file)
     if output is not None:
         files.require_place(output)
     method = method or default_method(problem)
-    takes_progress = look_up(problem, method).takes(PROGRESS.name)
+    takes_progress = find(problem, method)[1].takes(PROGRESS.name)
     if selection is not None:
         options["selection"] = _selection_in(selection, data)
     options["relax"] = options["relax"] or None  # a flag that is not set is not given
@@ -148,7 +150,14 @@ def check(file: str, solution: str, as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
 @PROBLEM
 @click.option(
-    "--methods", "names", metavar="A,B,C", help="Default: all, enumeration if it is short."
+    "--methods", "names", metavar="A,B,C", help=f"Default: all, enumeration if it is short. {OWN}"
+)
+@click.option(
+    "--solution",
+    "solutions",
+    multiple=True,
+    metavar="PATH",
+    help="A solution made elsewhere, or a folder of them; may be repeated.",
 )
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
 @setting("--seed", type=NATURAL, default=0)
@@ -158,6 +167,7 @@ def compare(
     paths: tuple[str, ...],
     problem: str,
     names: str | None,
+    solutions: tuple[str, ...],
     time_limit: float | None,
     seed: int,
     output: str | None,
@@ -165,7 +175,8 @@ def compare(
 ) -> None:
     """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes.
 
-    The exit code is 1 if the bound of a method is refuted by the answer of another.
+    The exit code is 1 if the bound of a method is refuted by the answer of another, or a solution
+    does not stand its check.
     """
     from dataclasses import asdict
 
@@ -185,6 +196,7 @@ def compare(
             time_limit,
             seed,
             progress=lambda what, done, total: report(done, total, what),
+            solutions=solutions,
         )
     written = []
     if output is not None:

@@ -19,7 +19,8 @@ from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.methods import Comparison, MethodRow
+    from dmoe_opt.comparing.judged import MethodRow
+    from dmoe_opt.comparing.methods import Comparison
     from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.layers.protocol import Run
 

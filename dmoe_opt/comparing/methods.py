@@ -1,4 +1,7 @@
-"""Methods over instances: one row each, with the gap to the best bound that any method proved."""
+"""Methods over instances: one row each, with the gap to the best bound that any method proved.
+
+A method is one of the table, or a function of the user. Answers made elsewhere have rows as well.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +9,31 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dmoe_opt.answer.result import Result, Status, relative_gap
-from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.comparing import solutions as solutions_
+from dmoe_opt.comparing.judged import (
+    FAILED,
+    FALSE_CLAIM,
+    REFUSED,
+    WRONG_BOUND,
+    Entry,
+    MethodRow,
+    rows_of,
+)
 from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data import files
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.errors import InputError, MissingExtraError
-from dmoe_opt.method_table import look_up, methods
+from dmoe_opt.errors import InputError, MethodError, MissingExtraError
+from dmoe_opt.method_table import methods
+from dmoe_opt.own_methods import Given, find, own
 from dmoe_opt.solving import solve
 
 BEST_KNOWN = "best_known.json"
-REFUSED = "refused"
-WRONG_BOUND = "wrong bound"
 MOST_SETS_BY_DEFAULT = 20_000
 
 Data = Instance | SelectionProblem | str | os.PathLike[str]
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class MethodRow:
-    """One method on one instance.
-
-    `gap` is to the best bound proven by any method of the comparison, None without objective or
-    bound. `relevance` is the mean over the tokens of the sum of their chosen scores. The `status`
-    of a method that does not take the instance is "refused". It is "wrong bound" if the answer of
-    another method costs less than this one claims to be possible, or refutes its infeasibility;
-    such a bound counts for no gap. `message` says why.
-    """
-
-    instance: str
-    tokens: int
-    experts: int
-    max_experts: int
-    method: str
-    status: str
-    energy_j: float | None
-    bound_j: float | None
-    gap: float | None
-    relevance: float | None
-    shortfall: int
-    wall_s: float | None
-    nodes: int | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +45,8 @@ class Comparison:
 
     @property
     def wrong(self) -> list[MethodRow]:
-        """The rows of methods whose claims are false."""
-        return [row for row in self.rows if row.status == WRONG_BOUND]
+        """The rows of methods and solutions whose claims are false."""
+        return [row for row in self.rows if row.status in (WRONG_BOUND, FALSE_CLAIM)]
 
     def csv(self) -> str:
         """The rows as comma-separated text with a header."""
@@ -79,7 +61,7 @@ def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Every path, committed name, or folder as a list of files.
 
     A folder stands for its .json and .npz files or, if it has none, for the files of its
-    subfolders.
+    subfolders. Solutions among them are passed over.
 
     Raises
     ------
@@ -102,7 +84,13 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def _instances(paths: Iterable[Path]) -> list[Path]:
-    return sorted(p for p in paths if p.suffix in (".json", ".npz") and p.name != BEST_KNOWN)
+    return sorted(p for p in paths if _may_be_instance(p))
+
+
+def _may_be_instance(path: Path) -> bool:
+    if path.suffix not in (".json", ".npz") or path.name == BEST_KNOWN:
+        return False
+    return path.suffix == ".npz" or not files.is_solution(path)
 
 
 def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str]:
@@ -118,10 +106,13 @@ def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str
 def compare(
     instances: Iterable[Data] | Data,
     problem: str = "selection",
-    methods: Sequence[str] | None = None,
+    methods: Sequence[Given] | None = None,
     time_limit: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    *,
+    solutions: Iterable[solutions_.Given] | solutions_.Given = (),
+    watch: Callable[[list[MethodRow]], None] | None = None,
 ) -> Comparison:
     """Run methods over instances.
 
@@ -130,13 +121,20 @@ def compare(
     instances
         Data, files, folders or names of committed instances, one or several.
     methods
-        Names; default: all, without `exhaustive` where it would take long.
+        Names; default: all, without `exhaustive` where it would take long. A function from the
+        instance to an answer is a method too, under its own name or as `(name, function)`; see
+        `dmoe_opt.own_methods`.
     time_limit
         Seconds per method and instance.
     seed
         For methods that draw random numbers.
     progress
         Called before each run with a text that names it, the number of runs done, and of all runs.
+    solutions
+        Answers made elsewhere: results, solution files, or folders of them, one or several. Each
+        is checked, and has a row beside the methods on its instance, named by its method.
+    watch
+        Called with the rows of each instance as soon as it is done.
 
     Returns
     -------
@@ -146,7 +144,8 @@ def compare(
     Raises
     ------
     InputError
-        If a file holds no instance, or there is no such problem or method.
+        If a file holds no instance, there is no such problem or method, or a solution belongs to
+        no instance that is compared.
 
     Examples
     --------
@@ -155,23 +154,48 @@ def compare(
     ...     print(f"{row.method}: {row.status}, {1e3 * row.energy_j:.3f} mJ, gap {row.gap:.1%}")
     des: optimal, 2.642 mJ, gap 0.0%
     topk: feasible, 4.222 mJ, gap 37.4%
+
+    >>> import numpy as np
+    >>> def strongest(problem):
+    ...     return np.argsort(-problem.scores)[:, : problem.max_experts]
+    >>> for row in dmoe_opt.compare("tiny-s1", methods=["topk", strongest]).rows:
+    ...     print(f"{row.method}: {1e3 * row.energy_j:.3f} mJ")
+    topk: 4.222 mJ
+    strongest: 4.222 mJ
     """
-    for name in methods or []:
-        look_up(problem, name)
+    chosen = _named(problem, methods or [])
     everything = _loaded(instances)
-    plan = [(data, list(methods or default_methods(problem, data))) for data in everything]
-    runs = sum(len(names) for _, names in plan)
+    claims = solutions_.claims_of(solutions)
+    solutions_.require_owners(claims, problem, everything)
+    plan = [chosen or _named(problem, default_methods(problem, data)) for data in everything]
+    runs = sum(map(len, plan))
     rows: list[MethodRow] = []
     done = 0
-    for data, names in plan:
-        results = []
-        for name in names:
+    for data, of_data in zip(everything, plan, strict=True):
+        entries = []
+        for name, method in of_data.items():
             if progress:
                 progress(f"{data.name or 'unnamed'}: {name}", done, runs)
-            results.append(_answer(data, problem, name, time_limit, seed))
+            entries.append(_entry(data, problem, name, method, time_limit, seed))
             done += 1
-        rows += rows_of(data, names, results)
+        entries += solutions_.entries_of(data, claims, of_data)
+        rows += (made := rows_of(data, entries))
+        if watch:
+            watch(made)
     return Comparison(problem, rows)
+
+
+def _named(problem: str, methods: Iterable[Given]) -> dict[str, Given]:
+    """Methods by name; raises `InputError` for one that is unknown, or named twice."""
+    named: dict[str, Given] = {}
+    for method in methods:
+        mine = own(method)
+        name, _ = find(problem, method if mine is None else mine)
+        if name in named:
+            allowed = 'every name once, such as ("another", function)'
+            raise InputError(f'method "{name}" is given twice; allowed: {allowed}')
+        named[name] = method if mine is None else mine
+    return named
 
 
 def _loaded(instances: Iterable[Data] | Data) -> list[Instance | SelectionProblem]:
@@ -188,104 +212,18 @@ def _loaded(instances: Iterable[Data] | Data) -> list[Instance | SelectionProble
     return [files.load(item) if isinstance(item, Path) else item for item in items]
 
 
-def _answer(
+def _entry(
     data: Instance | SelectionProblem,
     problem: str,
-    method: str,
+    name: str,
+    method: Given,
     time_limit: float | None,
     seed: int,
-) -> Result | str:
-    """The result of a method, or why it does not take the instance, in words."""
+) -> Entry:
+    """The result of a method, or in words why it does not take the instance or has failed."""
     try:
-        return solve(data, problem, method, time_limit=time_limit, seed=seed)
+        return Entry(name, solve(data, problem, method, time_limit=time_limit, seed=seed))
+    except MethodError as error:
+        return Entry(name, None, FAILED, str(error))
     except (InputError, MissingExtraError) as error:
-        return str(error)
-
-
-def rows_of(
-    data: Instance | SelectionProblem, names: Sequence[str], results: Sequence[Result | str]
-) -> list[MethodRow]:
-    """A row for each result, or for the words of a method that refused the instance.
-
-    Gaps are to the best bound among the results that no answer refutes.
-    """
-    pairs = list(zip(names, results, strict=True))
-    best = _best_answer(pairs)
-    bounds_j = [
-        result.bound_j
-        for _, result in pairs
-        if isinstance(result, Result) and result.bound_j is not None and not _refuted(result, best)
-    ]
-    best_bound_j = max(bounds_j, default=None)
-    rows = []
-    for name, result in pairs:
-        if isinstance(result, str):
-            rows.append(_refusal(data, name, result))
-        else:
-            rows.append(_row(data, name, result, best_bound_j, _refuted(result, best)))
-    return rows
-
-
-def _best_answer(pairs: Iterable[tuple[str, Result | str]]) -> tuple[str, float] | None:
-    """The method with the least energy, and that energy, J; None without any answer."""
-    answers = [
-        (name, result.objective_j)
-        for name, result in pairs
-        if isinstance(result, Result) and result.objective_j is not None
-    ]
-    return min(answers, key=lambda answer: answer[1], default=None)
-
-
-def _refuted(result: Result, best: tuple[str, float] | None) -> str:
-    """Why the claim of a method is false, by the best answer; empty if it is not."""
-    if best is None:
-        return ""
-    name, energy_j = best
-    if result.status == Status.INFEASIBLE:
-        return f"says infeasible, and {name} has an answer of {energy_j:.9g} J"
-    if result.bound_j is None or result.bound_j <= energy_j * (1 + BOUND_NOISE):
-        return ""
-    return f"the bound {result.bound_j:.9g} J is above the {energy_j:.9g} J of {name}"
-
-
-def _refusal(data: Instance | SelectionProblem, method: str, reason: str) -> MethodRow:
-    numbers = ("energy_j", "bound_j", "gap", "relevance", "wall_s", "nodes")
-    unknown: dict[str, Any] = dict.fromkeys(numbers)
-    return MethodRow(
-        **_size(data), method=method, status=REFUSED, shortfall=0, message=reason, **unknown
-    )
-
-
-def _size(data: Instance | SelectionProblem) -> dict[str, Any]:
-    """Name and size of an instance, as a row has them."""
-    return {
-        "instance": data.name,
-        "tokens": data.num_tokens,
-        "experts": data.num_experts,
-        "max_experts": data.max_experts,
-    }
-
-
-def _row(
-    data: Instance | SelectionProblem,
-    method: str,
-    result: Result,
-    best_bound_j: float | None,
-    refuted: str,
-) -> MethodRow:
-    gap = None
-    if result.objective_j is not None:
-        gap = relative_gap(result.objective_j, best_bound_j)
-    return MethodRow(
-        **_size(data),
-        method=method,
-        status=WRONG_BOUND if refuted else str(result.status),
-        energy_j=result.objective_j,
-        bound_j=result.bound_j,
-        gap=gap,
-        relevance=result.mean_relevance,
-        shortfall=len(result.shortfall),
-        wall_s=result.wall_s,
-        nodes=result.stats.get("nodes"),
-        message=refuted or result.message,
-    )
+        return Entry(name, None, REFUSED, str(error))

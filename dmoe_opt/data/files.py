@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from dmoe_opt.data import formats
 from dmoe_opt.data.formats import (
     ROUND,
     SELECTION,
@@ -98,6 +99,11 @@ def load_solution(path: str | os.PathLike[str]) -> Solution:
     if not isinstance(data, Solution):
         raise InputError(f'{path}: holds an instance; allowed: format "{SOLUTION}"')
     return data
+
+
+def is_solution(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is a solution; `InputError` if it cannot be read."""
+    return formats.is_solution(read(path))
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:

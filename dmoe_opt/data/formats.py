@@ -117,6 +117,14 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
     return _unpack(content) if is_archive(content) else _parse(content)
 
 
+def is_solution(content: bytes) -> bool:
+    """Whether the format that a file names is that of solutions; the rest is not looked at."""
+    try:
+        return decode(content, _Header).format == SOLUTION
+    except InputError:
+        return False
+
+
 def unknown(field: str, allowed: str = "only the fields of the format") -> InputError:
     """The complaint about a field that a file may not have; its name may hold anything."""
     return InputError(f"{_one_line(field)} is unknown; allowed: {allowed}")

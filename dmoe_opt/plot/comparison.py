@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmoe_opt.comparing.methods import MethodRow
+from dmoe_opt.comparing.judged import MethodRow
 from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, tidy
 
 

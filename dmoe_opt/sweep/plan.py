@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from dmoe_opt import method_table
+from dmoe_opt import method_table, own_methods
 from dmoe_opt.data import reading, validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
@@ -73,8 +73,13 @@ class Plan:
         problems = self.grid["problem"]
         known = {method for problem in problems for method in method_table.methods(problem)}
         for method in self.grid["method"]:
-            if method not in known:
-                allowed = f"a method of {' or '.join(problems)}; see `dmoe-opt methods`"
+            if own_methods.is_path(method):
+                own_methods.own(method)  # it can be imported
+            elif method not in known:
+                allowed = (
+                    f"a method of {' or '.join(problems)}, see `dmoe-opt methods`, "
+                    'or "package.module:function"'
+                )
                 raise fail("grid.method", method, allowed)
 
     def _check_names(self) -> None:
@@ -91,7 +96,7 @@ class Plan:
             (problem, method)
             for problem in dict.fromkeys(self.grid["problem"])
             for method in dict.fromkeys(self.grid["method"])
-            if method in method_table.methods(problem)
+            if own_methods.is_path(method) or method in method_table.methods(problem)
         ]
 
     def jobs(self) -> Iterator[Job]:
@@ -133,7 +138,7 @@ def _jobs_on(
 @cache
 def _method_options(problem: str, method: str) -> frozenset[str]:
     """Options of a method that a grid can set; the seed is that of the instance."""
-    declared = method_table.look_up(problem, method).options
+    declared = own_methods.find(problem, method)[1].options
     return LIMIT | {option.name for option in declared if option.plain} - {SEED.name}
 
 

@@ -30,7 +30,7 @@ import dmoe_opt
 from dmoe_opt import InputError, Instance, Result, SelectionProblem, Status
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import build, infeasible
-from dmoe_opt.comparing.methods import MethodRow, rows_of
+from dmoe_opt.comparing.judged import REFUSED, Entry, MethodRow, rows_of
 from dmoe_opt.comparing.rows import as_csv
 from dmoe_opt.data.files import write_all
 from dmoe_opt.data.instance import as_problem
@@ -169,8 +169,14 @@ def table(
         results = dict(measured(columns(data)))
         if not k:
             print(f"\n| instance | {' | '.join(results)} |\n|{'---|' * (len(results) + 1)}")
-        told = [r if isinstance(r, Result) else str(r) for r in results.values()]
-        made = rows_of(data, [f"{problem}/{method}" for method in results], told)
+        entries = []
+        for method, told in results.items():
+            name = f"{problem}/{method}"
+            if isinstance(told, Result):
+                entries.append(Entry(name, told))
+            else:
+                entries.append(Entry(name, None, REFUSED, str(told)))
+        made = rows_of(data, entries)
         crashed = [isinstance(r, Crashed) for r in results.values()]
         made = [
             replace(row, status="crashed") if bad else row

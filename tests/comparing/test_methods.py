@@ -12,7 +12,8 @@ import dmoe_opt
 from dmoe_opt import InputError, MissingExtraError, SelectionProblem
 from dmoe_opt.answer.result import infeasible
 from dmoe_opt.comparing import methods as comparing
-from dmoe_opt.comparing.methods import compare, default_methods, instances_in, rows_of
+from dmoe_opt.comparing.judged import Entry, rows_of
+from dmoe_opt.comparing.methods import compare, default_methods, instances_in
 
 
 def test_gaps_are_to_the_best_bound(hand: SelectionProblem) -> None:
@@ -29,7 +30,8 @@ def test_a_bound_above_an_answer_is_told(hand: SelectionProblem) -> None:
     """A bound above a checked answer is named and counts for no gap, and so is infeasibility."""
     result = dmoe_opt.solve(hand, method="des")
     others = [replace(result, bound_j=5.1), infeasible(hand, "no", "so it says")]
-    right, wrong, no = rows_of(hand, ["right", "wrong", "no"], [result, *others])
+    results = {"right": result, "wrong": others[0], "no": others[1]}
+    right, wrong, no = rows_of(hand, [Entry(*pair) for pair in results.items()])
     assert (right.status, right.gap, right.message) == ("optimal", 0.0, "")
     assert (wrong.status, wrong.gap) == ("wrong bound", 0.0)
     assert wrong.message == "the bound 5.1 J is above the 5 J of right"
