@@ -35,7 +35,7 @@ LIMITS: list[tuple[str, Schema]] = [
     ("scores skill correlation", {"minimum": 0, "maximum": 1}),
     ("threshold", {"minimum": 0, "maximum": MOST_THRESHOLD}),
     ("compute_energy cost", {"minimum": 0, "maximum": MOST_ENERGY_J}),
-    ("source gains link_energy", {"minimum": 0}),
+    ("source gains link_energy placement", {"minimum": 0}),
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
     ("max_experts", {"minimum": 1, "maximum": 2**31}),

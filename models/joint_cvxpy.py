@@ -40,7 +40,7 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     """
     problem = instance.selection_problem()
     works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
-    ends = np.argwhere(works.any(axis=2) & ~np.eye(instance.num_experts, dtype=bool))
+    ends = np.argwhere(works.any(axis=2) & ~np.eye(instance.num_nodes, dtype=bool))
     usable = problem.usable & (problem.cost <= most_j)
     alpha = cp.Variable(problem.scores.shape, boolean=True)
     energy = (factor * instance.compute_energy) @ cp.sum(alpha, axis=0)
@@ -54,13 +54,15 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     if not len(ends):
         return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, None, None, ends)
 
-    i, j = ends.T
-    c = np.where(works[i, j], instance.link_energy[i, j], 0.0)
-    nodes = np.arange(instance.num_experts)
-    tokens_of = (instance.source == nodes[:, None]).astype(np.float64)  # (K, T)
-    link = np.full((instance.num_experts, instance.num_experts), -1)
-    link[i, j] = np.arange(len(ends))
-    needed = link[instance.source]  # (T, K) the link that a token needs to an expert
+    i, n = ends.T
+    c = np.where(works[i, n], instance.link_energy[i, n], 0.0)
+    nodes = np.arange(instance.num_nodes)
+    tokens_of = (instance.source == nodes[:, None]).astype(np.float64)  # (N, T)
+    experts_on = (instance.node_of == nodes[:, None]).astype(np.float64)  # (N, K)
+    link = np.full((instance.num_nodes, instance.num_nodes), -1)
+    link[i, n] = np.arange(len(ends))
+    needed = instance.to_experts(link)  # (T, K) the link that a token needs to an expert
+    most = tokens_of.sum(axis=1)[i] * experts_on.sum(axis=1)[n]
     t, away = np.nonzero(usable & (needed >= 0))
     y, f = cp.Variable(c.shape, boolean=True), cp.Variable(c.shape, nonneg=True)
     energy += cp.sum(cp.multiply(factor * c, f))
@@ -69,10 +71,10 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
         cp.sum(y, axis=0) <= 1,
         # one subcarrier per link is enough
         cp.sum(y, axis=1) <= 1,
-        # a link sends the tokens that chose its end
-        cp.sum(f, axis=1) == (tokens_of @ alpha)[i, j],
+        # a link sends the tokens that chose an expert at its end
+        cp.sum(f, axis=1) == (tokens_of @ alpha @ experts_on.T)[i, n],
         # (C4) tokens go only where the link has the subcarrier
-        f <= cp.multiply(tokens_of.sum(axis=1)[i, None] * works[i, j], y),
+        f <= cp.multiply(most[:, None] * works[i, n], y),
         # a token reaches an expert only over an open link; tightens the relaxation
         alpha[t, away] <= cp.sum(y, axis=1)[needed[t, away]],
     ]

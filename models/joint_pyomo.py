@@ -2,16 +2,18 @@
 
 ::
 
-    min  sum_tj a[j] alpha[t, j] + sum_ijm c[i, j, m] f[i, j, m]
+    min  sum_tj a[j] alpha[t, j] + sum_inm c[i, n, m] f[i, n, m]
     (C1) sum_j g[t, j] alpha[t, j] >= theta[t]
     (C2) sum_j alpha[t, j] <= D
-    (C3) sum_ij y[i, j, m] <= 1
-    (C4) f[i, j, m] <= (tokens of node i) y[i, j, m]
-         sum_m y[i, j, m] <= 1
-         sum_m f[i, j, m] = sum of alpha[t, j] over the tokens t of node i
-         alpha[t, j] <= sum_m y[i, j, m] for the tokens t of node i
+    (C3) sum_in y[i, n, m] <= 1
+    (C4) f[i, n, m] <= (pairs of the link) y[i, n, m]
+         sum_m y[i, n, m] <= 1
+         sum_m f[i, n, m] = sum of alpha[t, j] over the pairs of the link
+         alpha[t, j] <= sum_m y[i, n, m] for the pairs of the link
          alpha, y binary, f >= 0
 
+The pairs of link i -> n are a token t of node i and an expert j on node n; without a placement,
+expert j is on node j.
 See docs/problems/joint.md.
 """
 
@@ -34,16 +36,16 @@ Link = tuple[int, int]
 class Sets(NamedTuple):
     """What the sums of the program run over.
 
-    `pairs` are (token, expert) that may be chosen, `links` (i, j) that they need, `uses` (i, j, m)
-    subcarriers that work. The dictionaries have the experts of a token, the tokens that may use a
-    link, the subcarriers of a link, and the links on a subcarrier.
+    `pairs` are (token, expert) that may be chosen, `links` (i, n) that they need, `uses` (i, n, m)
+    subcarriers that work. The dictionaries have the experts of a token, the pairs that need a link,
+    the subcarriers of a link, and the links on a subcarrier.
     """
 
     pairs: list[tuple[int, int]]
     links: list[Link]
     uses: list[tuple[int, int, int]]
     experts_of: dict[int, list[int]]
-    senders_of: dict[Link, list[int]]
+    pairs_over: dict[Link, list[tuple[int, int]]]
     carriers_of: dict[Link, list[int]]
     links_on: dict[int, list[Link]]
 
@@ -53,37 +55,38 @@ def sets_of(instance: Instance, most_j: float = np.inf) -> Sets:
     problem = instance.selection_problem()
     pairs = np.argwhere(problem.usable & (problem.cost <= most_j)).tolist()
     experts_of: dict[int, list[int]] = {}
-    senders_of: dict[Link, list[int]] = {}
+    pairs_over: dict[Link, list[tuple[int, int]]] = {}
     for t, j in pairs:
         experts_of.setdefault(t, []).append(j)
-        if instance.source[t] != j:
-            senders_of.setdefault((int(instance.source[t]), j), []).append(t)
-    links = sorted(senders_of)
+        if instance.away[t, j]:
+            link = (int(instance.source[t]), int(instance.node_of[j]))
+            pairs_over.setdefault(link, []).append((t, j))
+    links = sorted(pairs_over)
     works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
-    uses = [(i, j, m) for i, j in links for m in np.flatnonzero(works[i, j]).tolist()]
+    uses = [(i, n, m) for i, n in links for m in np.flatnonzero(works[i, n]).tolist()]
     carriers_of: dict[Link, list[int]] = {link: [] for link in links}
     links_on: dict[int, list[Link]] = {}
-    for i, j, m in uses:
-        carriers_of[i, j].append(m)
-        links_on.setdefault(m, []).append((i, j))
+    for i, n, m in uses:
+        carriers_of[i, n].append(m)
+        links_on.setdefault(m, []).append((i, n))
     return Sets(
-        [(t, j) for t, j in pairs], links, uses, experts_of, senders_of, carriers_of, links_on
+        [(t, j) for t, j in pairs], links, uses, experts_of, pairs_over, carriers_of, links_on
     )
 
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> pyo.ConcreteModel:
     """The program of a round; its objective is the energy times `factor`.
 
-    alpha[t, j] is 1 where token t uses expert j; y[i, j, m] is 1 where link i -> j uses subcarrier
-    m; f[i, j, m] is the number of tokens that the link sends on it. One subcarrier per link is
+    alpha[t, j] is 1 where token t uses expert j; y[i, n, m] is 1 where link i -> n uses subcarrier
+    m; f[i, n, m] is the number of tokens that the link sends on it. One subcarrier per link is
     enough, so f is all of its load. An expert or a subcarrier that alone costs more than `most_j`
     is left out.
     """
     problem = instance.selection_problem()
     g, theta = problem.grid_scores, problem.least_relevance
-    a, c, source = instance.compute_energy, instance.link_energy, instance.source
+    a, c = instance.compute_energy, instance.link_energy
     sets = sets_of(instance, most_j)
-    away = [(t, j) for t, j in sets.pairs if source[t] != j]
+    link_of = {pair: link for link, pairs in sets.pairs_over.items() for pair in pairs}
     model = pyo.ConcreteModel("jesa")
     model.tokens = pyo.Set(initialize=list(sets.experts_of))
     model.pairs = pyo.Set(initialize=sets.pairs, dimen=2)
@@ -113,29 +116,29 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     @model.Constraint(sorted(sets.links_on))
     def exclusive(m, subcarrier):
         """(C3) A subcarrier serves at most one link."""
-        return sum(m.y[i, j, subcarrier] for i, j in sets.links_on[subcarrier]) <= 1
+        return sum(m.y[i, n, subcarrier] for i, n in sets.links_on[subcarrier]) <= 1
 
     @model.Constraint(model.links)
-    def single(m, i, j):
+    def single(m, i, n):
         """One subcarrier per link is enough."""
-        return sum(m.y[i, j, k] for k in sets.carriers_of[i, j]) <= 1
+        return sum(m.y[i, n, k] for k in sets.carriers_of[i, n]) <= 1
 
     @model.Constraint(model.links)
-    def flow(m, i, j):
-        """A link sends the tokens that chose its end."""
-        sent = sum(m.f[i, j, k] for k in sets.carriers_of[i, j])
-        return sent == sum(m.alpha[t, j] for t in sets.senders_of[i, j])
+    def flow(m, i, n):
+        """A link sends the tokens that chose an expert at its end."""
+        sent = sum(m.f[i, n, k] for k in sets.carriers_of[i, n])
+        return sent == sum(m.alpha[pair] for pair in sets.pairs_over[i, n])
 
     @model.Constraint(model.uses)
-    def open_link(m, i, j, k):
+    def open_link(m, i, n, k):
         """(C4) Tokens go only where the link has the subcarrier."""
-        return m.f[i, j, k] <= len(sets.senders_of[i, j]) * m.y[i, j, k]
+        return m.f[i, n, k] <= len(sets.pairs_over[i, n]) * m.y[i, n, k]
 
-    @model.Constraint(away)
+    @model.Constraint(sorted(link_of))
     def reachable(m, t, j):
         """A token reaches an expert only over an open link; tightens the relaxation."""
-        i = int(source[t])
-        return m.alpha[t, j] <= sum(m.y[i, j, k] for k in sets.carriers_of[i, j])
+        i, n = link_of[t, j]
+        return m.alpha[t, j] <= sum(m.y[i, n, k] for k in sets.carriers_of[i, n])
 
     return model
 

@@ -41,7 +41,7 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def allocate(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:
-    """Optimal allocation for loads q (K, K) of the links; None if not all of them can be served."""
+    """Optimal allocation for loads q (N, N) of the links; None if not all of them can be served."""
     links = np.argwhere(load)
     if len(links) > instance.num_subcarriers:
         return None

@@ -26,7 +26,7 @@ class Decision:
     selection
         True where a token uses an expert, bool, shape (T, K).
     allocation
-        True where link i -> j uses subcarrier m, bool, shape (K, K, M); None where only experts
+        True where link i -> j uses subcarrier m, bool, shape (N, N, M); None where only experts
         are chosen.
 
     Examples
@@ -76,7 +76,7 @@ class Decision:
 
     @cached_property
     def loads(self) -> NDArray[np.int64]:
-        """Tokens that each link i -> j of the round carries, shape (K, K)."""
+        """Tokens that each link i -> j of the round carries, shape (N, N)."""
         return objective.loads(self.instance, self.selection)
 
     @cached_property

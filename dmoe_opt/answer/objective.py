@@ -24,9 +24,13 @@ def energy_j(problem: SelectionProblem, selection: Selection) -> float:
 
 
 def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
-    """Tokens that each link i -> j carries, shape (K, K); a node's own expert needs no link."""
-    load = np.zeros((instance.num_experts, instance.num_experts), dtype=np.int64)
-    np.add.at(load, instance.source, selection.astype(np.int64))
+    """Tokens that each link i -> n carries, shape (N, N); a node's own experts need no link."""
+    to_expert = np.zeros((instance.num_nodes, instance.num_experts), dtype=np.int64)
+    np.add.at(to_expert, instance.source, selection.astype(np.int64))
+    load = to_expert
+    if instance.placement is not None:
+        load = np.zeros((instance.num_nodes, instance.num_nodes), dtype=np.int64)
+        np.add.at(load.T, instance.node_of, to_expert.T)
     np.fill_diagonal(load, 0)
     return load
 
@@ -65,7 +69,7 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
 def energy_at_loads_j(
     instance: Instance, selection: Selection, allocation: Allocation, load: NDArray[np.int64]
 ) -> float:
-    """The energy of a round, J, where the loads (K, K) of its selection are known already."""
+    """The energy of a round, J, where the loads (N, N) of its selection are known already."""
     i, j = np.nonzero(load)
     rates = tokens_per_joule(instance, allocation, i, j)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -87,7 +91,7 @@ def round_violations(instance: Instance, selection: Selection, allocation: Alloc
 def allocation_violations(
     instance: Instance, allocation: Allocation, load: NDArray[np.int64]
 ) -> list[str]:
-    """Rules (C3) and (C4) that an allocation breaks for links with these loads (K, K), in words."""
+    """Rules (C3) and (C4) that an allocation breaks for links with these loads (N, N), in words."""
     if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
         wanted = instance.link_energy.shape
         return [f"the allocation has shape {allocation.shape}, wanted {wanted} of bool"]

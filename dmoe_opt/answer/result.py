@@ -72,7 +72,7 @@ class Result:
 
     @property
     def allocation(self) -> Allocation | None:
-        """True where a link uses a subcarrier, bool, shape (K, K, M); None for experts alone."""
+        """True where a link uses a subcarrier, bool, shape (N, N, M); None for experts alone."""
         return None if self.decision is None else self.decision.allocation
 
     @property

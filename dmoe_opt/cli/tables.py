@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -55,13 +56,19 @@ def presets() -> None:
     for name in PRESETS:
         o = options(name)
         numbers = (
-            o["num_experts"],
+            _experts(o),
             o["num_tokens"],
             o["max_experts"],
             o.get("num_subcarriers", ""),
         )
         table.add_row(name, *map(str, numbers), "none" if "family" in o else _radio(o))
     show(table)
+
+
+def _experts(options: dict[str, Any]) -> str:
+    """Their number, and that of the nodes that they share."""
+    experts, per_node = options["num_experts"], options.get("experts_per_node")
+    return f"{experts}" if per_node is None else f"{experts} on {math.ceil(experts / per_node)}"
 
 
 def _radio(options: dict[str, Any]) -> str:
@@ -105,10 +112,11 @@ def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
 
 
 def _facts_of_radio(data: Instance) -> dict[str, Any]:
-    between_nodes = ~np.eye(data.num_experts, dtype=bool)
+    between_nodes = ~np.eye(data.num_nodes, dtype=bool)
     energy = data.link_energy[between_nodes]
     works = np.isfinite(energy)
     facts: dict[str, Any] = {
+        "nodes": data.num_nodes,
         "subcarriers": data.num_subcarriers,
         "link_energy_j": _range(energy[works]),
         "dead_links": int((~works).all(axis=-1).sum()),

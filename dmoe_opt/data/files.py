@@ -254,6 +254,8 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         "tokens": tokens,
         "compute_energy": data.compute_energy,
     }
+    if data.placement is not None:
+        fields["placement"] = data.placement
     if data.radio is None:
         # Inside, a dead link has infinite energy, which JSON cannot hold.
         return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}

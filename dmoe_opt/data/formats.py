@@ -62,6 +62,7 @@ class _Round(_Fields):
     on_shortfall: str = "top_d"
     name: str = ""
     meta: dict[str, Any] = {}
+    placement: list[int] | None = None
 
 
 class _Selection(_Fields):

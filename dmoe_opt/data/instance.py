@@ -21,7 +21,7 @@ from dmoe_opt.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One round: tokens with gate scores on K nodes, one expert per node, and their radio.
+    """One round: tokens with gate scores on N nodes, K experts on these nodes, and their radio.
 
     Parameters
     ----------
@@ -34,8 +34,11 @@ class Instance:
     radio
         The links as channel gains; or None, and then
     link_energy
-        J per token of link i -> j on subcarrier m, shape (K, K, M), diagonal ignored. With `radio`
+        J per token of link i -> n on subcarrier m, shape (N, N, M), diagonal ignored. With `radio`
         it is computed: inf marks a link that cannot be used.
+    placement
+        Node of expert j, shape (K,); None where expert j lives on node j, and then N = K. An expert
+        on the token's own node needs no link.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Instance:
     on_shortfall: str = "top_d"
     name: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    placement: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -78,38 +82,47 @@ class Instance:
         experts = self.num_experts
         if not experts:
             raise InputError("compute_energy is empty; allowed: at least one expert")
-        put(self, "source", validate.whole_array("tokens.source", self.source, (None,), experts))
+        nodes = experts
+        if self.placement is not None:  # then only the links say how many nodes there are
+            put(self, "link_energy", self._links(None))
+            nodes = self.num_nodes
+            placed = validate.whole_array("placement", self.placement, (experts,), nodes)
+            put(self, "placement", placed)
+        put(self, "source", validate.whole_array("tokens.source", self.source, (None,), nodes))
         shape = (self.num_tokens, experts)
         put(self, "scores", validate.real_array("tokens.scores", self.scores, shape, most=1.0))
         put(self, "threshold", thresholds("tokens.threshold", self.threshold, self.num_tokens))
-        put(self, "link_energy", self._links(experts))
+        if self.placement is None:
+            put(self, "link_energy", self._links(experts))
         check_common(self)
 
-    def _links(self, experts: int) -> NDArray[np.float64]:
+    def _links(self, nodes: int | None) -> NDArray[np.float64]:
         """Energies of the links, from the radio or as given."""
         if (self.radio is None) == (self.link_energy is None):
             either = "an instance has either radio or link_energy"
             raise InputError(f"{either}; allowed: exactly one of them")
-        energy = self._given_links(experts) if self.radio is None else self._radio_links(experts)
+        energy = self._given_links(nodes) if self.radio is None else self._radio_links(nodes)
         if not energy.shape[2]:
             raise InputError("the links have no subcarrier; allowed: at least one")
         energy.flags.writeable = False
         return energy
 
-    def _given_links(self, experts: int) -> NDArray[np.float64]:
-        shape = (experts, experts, None)
+    def _given_links(self, nodes: int | None) -> NDArray[np.float64]:
+        shape = (nodes, nodes, None)
         energy = validate.real_array("link_energy", self.link_energy, shape).copy()
+        if energy.shape[0] != energy.shape[1]:
+            raise InputError(f"link_energy has shape {energy.shape}; allowed: N x N x M")
         energy[energy > DEAD_LINK_J] = np.inf
-        nodes = np.arange(experts)
-        energy[nodes, nodes, :] = 0.0
+        own = np.arange(len(energy))
+        energy[own, own, :] = 0.0
         return energy
 
-    def _radio_links(self, experts: int) -> NDArray[np.float64]:
+    def _radio_links(self, nodes: int | None) -> NDArray[np.float64]:
         if not isinstance(self.radio, Radio):
             raise validate.fail("radio", self.radio, "a Radio")
         shape = self.radio.gains.shape
-        if shape[0] != experts:
-            allowed = f"{experts} x {experts} x M"
+        if nodes not in (None, shape[0]):
+            allowed = f"{nodes} x {nodes} x M"
             raise InputError(f"radio.gains has shape {shape}; allowed: {allowed}")
         return self.radio.link_energy_j()
 
@@ -120,8 +133,13 @@ class Instance:
 
     @property
     def num_experts(self) -> int:
-        """Number of experts K, also of nodes."""
+        """Number of experts K."""
         return int(self.compute_energy.shape[0])
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes N; K without a placement."""
+        return int(self.link_energy.shape[0])
 
     @property
     def num_subcarriers(self) -> int:
@@ -130,19 +148,33 @@ class Instance:
 
     @cached_property
     def best_link_energy(self) -> NDArray[np.float64]:
-        """J per token of every link on its best subcarrier, inf without one, shape (K, K)."""
+        """J per token of every link on its best subcarrier, inf without one, shape (N, N)."""
         return np.asarray(self.link_energy.min(axis=2))
+
+    @cached_property
+    def node_of(self) -> NDArray[np.int64]:
+        """Node of every expert, shape (K,)."""
+        return np.arange(self.num_experts) if self.placement is None else self.placement
+
+    @cached_property
+    def away(self) -> NDArray[np.bool_]:
+        """True where a token needs a link to reach an expert, shape (T, K)."""
+        return np.asarray(self.source[:, None] != self.node_of)
+
+    def to_experts(self, of_links: NDArray[Any]) -> NDArray[Any]:
+        """Values of the links (N, N) as tokens meet them on the way to experts, shape (T, K)."""
+        return np.asarray(of_links[self.source[:, None], self.node_of])
 
     def selection_problem(self) -> SelectionProblem:
         """P1 with every link on its best subcarrier, made once.
 
-        The price of expert j for token t is e[t, j] = a[j] + min over m of c[i(t), j, m].
+        The price of expert j for token t is e[t, j] = a[j] + min over m of c[i(t), n(j), m].
         """
         return self._p1
 
     @cached_property
     def _p1(self) -> SelectionProblem:
-        price = self.compute_energy + self.best_link_energy[self.source]
+        price = self.compute_energy + self.to_experts(self.best_link_energy)
         usable = np.isfinite(price)
         return SelectionProblem(
             scores=self.scores,
@@ -158,8 +190,10 @@ class Instance:
     @cached_property
     def sha256(self) -> str:
         """Digest of the content, not of a file; equal data has equal digests in every format."""
+        placed = () if self.placement is None else (self.placement,)
+        arrays = ("source", "scores", "threshold", "compute_energy")
         if self.radio is None:
-            return digest(self, ("source", "scores", "threshold", "compute_energy", "link_energy"))
+            return digest(self, (*arrays, "link_energy"), (), *placed)
         radio = self.radio
         numbers = (
             radio.bandwidth_hz,
@@ -168,9 +202,7 @@ class Instance:
             radio.payload_bits,
             radio.round_trip,
         )
-        return digest(
-            self, ("source", "scores", "threshold", "compute_energy"), numbers, radio.gains
-        )
+        return digest(self, arrays, numbers, radio.gains, *placed)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked again.
@@ -197,6 +229,7 @@ class Instance:
 
     def __repr__(self) -> str:
         size = f"{self.num_tokens} tokens, {self.num_experts} experts"
+        size += "" if self.placement is None else f" on {self.num_nodes} nodes"
         size += f", {self.num_subcarriers} subcarriers"
         return f"<Instance {self.name or 'unnamed'}: {size}>"
 

@@ -21,7 +21,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.generating.knapsacks import FAMILIES, GATED, gated_knapsack, knapsack
+from dmoe_opt.generating.knapsacks import FAMILIES, knapsack
 from dmoe_opt.generating.rounds import draw_radio, radio_round
 
 NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "shadowing_db": 6.0}
@@ -98,8 +98,36 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
             "gate": "sigmoid",
         },
     ),
+    "mixtral-8-on-4": (
+        radio_round,
+        {"num_experts": 8, "experts_per_node": 2, "max_experts": 2, "hidden_size": 4096},
+    ),
+    "olmoe-64-on-8": (
+        radio_round,
+        {"num_experts": 64, "experts_per_node": 8, "max_experts": 8, "hidden_size": 2048},
+    ),
+    "qwen3-128-on-16": (
+        radio_round,
+        {
+            "num_experts": 128,
+            "experts_per_node": 8,
+            "max_experts": 8,
+            "hidden_size": 2048,
+            "num_subcarriers": 273,
+        },
+    ),
+    "deepseek-256-on-16": (
+        radio_round,
+        {
+            "num_experts": 256,
+            "experts_per_node": 16,
+            "max_experts": 8,
+            "hidden_size": 7168,
+            "num_subcarriers": 273,
+            "gate": "sigmoid",
+        },
+    ),
     **{family: (knapsack, {"family": family}) for family in FAMILIES},
-    **{family: (gated_knapsack, {"family": family}) for family in GATED},
 }
 
 
@@ -130,9 +158,9 @@ def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], di
     return PRESETS[preset]
 
 
-OPTIONAL = ("num_sources", "threshold", "interference_db")
+OPTIONAL = ("experts_per_node", "num_sources", "threshold", "interference_db")
 WORDS = ("gate", "family", "fading")
-NUMBERS = ("share", "spread", "noise", "bandwidth_hz")
+NUMBERS = ("share", "spread", "bandwidth_hz")
 RANGES = {
     "mean_snr_db": (-200, 200),
     "interference_db": (-200, 200),

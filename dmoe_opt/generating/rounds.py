@@ -32,6 +32,7 @@ def radio_round(
     meta: dict[str, Any] | None = None,
     *,
     num_experts: int = 8,
+    experts_per_node: int | None = None,
     num_tokens: int = 128,
     num_subcarriers: int = 64,
     num_sources: int | None = None,
@@ -50,6 +51,9 @@ def radio_round(
     ----------
     name, meta
         As in `Instance`.
+    experts_per_node
+        Experts are dealt to nodes in order, so many to each; None for one expert per node and no
+        `placement`.
     num_sources
         Tokens belong in turn to the first nodes, so many of them; by default all.
     hidden_size
@@ -73,12 +77,13 @@ def radio_round(
         name,
         meta,
         num_subcarriers=num_subcarriers,
-        num_sources=num_sources or num_experts,
+        num_sources=num_sources,
         max_experts=max_experts,
         hidden_size=hidden_size,
         share=share,
         threshold=threshold,
         compute_j=compute_j,
+        experts_per_node=experts_per_node,
         **radio,
     )
 
@@ -90,12 +95,13 @@ def round_of_scores(
     meta: dict[str, Any] | None = None,
     *,
     num_subcarriers: int,
-    num_sources: int,
+    num_sources: int | None = None,
     max_experts: int,
     hidden_size: int,
     share: float,
     threshold: float | None = None,
     compute_j: tuple[float, float],
+    experts_per_node: int | None = None,
     **radio: Any,
 ) -> Instance:
     """A round with given gate scores (T, K), put on the grid, on a drawn radio.
@@ -109,21 +115,24 @@ def round_of_scores(
     else:
         thresholds = np.full(num_tokens, gates.floor_to_grid(threshold))
     payload_bits = BITS_PER_NUMBER * hidden_size
+    placement = None if experts_per_node is None else np.arange(num_experts) // experts_per_node
+    num_nodes = num_experts if placement is None else int(placement[-1]) + 1
     return Instance(
-        source=np.arange(num_tokens) % num_sources,
+        source=np.arange(num_tokens) % (num_sources or num_nodes),
         scores=scores,
         threshold=thresholds,
         max_experts=max_experts,
         compute_energy=np.asarray(rng.uniform(*compute_j, num_experts)),
-        radio=draw_radio(rng, num_experts, num_subcarriers, payload_bits, **radio),
+        radio=draw_radio(rng, num_nodes, num_subcarriers, payload_bits, **radio),
         name=name,
         meta=meta or {},
+        placement=placement,
     )
 
 
 def draw_radio(
     rng: np.random.Generator,
-    num_experts: int,
+    num_nodes: int,
     num_subcarriers: int,
     payload_bits: int,
     round_trip: bool = False,
@@ -137,7 +146,7 @@ def draw_radio(
     shadowing_db: float = 0.0,
     interference_db: float | None = None,
 ) -> Radio:
-    """A radio of K nodes; the models are those of `fading`.
+    """A radio of N nodes; the models are those of `fading`.
 
     Parameters
     ----------
@@ -169,14 +178,14 @@ def draw_radio(
     reference_gain = 10.0 ** (mean_snr_db / 10.0) * NOISE_W / POWER_W
     mean_gain: float | NDArray[np.float64] = reference_gain
     if path_loss_exponent or shadowing_db:
-        positions = rng.random((num_experts, 2))
+        positions = rng.random((num_nodes, 2))
         mean_gain = log_distance_gains(
             rng, positions, reference_gain, path_loss_exponent, shadowing_db
         )
     if fading == "rayleigh":
-        gains = rayleigh_gains(rng, num_experts, num_subcarriers, mean_gain)
+        gains = rayleigh_gains(rng, num_nodes, num_subcarriers, mean_gain)
     else:
-        gains = tapped_gains(rng, num_experts, num_subcarriers, mean_gain, taps, tap_decay_db)
+        gains = tapped_gains(rng, num_nodes, num_subcarriers, mean_gain, taps, tap_decay_db)
     if interference_db is not None:
         gains = with_interference(rng, gains, 10.0 ** (interference_db / 10.0))
     gains.flags.writeable = False  # the radio shares such an array, and these are large

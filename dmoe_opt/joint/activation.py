@@ -39,7 +39,7 @@ MOST_NAMED = 8
 
 
 class Fewest(NamedTuple):
-    """Links that each node needs at least (K,), proven, and links (K, K) that serve every token.
+    """Links that each node needs at least (N,), proven, and links (N, N) that serve every token.
 
     The set has no more links than needed unless the search met its limit.
     """
@@ -51,11 +51,12 @@ class Fewest(NamedTuple):
 class _Node(NamedTuple):
     """One node of the network: the problem of its tokens, their experts by score, and its links.
 
-    The link whose loss does least harm comes first.
+    `node_of` is the node of each expert. The link whose loss does least harm comes first.
     """
 
     part: SelectionProblem
     order: NDArray[np.int64]
+    node_of: NDArray[np.int64]
     links: NDArray[np.int64]
 
 
@@ -68,11 +69,25 @@ def _nodes(instance: Instance) -> dict[int, _Node]:
     for i in np.unique(instance.source).tolist():
         part = problem.rows(np.flatnonzero(instance.source == i))
         units = part.usable_units
-        harm = np.where(part.need_units[:, None] > 0, units, 0.0).sum(axis=0)
+        wanted = np.where(part.need_units[:, None] > 0, units, 0.0).sum(axis=0)
+        harm = np.bincount(instance.node_of, wanted, minlength=instance.num_nodes)
         by_harm = np.argsort(harm, kind="stable")
         order = np.argsort(-units, axis=1, kind="stable")
-        nodes[i] = _Node(part, order, by_harm[reachable[i, by_harm]])
+        nodes[i] = _Node(part, order, instance.node_of, by_harm[reachable[i, by_harm]])
     return nodes
+
+
+def _roof(node: _Node, num_nodes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Most units that each token gets from each node (t, N), and the nodes by that, best first."""
+    roof = np.zeros((node.part.num_tokens, num_nodes))
+    units = -np.sort(-node.part.usable_units, axis=1)
+    rank = np.zeros((node.part.num_tokens, num_nodes), dtype=np.int64)
+    rows = np.arange(node.part.num_tokens)
+    for n in range(units.shape[1]):  # experts from the best to the worst
+        at = node.node_of[node.order[:, n]]
+        roof[rows, at] += np.where(rank[rows, at] < node.part.max_experts, units[:, n], 0.0)
+        rank[rows, at] += 1
+    return roof, np.argsort(-roof, axis=1, kind="stable")
 
 
 def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
@@ -80,13 +95,20 @@ def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
 
     `work_limit` bounds the search of each node; the numbers are then still proven, and may be low.
     """
-    experts = instance.num_experts
-    needed = np.zeros(experts, dtype=np.int64)
-    open_links = np.zeros((experts, experts), dtype=bool)
+    nodes = instance.num_nodes
+    needed = np.zeros(nodes, dtype=np.int64)
+    open_links = np.zeros((nodes, nodes), dtype=bool)
     for i, node in _nodes(instance).items():
-        units, need = node.part.usable_units, node.part.need_units
         closed, most = call(
-            close_most, units, node.order, need, node.links, instance.max_experts, work_limit
+            close_most,
+            node.part.usable_units,
+            node.order,
+            node.node_of,
+            *_roof(node, nodes),
+            node.part.need_units,
+            node.links,
+            instance.max_experts,
+            work_limit,
         )
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
@@ -116,7 +138,7 @@ def no_open_links(instance: Instance) -> str:
 
 
 class Activation(NamedTuple):
-    """The activation bound in J, inf if no links will do, and the links (K, K) that attain it.
+    """The activation bound in J, inf if no links will do, and the links (N, N) that attain it.
 
     The links are None where some node has too many sets of links.
     """
@@ -146,7 +168,7 @@ def activate(instance: Instance, needed: NDArray[np.int64]) -> Activation:
     budget = np.zeros(spare + 1)
     steps: list[tuple[int, _NodeEnergies, NDArray[np.int64]]] = []
     for i, node in _nodes(instance).items():
-        energies = _energies(node, instance.max_experts, int(needed[i]), spare)
+        energies = _energies(instance, node, int(needed[i]), spare)
         total = np.full((spare + 1, spare + 1), np.inf)
         for b in range(spare + 1):
             total[b, : b + 1] = budget[b::-1] + energies.least_j[: b + 1]
@@ -158,8 +180,8 @@ def activate(instance: Instance, needed: NDArray[np.int64]) -> Activation:
 def _links_of(
     instance: Instance, steps: list[tuple[int, _NodeEnergies, NDArray[np.int64]]], spare: int
 ) -> NDArray[np.bool_] | None:
-    """The open links (K, K) that the dynamic program chose, read back from the last node."""
-    open_links = np.zeros((instance.num_experts, instance.num_experts), dtype=bool)
+    """The open links (N, N) that the dynamic program chose, read back from the last node."""
+    open_links = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
     for i, energies, choice in reversed(steps):
         taken = int(choice[spare])
         mask = energies.closed[taken]
@@ -171,19 +193,21 @@ def _links_of(
     return open_links
 
 
-def _energies(node: _Node, cap: int, needed: int, spare: int) -> _NodeEnergies:
+def _energies(instance: Instance, node: _Node, needed: int, spare: int) -> _NodeEnergies:
     """Energies of a node with `needed` + 0, 1, .. `spare` open links."""
     part, links = node.part, node.links
     best = _NodeEnergies(np.full(spare + 1, np.inf), [None] * (spare + 1))
-    found = np.zeros((MOST_RUNS // max(part.num_tokens, 1) + 1, part.num_experts), dtype=bool)
+    runs = MOST_RUNS // max(part.num_tokens, 1) + 1
+    found = np.zeros((runs, instance.num_nodes), dtype=bool)
     least = max(len(links) - needed - spare, 0)
     sets = call(
         closable,
         part.usable_units,
         node.order,
+        node.node_of,
         part.need_units,
         links,
-        cap,
+        part.max_experts,
         least,
         found,
         WORK_LIMIT,
@@ -193,7 +217,8 @@ def _energies(node: _Node, cap: int, needed: int, spare: int) -> _NodeEnergies:
         return best
     for first in range(0, sets, SETS_AT_ONCE):
         masks = found[first : min(first + SETS_AT_ONCE, sets)]
-        for mask, energy_j in zip(masks, _energies_closed_j(part, masks), strict=True):
+        energies = _energies_closed_j(part, masks[:, node.node_of])
+        for mask, energy_j in zip(masks, energies, strict=True):
             n = max(len(links) - int(mask.sum()) - needed, 0)
             if energy_j < best.least_j[n]:
                 best.least_j[n], best.closed[n] = energy_j, mask
@@ -201,7 +226,7 @@ def _energies(node: _Node, cap: int, needed: int, spare: int) -> _NodeEnergies:
 
 
 def _energies_closed_j(part: SelectionProblem, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Bounds on the energy of a node's tokens, J, for each mask (n, K) of closed links."""
+    """Bounds on the energy of a node's tokens, J, for each mask (n, K) of experts out of reach."""
     stacked = part.rows(np.tile(np.arange(part.num_tokens), len(masks)))
     usable = stacked.usable & ~np.repeat(masks, part.num_tokens, axis=0)
     bounds = des.choose(stacked, stacked.cost, usable, des.QUICK_NODES)[1]
@@ -238,12 +263,11 @@ def solve_activation(instance: Instance) -> Result:
 
 
 def serve_over(instance: Instance, open_links: NDArray[np.bool_]) -> Decision | None:
-    """DES over open links (K, K), each on its best subcarrier, and an assignment of those used.
+    """DES over open links (N, N), each on its best subcarrier, and an assignment of those used.
 
     The result is None if a token cannot be served or the links cannot be assigned.
     """
     problem = instance.selection_problem()
-    own = np.eye(instance.num_experts, dtype=bool)
-    usable = problem.usable & (open_links | own)[instance.source]
+    usable = problem.usable & (instance.to_experts(open_links) | ~instance.away)
     selection, bounds = des.choose(problem, problem.cost, usable)
     return serve(instance, selection) if np.isfinite(bounds).all() else None

@@ -5,8 +5,10 @@ experts that stay open. Closing one more link never helps a token, so every subs
 be closed too, and depth-first search over growing sets meets each set once.
 
 Arguments of all kernels: `units` (t, K) scores in units, 0 where an expert cannot be used; `order`
-(t, K) each token's experts, best first; `need` (t,) thresholds in units; `closed` (K,) the closed
-links; `cap` the D of rule (C2).
+(t, K) each token's experts, best first; `node_of` (K,) the node of each expert; `need` (t,)
+thresholds in units; `closed` (N,) the nodes whose links are closed; `cap` the D of rule (C2).
+`roof` (t, N), in the order `roof_order`, is the most that a token can get from the experts of a
+node.
 """
 
 from __future__ import annotations
@@ -17,48 +19,49 @@ from dmoe_opt.compiling import cached
 
 
 @cached(nogil=True)
-def _served(units, order, need, closed, cap):  # type: ignore[no-untyped-def]
+def _served(units, order, node_of, need, closed, cap):  # type: ignore[no-untyped-def]
     """Whether one token reaches its need with the best `cap` experts that are not closed."""
     total = 0.0
     used = 0
     for j in order:
         if used == cap or units[j] <= 0.0:
             break
-        if not closed[j]:
+        if not closed[node_of[j]]:
             total += units[j]
             used += 1
     return total >= need
 
 
 @cached(nogil=True)
-def _all_served(units, order, need, closed, cap):  # type: ignore[no-untyped-def]
+def _all_served(units, order, node_of, need, closed, cap):  # type: ignore[no-untyped-def]
     """Whether every token reaches its need."""
     for t in range(len(need)):  # noqa: SIM110
-        if not _served(units[t], order[t], need[t], closed, cap):
+        if not _served(units[t], order[t], node_of, need[t], closed, cap):
             return False
     return True
 
 
 @cached(nogil=True)
-def _most(units, order, need, closed, candidates, cap, enough):  # type: ignore[no-untyped-def]
+def _most(roof, roof_order, need, closed, candidates, cap, enough):  # type: ignore[no-untyped-def]
     """An upper limit on how many candidates can be closed at once; at most `enough` are counted.
 
     A token that stands alone can lose its least useful candidates first; no set can be larger than
-    what the worst token could lose in this way.
+    what the worst token could lose in this way. A node counts as one expert with all it can give.
     """
     least = enough
+    nodes = np.arange(len(closed))
     trial = closed.copy()
     for t in range(len(need)):
         trial[:] = closed
         lost = 0
-        for n in range(len(order[t]) - 1, -1, -1):
-            j = order[t, n]
+        for n in range(len(nodes) - 1, -1, -1):
+            j = roof_order[t, n]
             if lost == least:
                 break
             if not candidates[j]:
                 continue
             trial[j] = True
-            if not _served(units[t], order[t], need[t], trial, cap):
+            if not _served(roof[t], roof_order[t], nodes, need[t], trial, cap):
                 break
             lost += 1
         least = min(least, lost)
@@ -80,14 +83,14 @@ def _levels(links):  # type: ignore[no-untyped-def]
 
 
 @cached(nogil=True)
-def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untyped-def]
+def close_most(units, order, node_of, roof, roof_order, need, links, cap, limit):  # type: ignore[no-untyped-def]
     """The largest set of `links` that can be closed: its mask, and an upper limit on its size.
 
     The two agree unless the work, in looks at a token, reached `limit`.
     """
     depth = 0
     candidates, count, place = _levels(links)
-    closed = np.zeros(units.shape[1], dtype=np.bool_)
+    closed = np.zeros(roof.shape[1], dtype=np.bool_)
     marked = closed.copy()
     best = closed.copy()
     size = 0
@@ -95,7 +98,7 @@ def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untype
     # 1. Only links that can be closed alone are candidates.
     for j in links:
         closed[j] = True
-        if _all_served(units, order, need, closed, cap):
+        if _all_served(units, order, node_of, need, closed, cap):
             candidates[0, count[0]] = j
             count[0] += 1
         closed[j] = False
@@ -118,7 +121,7 @@ def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untype
         for n in range(place[depth], count[depth]):
             other = candidates[depth, n]
             closed[other] = True
-            if _all_served(units, order, need, closed, cap):
+            if _all_served(units, order, node_of, need, closed, cap):
                 candidates[depth + 1, left] = other
                 marked[other] = True
                 left += 1
@@ -127,7 +130,7 @@ def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untype
             size = depth + 1
             best[:] = closed
         # 4. Go down only if the token that is worst off leaves room for a better set.
-        if depth + 1 + _most(units, order, need, closed, marked, cap, left) <= size:
+        if depth + 1 + _most(roof, roof_order, need, closed, marked, cap, left) <= size:
             closed[j] = False
             continue
         depth += 1
@@ -141,14 +144,14 @@ def close_most(units, order, need, links, cap, limit):  # type: ignore[no-untype
 
 
 @cached(nogil=True)
-def closable(units, order, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
+def closable(units, order, node_of, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
     """Write the masks of all sets of at least `least` links that can be closed into `found`.
 
     The result is their number; it is larger than `found` where that is too small for them, or where
     the work, in looks at a token, reached `limit`.
     """
     candidates, count, place = _levels(links)
-    closed = np.zeros(units.shape[1], dtype=np.bool_)
+    closed = np.zeros(found.shape[1], dtype=np.bool_)
     candidates[0, : len(links)] = links
     count[0] = len(links)
     depth = 0
@@ -170,7 +173,7 @@ def closable(units, order, need, links, cap, least, found, limit):  # type: igno
         work += len(need)
         if work >= limit:
             return len(found) + 1
-        if not _all_served(units, order, need, closed, cap):
+        if not _all_served(units, order, node_of, need, closed, cap):
             closed[j] = False
             continue
         # 3. Only later candidates may follow, so that each set is met once.

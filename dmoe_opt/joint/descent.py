@@ -102,7 +102,7 @@ def _other_starts(
     restarts: int,
     rng: np.random.Generator,
 ) -> list[NDArray[np.float64]]:
-    """Link prices (K, K) from which further descents start."""
+    """Link prices (N, N) from which further descents start."""
     starts = []
     if first is not None and first.energy_j * (1 - FAR) > bound_j:
         load = first.decision.loads
@@ -167,22 +167,22 @@ def _descend_from(
 
 
 def _assigned_prices(instance: Instance, weight: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Price of every link, J/token, shape (K, K), where all links are assigned subcarriers at once.
+    """Price of every link, J/token, shape (N, N), where all links are assigned subcarriers at once.
 
     The assignment takes link i -> j to carry weight[i, j] tokens; a link without a subcarrier is
     priced inf.
     """
-    ends = np.argwhere(~np.eye(instance.num_experts, dtype=bool))
+    ends = np.argwhere(~np.eye(instance.num_nodes, dtype=bool))
     cost = instance.link_energy[ends[:, 0], ends[:, 1]]
     column = assign(weight[ends[:, 0], ends[:, 1], None] * cost)
-    price = np.where(np.eye(instance.num_experts, dtype=bool), 0.0, np.inf)
+    price = np.where(np.eye(instance.num_nodes, dtype=bool), 0.0, np.inf)
     served = np.flatnonzero(column >= 0)
     price[ends[served, 0], ends[served, 1]] = cost[served, column[served]]
     return price
 
 
 def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Price of every link, J/token, shape (K, K), on a random one of its best few subcarriers."""
+    """Price of every link, J/token, shape (N, N), on a random one of its best few subcarriers."""
     few = min(RANDOM_AMONG, instance.num_subcarriers)
     best = np.partition(instance.link_energy, few - 1, axis=2)[:, :, :few]
     drawn = rng.integers(few, size=best.shape[:2])
@@ -190,7 +190,7 @@ def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.f
 
 
 def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64]:
-    """Price of every link, J/token, shape (K, K).
+    """Price of every link, J/token, shape (N, N).
 
     An active link is priced on its own subcarrier, an idle one on a free subcarrier that is
     reserved for it; a link without either is priced inf.
@@ -208,11 +208,11 @@ def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64
 
 
 def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
-    """DES at link prices (K, K), inf for a link that cannot be used.
+    """DES at link prices (N, N), inf for a link that cannot be used.
 
     The result is None if a token cannot be served.
     """
-    cost = instance.compute_energy + price[instance.source]
+    cost = instance.compute_energy + instance.to_experts(price)
     usable = np.isfinite(cost)
     selection, bound = des.choose(instance.selection_problem(), np.where(usable, cost, 0.0), usable)
     return selection if np.isfinite(bound).all() else None
@@ -221,10 +221,10 @@ def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
 def _thin_out(instance: Instance, selection: Selection) -> Decision | None:
     """Close the least loaded links until the others can be assigned; None if that fails."""
     problem = instance.selection_problem()
-    tokens = [np.flatnonzero(instance.source == i) for i in range(instance.num_experts)]
+    tokens = [np.flatnonzero(instance.source == i) for i in range(instance.num_nodes)]
     parts = [problem.rows(rows) for rows in tokens]
     selection = selection.copy()
-    closed = np.zeros((instance.num_experts, instance.num_experts), dtype=bool)
+    closed = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
     kept = closed.copy()
     while True:
         candidate = Decision(instance, selection)
@@ -236,7 +236,9 @@ def _thin_out(instance: Instance, selection: Selection) -> Decision | None:
             return None
         i, j = link
         closed[i, j] = True
-        others, bounds = des.choose(parts[i], parts[i].cost, parts[i].usable & ~closed[i])
+        others, bounds = des.choose(
+            parts[i], parts[i].cost, parts[i].usable & ~closed[i, instance.node_of]
+        )
         if np.isfinite(bounds).all():
             selection[tokens[i]] = others
         else:  # some token of node i needs this link

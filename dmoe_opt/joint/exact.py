@@ -41,8 +41,8 @@ LIMIT_S = 60.0  # unless told otherwise: the proof of a large round can take hou
 class Dual(NamedTuple):
     """A bound in parts, J.
 
-    DES of each token (T,), profit of each link (K, K), rent of each subcarrier (M,), and what each
-    link would earn on each subcarrier (K, K, M).
+    DES of each token (T,), profit of each link (N, N), rent of each subcarrier (M,), and what each
+    link would earn on each subcarrier (N, N, M).
     """
 
     bounds: NDArray[np.float64]
@@ -98,8 +98,8 @@ def reduce(
     # the bound rises by so much if the link takes that subcarrier
     rise = at.profit[:, :, None] + at.rent - at.earned
     subcarriers = (rise <= room) & np.isfinite(instance.link_energy)
-    linked = subcarriers.any(axis=2) | np.eye(instance.num_experts, dtype=bool)
-    possible &= np.asarray(linked[instance.source])
+    linked = np.asarray(subcarriers.any(axis=2))
+    possible &= instance.to_experts(linked) | ~instance.away
     _, bounds = des.choose(problem, problem.cost, possible)
     if (certain & ~possible).any() or np.isinf(bounds).any():
         return None
@@ -203,5 +203,5 @@ def _everything(instance: Instance) -> highs.Reduced:
 
 def _share_kept(instance: Instance, reduced: highs.Reduced) -> float:
     """Share of the working (link, subcarrier) pairs that are still open."""
-    links = np.isfinite(instance.link_energy) & ~np.eye(instance.num_experts, dtype=bool)[..., None]
+    links = np.isfinite(instance.link_energy) & ~np.eye(instance.num_nodes, dtype=bool)[..., None]
     return float((reduced.subcarriers & links).sum() / max(links.sum(), 1))

@@ -44,7 +44,7 @@ NO_ALLOCATION = (
 class Reduced(NamedTuple):
     """The part of a round that is still open.
 
-    Subcarriers that a link may use, shape (K, K, M); experts that a token may use and must use,
+    Subcarriers that a link may use, shape (N, N, M); experts that a token may use and must use,
     shape (T, K).
     """
 
@@ -79,9 +79,9 @@ class _Columns(NamedTuple):
 
     def link_of(self, instance: Instance) -> NDArray[np.int64]:
         """The link that every pair needs, shape (P,); -1 for a node's own expert."""
-        number = np.full((instance.num_experts, instance.num_experts), -1)
+        number = np.full((instance.num_nodes, instance.num_nodes), -1)
         number[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
-        return number[instance.source[self.pairs[:, 0]], self.pairs[:, 1]]
+        return number[instance.source[self.pairs[:, 0]], instance.node_of[self.pairs[:, 1]]]
 
     def most_tokens(self, instance: Instance) -> NDArray[np.float64]:
         """The number of tokens that every link may carry, shape (L,)."""
@@ -143,10 +143,9 @@ def _run(highs: highspy.Highs) -> None:
 
 def _columns(instance: Instance, reduced: Reduced) -> _Columns:
     """The variables of a reduced round."""
-    experts = instance.num_experts
-    away = reduced.possible & (instance.source[:, None] != np.arange(experts))
-    wanted = np.zeros((experts, experts), dtype=bool)
-    np.logical_or.at(wanted, instance.source, away)
+    t, j = np.nonzero(reduced.possible & instance.away)
+    wanted = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
+    wanted[instance.source[t], instance.node_of[j]] = True
     links = np.argwhere(wanted)
     uses = np.argwhere(reduced.subcarriers[links[:, 0], links[:, 1]])
     return _Columns(np.argwhere(reduced.possible), links, uses)

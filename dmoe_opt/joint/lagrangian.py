@@ -80,7 +80,7 @@ def prepare() -> None:
     round_ = generate("tiny", 0)
     assert isinstance(round_, Instance)
     solve_activation(round_)
-    earnings(round_, round_.best_link_energy[round_.source])
+    earnings(round_, round_.to_experts(round_.best_link_energy))
 
 
 @dataclass
@@ -135,7 +135,6 @@ def ascend(
     Steps have Polyak's length, `step * (target - L) / |subgradient|^2`, with the energy of the
     answer as the target.
     """
-    foreign = instance.source[:, None] != np.arange(instance.num_experts)
     least = _least_prices(instance)
     scale = least + (LEAST_SCALE * least.mean() or 1.0)
     climb = _Climb(least, least)
@@ -146,7 +145,7 @@ def ascend(
         priced = evaluate_at(instance, climb.prices)
         climb.record(priced, _target_j(answer, climb.best_value_j))
         bound_j = max(bound_j, priced.value_j)
-        slope = np.where(foreign, priced.selection.astype(float) - priced.passes, 0.0)
+        slope = np.where(instance.away, priced.selection.astype(float) - priced.passes, 0.0)
         # 2. repair, and where nothing pulls any more, since then the prices tell the answer
         settled = not slope.any()
         if iteration % REPAIR_EVERY == 1 or settled:
@@ -183,7 +182,7 @@ def _least_prices(instance: Instance) -> NDArray[np.float64]:
     Own experts and dead links are priced 0.
     """
     best = instance.best_link_energy
-    return np.asarray(np.where(np.isfinite(best), best, 0.0)[instance.source])
+    return instance.to_experts(np.where(np.isfinite(best), best, 0.0))
 
 
 def _repair(

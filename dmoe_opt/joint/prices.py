@@ -27,7 +27,7 @@ class PricedRound(NamedTuple):
     """L at some prices.
 
     `value_j` is L; `selection` the experts that tokens choose, `allocation` the subcarriers that
-    links take, `passes` (T, K) who may pass. `bounds` (T,) are those of DES and `earned` (K, K, M)
+    links take, `passes` (T, K) who may pass. `bounds` (T,) are those of DES and `earned` (N, N, M)
     what each link would earn on each subcarrier, J.
     """
 
@@ -40,29 +40,30 @@ class PricedRound(NamedTuple):
 
 
 @cached(nogil=True)
-def _earnings(order, first, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
-    """What every link i -> j would earn on every subcarrier, added to `earned` (K, K, M).
+def _earnings(order, first, node_of, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
+    """What every link i -> n would earn on every subcarrier, added to `earned` (N, N, M).
 
     The tokens of node i are order[first[i]:first[i+1]].
     """
     for i in range(best.shape[0]):
-        for j in range(best.shape[0]):
-            if j == i:
+        for j in range(len(node_of)):
+            n = node_of[j]
+            if n == i:
                 continue
-            for n in range(first[i], first[i + 1]):
-                price = prices[order[n], j]
-                if price > best[i, j]:
+            for place in range(first[i], first[i + 1]):
+                price = prices[order[place], j]
+                if price > best[i, n]:
                     for m in range(link_energy.shape[2]):
-                        earned[i, j, m] += max(price - link_energy[i, j, m], 0.0)
+                        earned[i, n, m] += max(price - link_energy[i, n, m], 0.0)
 
 
 def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What every link would earn on every subcarrier at prices (T, K), J, shape (K, K, M)."""
+    """What every link would earn on every subcarrier at prices (T, K), J, shape (N, N, M)."""
     order = np.argsort(instance.source, kind="stable")
-    first = np.searchsorted(instance.source[order], np.arange(instance.num_experts + 1))
+    first = np.searchsorted(instance.source[order], np.arange(instance.num_nodes + 1))
     earned = np.zeros(instance.link_energy.shape)
     energies = instance.link_energy, instance.best_link_energy
-    call(_earnings, order, first, prices, *energies, earned)
+    call(_earnings, order, first, instance.node_of, prices, *energies, earned)
     return earned
 
 
@@ -77,7 +78,7 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     >>> from dmoe_opt.selection.relaxed import relaxed_bound
     >>> from dmoe_opt.joint import prices
     >>> round_ = dmoe_opt.load("tiny-s1")
-    >>> priced = prices.evaluate_at(round_, round_.best_link_energy[round_.source])
+    >>> priced = prices.evaluate_at(round_, round_.to_experts(round_.best_link_energy))
     >>> round(priced.value_j / relaxed_bound(round_)[1], 9)
     1.0
     """
@@ -97,5 +98,5 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     cost = np.full(earned.shape[:2], np.inf)
     cost[i, j] = instance.link_energy[i, j, columns]
     value_j = float(bounds.sum() - earned[i, j, columns].sum())
-    passes = prices > cost[instance.source]
+    passes = prices > instance.to_experts(cost)
     return PricedRound(value_j, selection, allocation, passes, bounds, earned)

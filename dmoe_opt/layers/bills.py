@@ -139,7 +139,7 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
     ['1', '0 1', '0 2', '1', '0', '1 2']
     """
     instance = decision.instance
-    price_j = _link_prices_j(decision)[instance.source]
+    price_j = instance.to_experts(_link_prices_j(decision))
     sending_j = np.where(decision.selection, price_j, 0.0).sum(axis=1)
     computing_j = decision.selection @ instance.compute_energy
     shortfall = decision.problem.shortfall
@@ -161,7 +161,7 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
 
 
 def _link_prices_j(decision: Decision) -> NDArray[np.float64]:
-    """Energy that each link in use takes per token, J, shape (K, K); 0 for the others.
+    """Energy that each link in use takes per token, J, shape (N, N); 0 for the others.
 
     On n subcarriers that is n / sum(1 / c), with c the energy of one token on one subcarrier.
     """

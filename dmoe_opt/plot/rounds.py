@@ -43,7 +43,7 @@ def network(round_: Instance, result: Result | None = None, *, axes: Axes | None
     InputError
         If the result has no answer, or is not of this round.
     """
-    nodes = round_.num_experts
+    nodes = round_.num_nodes
     angle = np.pi / 2 - 2 * np.pi * np.arange(nodes) / nodes
     at = np.column_stack([np.cos(angle), np.sin(angle)]) * (nodes > 1)
     if axes is None:
@@ -162,7 +162,7 @@ def _nodes(
     axes: Axes, round_: Instance, at: NDArray[np.float64], selection: Selection | None
 ) -> None:
     """Circles with numbers; outside them the price of the expert and the tokens of the node."""
-    nodes = round_.num_experts
+    nodes = round_.num_nodes
     in_words = nodes <= MOST_WORDS
     for node, (x, y) in enumerate(at):
         size = 30.0 if in_words else max(6.0, 300.0 / nodes)
@@ -203,7 +203,10 @@ def _side(x: float, y: float) -> int:
 
 def _words(round_: Instance, node: int, selection: Selection | None) -> str:
     owned = np.flatnonzero(round_.source == node)
-    lines = [f"expert {node}: {_joules(round_.compute_energy[node])}/token"]
+    lines = [
+        f"expert {j}: {_joules(round_.compute_energy[j])}/token"
+        for j in np.flatnonzero(round_.node_of == node)[:MOST_TOKENS]
+    ]
     if len(owned) > MOST_TOKENS:
         lines.append(f"{len(owned)} tokens")
     elif selection is None:
@@ -223,7 +226,7 @@ def _arrows(
     load = loads(round_, selection)
     links = np.argwhere(load)
     most = int(load.max(initial=1))
-    shrink = 17.0 if round_.num_experts <= MOST_WORDS else 5.0
+    shrink = 17.0 if round_.num_nodes <= MOST_WORDS else 5.0
     for i, j in links.tolist():
         width = 0.8 + 3.7 * load[i, j] / most
         axes.add_patch(

@@ -30,7 +30,7 @@ def relaxed_bound(instance: Instance) -> tuple[Selection, float]:
 
 
 def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
-    """The active links, each on its best subcarrier, shared or not: bool (K, K, M)."""
+    """The active links, each on its best subcarrier, shared or not: bool (N, N, M)."""
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     i, j = np.nonzero(loads(instance, selection))
     allocation[i, j, instance.link_energy[i, j].argmin(axis=1)] = True

@@ -28,9 +28,10 @@ def test_selection_round_trip(
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_round_trip(tmp_path: Path, suffix: str) -> None:
-    """A round keeps radio, name and notes; odd floats survive."""
-    data = generate("tiny", 3)
+@pytest.mark.parametrize("per_node", [None, 2])
+def test_round_trip(tmp_path: Path, suffix: str, per_node: int | None) -> None:
+    """A round keeps radio, placement, name and notes; odd floats survive."""
+    data = generate("tiny", 3, experts_per_node=per_node)
     assert isinstance(data, Instance)
     data = data.replace(
         meta={"text": "é", "list": [1, 2.5, None, True]}, compute_energy=[5e-324, 0.1 + 0.2, 1e199]
@@ -41,6 +42,7 @@ def test_round_trip(tmp_path: Path, suffix: str) -> None:
     assert again.sha256 == data.sha256
     assert (again.name, again.meta) == (data.name, data.meta)
     assert again.radio is not None
+    assert (again.node_of == data.node_of).all()
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])

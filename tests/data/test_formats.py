@@ -94,6 +94,8 @@ BAD = [
         [[[1.0]]],
         "has radio and link_energy both or neither; allowed: exactly one of them",
     ),
+    ("placement", [0, 9], "placement[1] = 9; allowed: whole numbers in 0..1"),
+    ("placement", [0], "placement has shape 1; allowed: 2"),
     ("version", 2, "version = 2; allowed: 1 (a newer file needs a newer dmoe-opt)"),
     ("version", True, "version = True; allowed: int"),
     ("format", "other", "format = 'other'; allowed: "),

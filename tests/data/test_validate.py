@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dmoe_opt import InputError, Instance, Radio, SelectionProblem
+from dmoe_opt import InputError, Instance, Radio, SelectionProblem, load
 from dmoe_opt.data import validate
 
 
@@ -92,3 +92,9 @@ def test_notes_are_one_line() -> None:
     """A key of the notes may hold a line break; the complaint does not."""
     with pytest.raises(InputError, match=r"^meta\.a b = 1000000000000000000000000000000; "):
         validate.plain("meta", {"a\nb": 10**30})
+
+
+def test_an_absent_placement_is_the_same_round() -> None:
+    """The digest of a committed round is what it was before rounds had placements."""
+    digest = "3a7e216df3cc65750e9d85ff42785d9b6b994f99f7c1ef958d957a8fb18c9dc9"
+    assert load("tiny-s1").sha256 == digest

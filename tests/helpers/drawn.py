@@ -66,9 +66,13 @@ def problems(
 
 @st.composite
 def rounds(draw: st.DrawFn) -> Instance:
-    """Small rounds with ties, dead links and few subcarriers."""
-    experts = draw(st.integers(1, 3))
+    """Small rounds with ties, dead links, few subcarriers, and several experts on a node."""
+    nodes = experts = draw(st.integers(1, 3))
     tokens = draw(st.integers(0, 3))
+    placement = None
+    if draw(st.booleans()):
+        tokens, experts = min(tokens, 2), draw(st.integers(1, 4))
+        placement = draw(st.lists(st.integers(0, nodes - 1), min_size=experts, max_size=experts))
     carriers = draw(st.integers(1, 4))
     score = st.integers(0, 8).map(lambda n: n / 8)
     gain = st.sampled_from([0.0, 0.25, 1.0, 3.0])
@@ -78,13 +82,14 @@ def rounds(draw: st.DrawFn) -> Instance:
         return np.array(flat, dtype=float).reshape(shape)
 
     return Instance(
-        source=np.array([draw(st.integers(0, experts - 1)) for _ in range(tokens)], dtype=int),
+        source=np.array([draw(st.integers(0, nodes - 1)) for _ in range(tokens)], dtype=int),
         scores=table(score, tokens, experts),
         threshold=table(score, tokens),
         max_experts=draw(st.integers(1, experts)),
         compute_energy=table(st.sampled_from([0.0, 0.5, 1.0]), experts),
-        radio=Radio(table(gain, experts, experts, carriers), 1.0, 1.0, 1.0, 1.0),
+        radio=Radio(table(gain, nodes, nodes, carriers), 1.0, 1.0, 1.0, 1.0),
         on_shortfall=draw(st.sampled_from(["top_d", "infeasible"])),
+        placement=placement,
     )
 
 

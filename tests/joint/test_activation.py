@@ -23,14 +23,14 @@ def served(problem: SelectionProblem, usable: np.ndarray) -> bool:
 def link_sets(instance: Instance) -> list[tuple[int, np.ndarray]]:
     """Every set of links that serves every token: its size, and the experts (T, K) in reach."""
     problem = as_problem(instance)
-    links = np.argwhere(~np.eye(instance.num_experts, dtype=bool)).tolist()
+    links = np.argwhere(~np.eye(instance.num_nodes, dtype=bool)).tolist()
     found = []
     for size in range(len(links) + 1):
         for chosen in itertools.combinations(links, size):
-            reach = np.eye(instance.num_experts, dtype=bool)
+            reach = np.eye(instance.num_nodes, dtype=bool)
             for i, j in chosen:
                 reach[i, j] = True
-            usable = problem.usable & reach[instance.source]
+            usable = problem.usable & instance.to_experts(reach)
             if served(problem, usable):
                 found.append((size, usable))
     return found
