@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dmoe_opt.answer.result import Result, Status
     from dmoe_opt.checking import check
     from dmoe_opt.comparing.methods import compare
+    from dmoe_opt.data.arrays import read_array
     from dmoe_opt.data.files import load, save
     from dmoe_opt.data.instance import Instance
     from dmoe_opt.data.problem import SelectionProblem
@@ -42,6 +43,7 @@ __all__ = [
     "generate",
     "load",
     "methods",
+    "read_array",
     "save",
     "show_versions",
     "solve",
@@ -52,6 +54,7 @@ _HOMES = {
     "answer.result": ("Result", "Status"),
     "checking": ("check",),
     "comparing.methods": ("compare",),
+    "data.arrays": ("read_array",),
     "data.files": ("load", "save"),
     "data.instance": ("Instance",),
     "data.problem": ("SelectionProblem",),

@@ -7,7 +7,7 @@ costs P0 s0 / r joules. See docs/problems/round.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from dmoe_opt.errors import InputError
 
 DEAD_LINK_J = 1e9
 """A link on which one token would cost more than this many joules counts as unusable."""
+MOST_DB = 3000.0
+"""Largest gain in decibels, up or down; far beyond any channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +65,60 @@ class Radio:
     round_trip: bool = False
 
     def __post_init__(self) -> None:
-        gains = validate.real_array("radio.gains", self.gains, (None, None, None))
+        gains = self._linear_gains()
         if gains.shape[0] != gains.shape[1]:
             raise InputError(f"radio.gains has shape {gains.shape}; allowed: N x N x M")
         object.__setattr__(self, "gains", gains)
         for field in ("bandwidth_hz", "power_w", "noise_w", "payload_bits"):
             object.__setattr__(self, field, validate.real(f"radio.{field}", getattr(self, field)))
         object.__setattr__(self, "round_trip", validate.flag("radio.round_trip", self.round_trip))
+
+    def _linear_gains(self) -> NDArray[np.float64]:
+        try:
+            return validate.real_array("radio.gains", self.gains, (None, None, None))
+        except InputError as error:
+            if "] = -" not in str(error):
+                raise
+            hint = "negative gains look like dB, which Radio.from_db (--db) reads"
+            raise InputError(f"{error}; {hint}") from None
+
+    @classmethod
+    def from_db(cls, gains_db: Any, **others: Any) -> Self:
+        """A radio from channel power gains in decibels, H = 10^(g / 10).
+
+        Parameters
+        ----------
+        gains_db
+            Gains in dB, shape (K, K, M); -inf is a link that cannot be used. Of a received power
+            in dBm subtract the transmit power in dBm first; a path loss is a negative gain.
+        others
+            The other fields: `bandwidth_hz`, `power_w`, `noise_w`, `payload_bits`, `round_trip`.
+
+        Raises
+        ------
+        InputError
+            If a gain is no number, or beyond 3000 dB.
+
+        Examples
+        --------
+        >>> from dmoe_opt import Radio
+        >>> gains_db = [[[0.0], [-20.0]], [[-30.0], [0.0]]]
+        >>> radio = Radio.from_db(
+        ...     gains_db, bandwidth_hz=1e6, power_w=0.1, noise_w=1e-6, payload_bits=65536
+        ... )
+        >>> radio.gains[:, :, 0].tolist()
+        [[1.0, 0.01], [0.001, 1.0]]
+        """
+        decibels = validate.numbers("radio.gains_db", gains_db)
+        dead = decibels == -np.inf
+        decibels = validate.real_array(
+            "radio.gains_db",
+            np.where(dead, 0.0, decibels),
+            (None, None, None),
+            most=MOST_DB,
+            least=-MOST_DB,
+        )
+        return cls(np.where(dead, 0.0, 10.0 ** (decibels / 10.0)), **others)
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = {field.name: getattr(self, field.name) for field in fields(self)}

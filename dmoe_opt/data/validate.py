@@ -48,8 +48,8 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
         raise InputError(f"{field} has masked entries; allowed: {wanted}, every entry given")
     try:
         array = np.asarray(_detached(value))
-        if array.dtype.kind == "O" and "f" in kinds:
-            array = _of_whole_numbers(array)
+        if array.dtype.kind in "OV" and "f" in kinds:
+            array = _of_numbers(array)
     except Exception:  # every library's arrays raise kinds of their own
         raise _uneven(field, value) or fail(field, value, wanted) from None
     kind = array.dtype.kind
@@ -63,12 +63,22 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
 
 def _detached(value: Any) -> Any:
     """The value, or the numbers of a tensor of torch that may carry a gradient."""
-    return value.detach().cpu() if hasattr(value, "detach") else value
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach().cpu()
+    return tensor.float() if "bfloat16" in str(getattr(tensor, "dtype", "")) else tensor
 
 
-def _of_whole_numbers(array: NDArray[Any]) -> NDArray[Any]:
-    """Python's whole numbers, some past 64 bits, as float64; other objects stay as they are."""
-    if all(isinstance(entry, int) and not isinstance(entry, bool) for entry in array.flat):
+def _of_numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Python's numbers, some past 64 bits, and bfloat16 as float64; others stay as they are.
+
+    pandas hands out its columns that may have gaps as objects, and numpy knows no bfloat16.
+    """
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float64)
+    if array.dtype.kind == "O" and all(
+        isinstance(entry, int | float) and not isinstance(entry, bool) for entry in array.flat
+    ):
         return array.astype(np.float64)
     return array
 
@@ -159,6 +169,11 @@ def _fits(have: tuple[int, ...], wanted: Shape) -> bool:
     if len(have) != len(wanted):
         return False
     return all(want in (None, length) for length, want in zip(have, wanted, strict=True))
+
+
+def numbers(field: str, value: object) -> NDArray[Any]:
+    """An array of real numbers of any shape, with NaN and infinities if it has some."""
+    return _as_array(field, value, "fiu", "numbers")
 
 
 def real_array(

@@ -21,7 +21,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.generating.knapsacks import FAMILIES, knapsack
+from dmoe_opt.generating.knapsacks import FAMILIES, GATED, gated_knapsack, knapsack
 from dmoe_opt.generating.rounds import draw_radio, radio_round
 
 NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "shadowing_db": 6.0}
@@ -128,6 +128,7 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
         },
     ),
     **{family: (knapsack, {"family": family}) for family in FAMILIES},
+    **{family: (gated_knapsack, {"family": family}) for family in GATED},
 }
 
 
@@ -160,7 +161,7 @@ def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], di
 
 OPTIONAL = ("experts_per_node", "num_sources", "threshold", "interference_db")
 WORDS = ("gate", "family", "fading")
-NUMBERS = ("share", "spread", "bandwidth_hz")
+NUMBERS = ("share", "spread", "noise", "bandwidth_hz")
 RANGES = {
     "mean_snr_db": (-200, 200),
     "interference_db": (-200, 200),

@@ -128,7 +128,7 @@ def hard_families(limit_s: float = 60.0) -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
-    for family in FAMILIES:
+    for family in FAMILIES[:5]:
         for experts, cap in ((32, 4), (64, 8), (128, 16)):
             problem = generate(family, 1, num_experts=experts, max_experts=cap, num_tokens=20)
             result = solve(problem)

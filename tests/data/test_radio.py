@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from dmoe_opt import Instance, Radio, solve
+from dmoe_opt import InputError, Instance, Radio, solve
 
 
 def test_energy_by_hand() -> None:
@@ -54,3 +54,18 @@ def test_extreme_gains_have_an_answer(gain: float) -> None:
         result = solve(data)
     assert result.status == "optimal"
     assert result.shortfall == ((0,) if gain < 1e-15 else ())
+
+
+def test_gains_in_decibels() -> None:
+    """20 dB are a factor of 100, -inf dB no link; negative linear gains get the hint."""
+    gains_db = np.array([[[0.0, 0.0], [20.0, -30.0]], [[-np.inf, -90.0], [0.0, 0.0]]])
+    fields = {"bandwidth_hz": 1.0, "power_w": 1.0, "noise_w": 1.0, "payload_bits": 1.0}
+    radio = Radio.from_db(gains_db, **fields)
+    assert radio.gains == pytest.approx(10 ** (gains_db / 10), rel=1e-15)
+    assert radio.gains[1, 0, 0] == 0
+    message = r"gains\[0\]\[1\]\[1\] = -30.0; allowed: .*; negative gains look like dB, .* \(--db\)"
+    with pytest.raises(InputError, match=message):
+        Radio(gains_db, **fields)
+    for bad, shown in ((np.nan, "nan"), (np.inf, "inf"), (3001.0, "3001.0")):
+        with pytest.raises(InputError, match=rf"gains_db\[0\]\[0\]\[0\] = {shown}; allowed: "):
+            Radio.from_db([[[bad]]], **fields)

@@ -7,6 +7,7 @@ import pytest
 
 from dmoe_opt import InputError, Instance, generate, solve
 from dmoe_opt.generating.gates import GRID
+from dmoe_opt.generating.knapsacks import COST_UNIT_J, FAMILIES, GATED
 from dmoe_opt.generating.presets import PRESETS, options
 
 LARGE = ("wide-32x1024", "nr-273", "olmoe-64", "qwen3-128", "deepseek-256")
@@ -16,6 +17,9 @@ LARGE = ("wide-32x1024", "nr-273", "olmoe-64", "qwen3-128", "deepseek-256")
 def test_presets(preset: str) -> None:
     """Same seed, same data; another seed, other data; all on the grid; no token falls short."""
     changes = {"num_tokens": 20}
+    if "num_subcarriers" not in options(preset):
+        changes |= {"num_experts": 16, "max_experts": 4}
+    grid = 2.0**-30 if preset == "chvatal" else GRID
     one, same, other = (
         generate(preset, 1, **changes),
         generate(preset, 1, **changes),
@@ -24,7 +28,7 @@ def test_presets(preset: str) -> None:
     assert one.sha256 == same.sha256 != other.sha256
     assert one.name == f"{preset}-s1"
     for values in (one.scores, one.threshold):
-        assert (values / GRID == np.rint(values / GRID)).all()
+        assert (values / grid == np.rint(values / grid)).all()
     result = solve(one)
     assert result.status == "optimal"
     assert result.shortfall == ()
@@ -127,3 +131,25 @@ def test_wrong_options(name: str, value: object, allowed: str) -> None:
     assert message.startswith(f"{name} = ")
     assert message.endswith(f"; allowed: {allowed}")
     assert "\n" not in message
+
+
+def test_knapsack_families_are_as_the_literature_defines_them() -> None:
+    """Costs follow scores by the rule of each family, and an even-odd threshold is odd."""
+    drawn = {f: generate(f, 2, num_tokens=50) for f in FAMILIES + GATED}
+    score = {f: p.scores / GRID for f, p in drawn.items()}
+    cost = {f: p.cost / GRID / COST_UNIT_J for f, p in drawn.items()}
+    assert (score["even-odd"] % 2 == 0).all()
+    assert (drawn["even-odd"].threshold / GRID % 2 == 1).all()
+    assert (score["chvatal"] == cost["chvatal"]).all()
+    ceiling = cost["profit-ceiling"] - score["profit-ceiling"]
+    assert (cost["profit-ceiling"] / 1024 % 3 == 0).all()
+    assert set(np.unique(ceiling / 1024)) == {0, 1, 2}
+    assert np.abs(cost["coarse-scores"] - score["coarse-scores"]).max() == 2**20 / 16
+    radius = np.hypot(cost["circle"] / 1024 * 1.5, score["circle"] / 1024 - 2000)
+    assert np.abs(radius - 2000).max() < 1
+    ratios = score["spanner"] / cost["spanner"]
+    assert max(len(np.unique(row)) for row in ratios) == 2
+    follow = cost["softmax-correlated"] - score["softmax-correlated"]
+    assert 0 <= follow.min() < follow.max() <= 0.1 / 64 / GRID + 1
+    prices = cost["softmax-priced"].min(axis=0)
+    assert np.corrcoef(prices, score["softmax-priced"].sum(axis=0))[0, 1] > 0.5
