@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import doctest
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from helpers.drawn import Ended
 
 import dmoe_opt
 
@@ -34,6 +36,8 @@ UNSEEN = re.compile(
     r"|plot\..*|(.*\.)?__\w+__"
 )
 """Commands, kernels, and the files of `plot`, whose functions are listed as those of `plot`."""
+COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Blocks of commands that run; those without `sh` may need what is not there."""
 FENCE = re.compile(r"^```.*$", re.MULTILINE)
 
 
@@ -74,7 +78,11 @@ def test_every_module_is_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_pages(page: Path) -> None:
-    """The examples of a page, in turn, as one session."""
+def test_pages(page: Path, typed: Callable[..., Ended]) -> None:
+    """The examples of a page, in turn, as one session; then its commands, on the same files."""
     text = FENCE.sub("", page.read_text())
     run([doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)])
+    for block in COMMANDS.findall(page.read_text()):
+        for line in block.splitlines():
+            ended = typed(*shlex.split(line, comments=True)[1:])
+            assert ended.returncode == 0, ended.stderr

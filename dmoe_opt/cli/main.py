@@ -15,6 +15,7 @@ from dmoe_opt.errors import DmoeError, one_line
 
 COMMANDS = {
     "generate": ("instances", "Write instances of a preset."),
+    "new": ("new", "Make a round from your own channel gains and gate scores."),
     "import": ("instances", "Turn the router trace of a real model into instances."),
     "info": ("instances", "Say what an instance holds."),
     "export": ("instances", "Write the integer program for another solver."),
