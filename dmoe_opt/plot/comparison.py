@@ -9,7 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmoe_opt.comparing.judged import MethodRow
-from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, tidy
+from dmoe_opt.plot.styling import plain, png, styles, tidy
+
+ENTRY_IN = 1.25
+"""Width of an entry of the legend, inches."""
 
 
 def comparison(rows: Sequence[MethodRow]) -> dict[str, bytes]:
@@ -76,24 +79,16 @@ def _dots(
 
     The methods of a column stand slightly apart, so that none hides another.
     """
-    names = list(dict.fromkeys(row.method for row in rows))
-    for k, name in enumerate(names):
+    looks = styles(row.method for row in rows)
+    for k, (name, look) in enumerate(looks.items()):
         points = [
             (instances.index(row.instance), v)
             for row in rows
             if row.method == name and (v := value(row)) is not None
         ]
-        x = [i + 0.7 * ((k + 0.5) / len(names) - 0.5) for i, _ in points]
-        axes.plot(
-            x,
-            [v for _, v in points],
-            MARKERS[k % 7],
-            color=COLOURS[k % 7],
-            ms=5,
-            label=name,
-            ls="none",
-            alpha=0.9,
-        )
+        x = [i + 0.7 * ((k + 0.5) / len(looks) - 0.5) for i, _ in points]
+        dots = look | {"ls": "none", "ms": 5, "alpha": 0.9}
+        axes.plot(x, [v for _, v in points], label=plain(name), **dots)
     axes.set_ylabel(label)
     tidy(axes, "y")
     for edge in np.arange(len(instances) - 1) + 0.5:
@@ -111,10 +106,12 @@ def _name_axis(axes: Axes, instances: list[str]) -> None:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
     figure.legend(
-        *axes.get_legend_handles_labels(),
+        handles,
+        labels,
         loc="outside upper center",
-        ncols=6,
+        ncols=min(len(labels), int(figure.get_figwidth() / ENTRY_IN)),
         frameon=False,
         columnspacing=1.2,
         handletextpad=0.2,

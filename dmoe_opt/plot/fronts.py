@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmoe_opt.comparing.rows import grouped
-from dmoe_opt.plot.panels import styles
 from dmoe_opt.plot.protocol import accuracy_energy, energy_uj, worth_percent
-from dmoe_opt.plot.styling import plain, png
+from dmoe_opt.plot.styling import plain, png, styles
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.schedulers import FrontierPoint

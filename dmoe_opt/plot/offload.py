@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmoe_opt.plot.styling import COLOURS, plain, png, tidy
+from dmoe_opt.plot.styling import COLOURS, DASHES, plain, png, styles, tidy
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 HATCHES = ("", "", "////", "....")
 """Patterns by type of subtask: the first two colours differ in grey, the next do not."""
 
-DASHES = ("--", ":", "-.")
 ROOM_INSIDE = 20
 """Length of a bar from which its number has room inside, %."""
 
@@ -148,7 +147,7 @@ def shares(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
         _number_bar(axes, k, value, width)
     axes.set_yticks(range(len(rows)), [row.policy for row in rows])
     axes.invert_yaxis()
-    axes.set_xlim(min(0.0, float((share - error).min(initial=0)) * 1.1), 104)
+    axes.set_xlim(1.1 * (share - error).min(initial=0.0), 1.04 * (share + error).max(initial=100.0))
     axes.set(
         xlabel="share of the clairvoyant optimum, %",
         title=f"{plain(comparison.scenario)}, {comparison.episodes} held-out episodes",
@@ -201,10 +200,13 @@ def of_learning(
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.axhline(optimum, color="0.2", lw=1.5, label="clairvoyant optimum")
-    for k, name in enumerate(sorted(rules, key=lambda name: -rules[name])):
-        colour = COLOURS[1 + k % 6]
-        axes.axhline(rules[name], color=colour, lw=1.2, ls=DASHES[k % len(DASHES)], label=name)
-    axes.plot(steps, returns, "o-", color=COLOURS[0], ms=3.5, lw=1.2, label=SAC)
+    best_first = sorted(rules, key=lambda name: -rules[name])
+    looks = styles([SAC, *best_first])
+    broken = DASHES[1:]
+    for k, name in enumerate(best_first):
+        colour = looks[name]["color"]
+        axes.axhline(rules[name], color=colour, lw=1.2, ls=broken[k % len(broken)], label=name)
+    axes.plot(steps, returns, "o-", color=looks[SAC]["color"], ms=3.5, lw=1.2, label=SAC)
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
     axes.set(xlabel="training steps", ylabel="mean return of an episode")
     tidy(axes)

@@ -1,37 +1,15 @@
-"""Lines of many methods, and legends beside a panel: what the pictures of sweeps share."""
+"""Legends beside a panel: what the pictures of sweeps share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, todays_name
+from dmoe_opt.plot.styling import plain
 
-DASHES = ("-", "--", "-.", ":")
 WIDTH_IN = 8.4
 """Width of a figure, inches."""
-
-
-def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, dashes and marker by method or scheduler, in alphabetical order.
-
-    Dashes and markers tell 28 of them apart where print is grey. The old name of a scheduler looks
-    like the new one.
-    """
-    given = sorted(set(names))
-    today = sorted({todays_name(name) for name in given})
-    looks = {name: _style(k) for k, name in enumerate(today)}
-    return {name: looks[todays_name(name)] for name in given}
-
-
-def _style(k: int) -> dict[str, Any]:
-    return {
-        "color": COLOURS[k % len(COLOURS)],
-        "ls": DASHES[k % len(DASHES)],
-        "marker": MARKERS[(k + k // len(MARKERS)) % len(MARKERS)],
-    }
 
 
 def height_in(lines: int) -> float:

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.comparing.rows import grouped
-from dmoe_opt.plot.panels import WIDTH_IN, handle, height_in, legend_beside, styles
-from dmoe_opt.plot.styling import png, tidy
+from dmoe_opt.plot.panels import WIDTH_IN, handle, height_in, legend_beside
+from dmoe_opt.plot.styling import png, styles, tidy
 from dmoe_opt.sweep.judging import CLOCK_S
 from dmoe_opt.sweep.profiles import ProfileRow, ProfileShare, profile_shares
 

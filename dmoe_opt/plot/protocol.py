@@ -6,7 +6,7 @@ The functions `of_...` return PNG files by name for the command line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dmoe_opt.layers.schedulers import DEFAULT
-from dmoe_opt.plot.styling import COLOURS, MARKERS, plain, png, ranks, tidy, todays_name
+from dmoe_opt.plot.styling import COLOURS, plain, png, styles, tidy, todays_name
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.schedulers import FrontierPoint
@@ -40,9 +40,10 @@ def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
     """
     if axes is None:
         _, axes = plt.subplots(figsize=FRONT_IN, layout="constrained")
-    for scheduler, rank in ranks(point.scheduler for point in points).items():
+    looks = styles(point.scheduler for point in points)
+    for place, (scheduler, look) in enumerate(looks.items()):
         settings = [point for point in points if point.scheduler == scheduler]
-        _draw_front(axes, scheduler, settings, rank)
+        _draw_front(axes, settings, look, filled=place < FILLED)
     if not all(point.front for point in points):
         _pale_dots(axes, [], [], "o", "0.4", label="pale: off the front")
     accuracy_energy(axes, points)
@@ -50,10 +51,11 @@ def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
     return axes
 
 
-def _draw_front(axes: Axes, scheduler: str, settings: Sequence[FrontierPoint], rank: int) -> None:
+def _draw_front(
+    axes: Axes, settings: Sequence[FrontierPoint], look: dict[str, Any], *, filled: bool
+) -> None:
     """All settings of one scheduler as pale dots, its front as a line with bars."""
-    colour = COLOURS[rank % len(COLOURS)]
-    marker = MARKERS[rank % len(MARKERS)]
+    colour, marker = look["color"], look["marker"]
     _pale_dots(axes, energy_uj(settings), worth_percent(settings), marker, colour)
     best = [point for point in settings if point.front]
     energy_bars, worth_bars = half_widths(best)
@@ -65,10 +67,10 @@ def _draw_front(axes: Axes, scheduler: str, settings: Sequence[FrontierPoint], r
         color=colour,
         marker=marker,
         ms=6,
-        mfc=colour if rank < FILLED else "none",
+        mfc=colour if filled else "none",
         lw=1.2,
         capsize=2,
-        label=plain(scheduler),
+        label=plain(settings[0].scheduler),
     )
 
 
@@ -154,19 +156,14 @@ def _gamma0(points: Sequence[FrontierPoint]) -> bytes:
     """Energy and accuracy against gamma0, a line for each threshold z and each D."""
     figure = Figure(figsize=(8.4, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for k, (z, most) in enumerate(sorted({(point.z, point.max_experts) for point in points})):
+    curves = sorted({(point.z, point.max_experts) for point in points})
+    looks = styles(f"z = {z:g}, D = {most}" for z, most in curves)
+    for (z, most), (label, look) in zip(curves, looks.items(), strict=True):
         curve = [point for point in points if (point.z, point.max_experts) == (z, most)]
         curve.sort(key=lambda point: point.gamma0)
         gamma0 = [point.gamma0 for point in curve]
         energy_bars, worth_bars = half_widths(curve)
-        style = {
-            "color": COLOURS[k % len(COLOURS)],
-            "marker": MARKERS[k % len(MARKERS)],
-            "capsize": 2,
-            "ms": 5,
-            "lw": 1.2,
-            "label": f"z = {z:g}, D = {most}",
-        }
+        style = look | {"ls": "-", "capsize": 2, "ms": 5, "lw": 1.2, "label": label}
         left.errorbar(gamma0, energy_uj(curve), yerr=energy_bars, **style)
         right.errorbar(gamma0, worth_percent(curve), yerr=worth_bars, **style)
     left.set(xlabel="importance base γ₀", ylabel="energy per token, µJ")

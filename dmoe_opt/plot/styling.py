@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from cycler import cycler
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from dmoe_opt.layers.schedulers import OLD_NAMES
@@ -23,7 +26,33 @@ COLOURS = (
     "#D55E00",
     "#999999",
 )  # Okabe and Ito, colour-blind safe
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX<>"
+DASHES = ("-", "--", "-.", ":")
+
+COLOUR_OF = {
+    "joint": "#0072B2",
+    "homogeneous": "#E69F00",
+    "des": "#009E73",
+    "topk": "#CC79A7",
+    "topp": "#D55E00",
+    "relaxed": "#56B4E9",
+    "dense": "#999999",
+    "bcd": "#332288",
+    "lagrangian": "#117733",
+    "cvxpy": "#661100",
+    "exhaustive": "#882255",
+    "exact": "#000000",
+    "assignment": "#7CC900",
+    "networkx": "#44D0B0",
+    "activation": "#E6007E",
+    "pyomo": "#999933",
+    "greedy": "#9966FF",
+}
+"""The one table of the colours of schedulers and methods, all different. The place in the table
+gives marker and dashes; schedulers, and the methods of a problem, differ in their markers."""
+
+SPARE_COLOURS = (*COLOURS, "#332288", "#117733", "#E6007E", "#999933", "#661100", "#9966FF")
+"""For lines that the table does not know, as far as their figure does not use them yet."""
 
 
 def style() -> None:
@@ -50,14 +79,41 @@ def todays_name(scheduler: str) -> str:
     return OLD_NAMES.get(scheduler, scheduler)
 
 
-def ranks(schedulers: Iterable[str]) -> dict[str, int]:
-    """The place of each scheduler in order of appearance, which gives its colour and marker.
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour, dashes and marker of the lines of one figure, by name in order of appearance.
 
-    The old and the new name of a scheduler have the same place.
+    A scheduler or method has the same colour in all figures, from `COLOUR_OF`; other lines get
+    colours that are left. The old name of a scheduler looks like the new one. Dashes and markers
+    tell the lines apart where print is grey.
+
+    Examples
+    --------
+    >>> from dmoe_opt.plot.styling import styles
+    >>> styles(["topp", "mine"])["topp"] == styles(["joint", "topp"])["topp"]
+    True
     """
-    names = list(dict.fromkeys(schedulers))
-    today = list(dict.fromkeys(todays_name(name) for name in names))
-    return {name: today.index(todays_name(name)) for name in names}
+    given = list(dict.fromkeys(names))
+    others = list(dict.fromkeys(todays_name(name) for name in given))
+    known = [name for name in COLOUR_OF if name in others]
+    others = [name for name in others if name not in COLOUR_OF]
+    spare = _spare_colours({COLOUR_OF[name] for name in known}, len(others))
+    colours = COLOUR_OF | dict(zip(others, spare, strict=True))
+    looks = {}
+    for k, (name, colour) in enumerate(colours.items()):
+        looks[name] = {
+            "color": colour,
+            "ls": DASHES[k % len(DASHES)],
+            "marker": MARKERS[k % len(MARKERS)],
+        }
+    return {name: looks[todays_name(name)] for name in given}
+
+
+def _spare_colours(taken: set[str], count: int) -> list[str]:
+    """So many colours that are not taken; beyond the hand-picked ones, along a rainbow."""
+    left = [colour for colour in SPARE_COLOURS if colour not in taken]
+    if count <= len(left):
+        return left[:count]
+    return [to_hex(colour) for colour in colormaps["turbo"](np.linspace(0.03, 0.97, count))]
 
 
 def tidy(axes: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:

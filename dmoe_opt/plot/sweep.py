@@ -15,8 +15,8 @@ from matplotlib.ticker import LogLocator
 
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.comparing.rows import grouped
-from dmoe_opt.plot.panels import WIDTH_IN, handle, height_in, legend_beside, styles
-from dmoe_opt.plot.styling import plain, png, tidy
+from dmoe_opt.plot.panels import WIDTH_IN, handle, height_in, legend_beside
+from dmoe_opt.plot.styling import plain, png, styles, tidy
 from dmoe_opt.sweep.analysis import GapRow, Saving
 from dmoe_opt.sweep.scaling import ScalingFit, ScalingPoint
 
@@ -187,7 +187,7 @@ def of_savings(rows: Sequence[Saving]) -> dict[str, bytes]:
 
 
 def _savings(problem: str, against: str, rows: Sequence[Saving]) -> bytes:
-    looks = styles(row.method for row in rows)
+    looks = styles(sorted(row.method for row in rows))
     presets = list(dict.fromkeys(row.preset for row in rows))
     height = 1.2 + (0.25 + 0.11 * len(looks)) * len(presets)
     figure = Figure(figsize=(WIDTH_IN, max(height, height_in(len(looks)))), layout="constrained")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from helpers.axes import canvas
@@ -44,3 +45,13 @@ def test_shares_are_bars() -> None:
     bars = axes.patches
     assert [text.get_position()[0] for text in axes.texts if text.get_text() == "optimum"] == [100]
     assert [b.get_width() for b in bars] == pytest.approx([100 * 1.2 / 1.5, 100 * 0.8 / 1.5])
+
+
+def test_no_interval_is_cut() -> None:
+    """The axis of shares reaches both ends of the widest interval."""
+    comparison = compare(by_hand(), ["greedy", "local"])
+    rows = tuple(replace(row, optimum_share_ci95=1.5) for row in comparison.rows)
+    left, right = plot.shares(replace(comparison, rows=rows), axes=canvas()).get_xlim()
+    shares = [row.optimum_share for row in rows if row.optimum_share is not None]
+    assert left < 100 * (min(shares) - 1.5)
+    assert right > 100 * (max(shares) + 1.5)

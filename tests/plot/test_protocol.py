@@ -12,8 +12,8 @@ from dmoe_opt import plot
 from dmoe_opt.comparing.schedulers import FrontierPoint, frontier
 from dmoe_opt.layers.protocol import run as protocol_run
 from dmoe_opt.plot.fronts import of_fronts
-from dmoe_opt.plot.panels import styles
 from dmoe_opt.plot.protocol import of_frontier
+from dmoe_opt.plot.styling import styles
 
 
 def test_the_line_is_the_front() -> None:
