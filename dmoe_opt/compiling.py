@@ -1,4 +1,8 @@
-"""Kernels compiled by numba, when the cache is damaged and when there is no place for one.
+"""Kernels: plain Python functions that numba compiles when there is enough to do.
+
+To import numba takes a second, more than all the work on a small file. So a kernel is compiled when
+it is first called without the promise that little is to be done. Before that, and where numba is
+not installed, it runs as the Python function that it is, with the same answer.
 
 Numba keeps compiled kernels in files. A file that was cut short, by a full disk or a killed
 process, makes the first call of a kernel fail; and where no folder can be written, numba refuses a
@@ -7,36 +11,133 @@ kernel that asks for a cache.
 
 from __future__ import annotations
 
+import functools
+import math
+import time
 from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+import numpy as np
 
 without_cache: list[str] = []
 """Names of the kernels that are compiled in every process, since no folder can be written."""
+MOST_PLAIN_S = 0.5
+"""Seconds that plain functions may take in a process before numba pays."""
+_plain_s = 0.0
+_loading_s = 0.0
 
 
-def cached(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator like `numba.njit`, with a cache where there is a place for one."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(cache=True, **options)(function)
-        except RuntimeError:  # "cannot cache function ...: no locator available"
-            without_cache.append(function.__name__)
-            return njit(**options)(function)
-
-    return decorate
-
-
-def call(kernel: Any, *arguments: Any) -> Any:
-    """Call a kernel from Python; if its cache is damaged, delete that and compile again, once."""
+@cache
+def _njit() -> Callable[..., Any] | None:
+    """Numba's decorator; None where numba is not installed."""
     try:
-        return kernel(*arguments)
+        from numba import njit
+    except ImportError:
+        return None
+    return njit  # type: ignore[no-any-return]
+
+
+class Kernel:
+    """A function that numba can compile; called from Python, it runs as it is."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self.targetoptions = options  # where numba looks for `inline`
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the plain function."""
+        return self.py_func(*arguments)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The function compiled by numba, with a cache where there is a place for one."""
+        njit = _njit()
+        if njit is None:
+            return None
+        try:
+            return njit(cache=True, **self.targetoptions)(self.py_func)
+        except RuntimeError:  # "cannot cache function ...: no locator available"
+            without_cache.append(self.__name__)  # type: ignore[attr-defined]
+            return njit(**self.targetoptions)(self.py_func)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the kernel runs compiled in this process from now on."""
+        return "compiled" in vars(self)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes this for in a kernel that calls it: the compiled function."""
+        from numba import types
+
+        return types.Dispatcher(self.compiled)
+
+
+def cached(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    """A decorator like `numba.njit` that makes a `Kernel`; `options` are those of numba."""
+    return lambda function: Kernel(function, options)
+
+
+def always() -> None:
+    """Compile every kernel from now on, however little is to be done."""
+    global _plain_s
+    _plain_s = math.inf
+
+
+def loading_s() -> float:
+    """Seconds that this process has spent on compiling kernels, or on loading them."""
+    return _loading_s
+
+
+def call(kernel: Kernel, *arguments: Any, little: bool = False) -> Any:
+    """Call a kernel from Python.
+
+    `little` promises that the plain function takes less than about a tenth of a second. It then
+    runs while the kernel is not compiled and such calls have not taken as long as numba takes.
+    """
+    if little and not kernel.is_compiled and _plain_s < MOST_PLAIN_S:
+        return _call_plain(kernel, arguments)
+    compiled = _loaded(kernel, arguments)
+    return _call_plain(kernel, arguments) if compiled is None else compiled(*arguments)
+
+
+def _call_plain(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:
+    global _plain_s
+    started = time.perf_counter()
+    try:
+        with np.errstate(all="ignore"):  # compiled arithmetic is silent too
+            return kernel(*arguments)
+    finally:
+        _plain_s += time.perf_counter() - started
+
+
+def _loaded(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:
+    """The kernel compiled for arguments of these types; None without numba.
+
+    If its cache is damaged, that is deleted, and the kernel compiled once more.
+    """
+    global _loading_s
+    if kernel.is_compiled and (kernel.compiled is None or kernel.compiled.signatures):
+        return kernel.compiled
+    started = time.perf_counter()
+    compiled = kernel.compiled
+    try:
+        if compiled is not None:
+            _compile(compiled, tuple(compiled.typeof_pyval(argument) for argument in arguments))
+    finally:
+        _loading_s += time.perf_counter() - started
+    return compiled
+
+
+def _compile(compiled: Any, types: tuple[Any, ...]) -> None:
+    try:
+        compiled.compile(types)
     except Exception:  # a damaged file makes numba, pickle and LLVM raise kinds of their own
-        if kernel.signatures or kernel.stats.cache_path is None:
-            raise  # it was loaded, so the cache is not to blame
-        for path in Path(kernel.stats.cache_path).glob("*.nb[ic]"):
+        if compiled.stats.cache_path is None:
+            raise
+        for path in Path(compiled.stats.cache_path).glob("*.nb[ic]"):
             path.unlink(missing_ok=True)
-        return kernel(*arguments)
+        compiled.compile(types)

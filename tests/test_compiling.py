@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from dmoe_opt import compiling
@@ -25,5 +28,55 @@ def test_errors_of_a_kernel_are_its_own() -> None:
         return 1 // x
 
     assert compiling.call(inverse, 1) == 1
+    assert inverse.is_compiled
     with pytest.raises(ZeroDivisionError):
         compiling.call(inverse, 0)
+
+
+SMALL_FILE = """
+import runpy, sys
+sys.argv = ["dmoe-opt", "solve", "edge-8x64-s1"]
+try:
+    runpy.run_module("dmoe_opt", run_name="__main__")
+except SystemExit:
+    print(sorted({m.partition(".")[0] for m in sys.modules}))
+"""
+
+
+def test_a_small_file_needs_few_packages() -> None:
+    """To import numba takes longer than to solve a small file, and the others take their time."""
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_FILE], capture_output=True, text=True, check=True
+    )
+    assert "optimal" in done.stdout
+    loaded = done.stdout.splitlines()[-1]
+    for module in ("numba", "llvmlite", "scipy", "rich", "pyomo", "cvxpy", "highspy", "networkx"):
+        assert f"'{module}'" not in loaded
+
+
+def test_much_work_is_compiled_though_each_call_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain functions run until they have taken as long as numba would."""
+
+    @compiling.cached()
+    def twice(x):  # type: ignore[no-untyped-def]
+        return 2 * x
+
+    monkeypatch.setattr(compiling, "_plain_s", 0.0)
+    assert compiling.call(twice, 3, little=True) == 6
+    assert not twice.is_compiled
+    monkeypatch.setattr(compiling, "_plain_s", compiling.MOST_PLAIN_S)
+    assert compiling.call(twice, 3, little=True) == 6
+    assert twice.is_compiled
+
+
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where numba is not installed, every call runs the plain function."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    compiling._njit.cache_clear()
+
+    @compiling.cached()
+    def twice(x):  # type: ignore[no-untyped-def]
+        return 2 * x
+
+    assert compiling.call(twice, 3) == 6
+    compiling._njit.cache_clear()

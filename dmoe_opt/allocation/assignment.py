@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
@@ -30,6 +29,8 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     >>> assign(np.array([[1.0, 2.0], [1.0, 9.0]])).tolist()
     [1, 0]
     """
+    from scipy.optimize import linear_sum_assignment  # half a second, and experts alone need none
+
     columns = np.full(cost.shape[0], -1)
     finite = np.isfinite(cost)
     if not finite.any():

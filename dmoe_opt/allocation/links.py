@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from dmoe_opt.allocation.assignment import assign
 from dmoe_opt.answer.decision import Decision
@@ -116,6 +114,9 @@ def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
 
     It is -1 for a link without one.
     """
+    from scipy.sparse import csr_array  # imported here as in `assignment`
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
     partner = maximum_bipartite_matching(csr_array(works), perm_type="column")
     return np.asarray(partner, dtype=np.int64)
 

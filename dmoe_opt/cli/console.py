@@ -1,7 +1,7 @@
 """The terminal: progress, a search as it goes, and the files written. All of it goes to stderr.
 
-A console gets the stream once: Pyomo swaps `sys.stderr` while it solves, and closes what it put
-there.
+Streams are taken once: Pyomo swaps `sys.stderr` while it solves, and closes what it put there. The
+package rich is imported on a terminal only, since it takes a quarter of the time of a small solve.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dmoe_opt import compiling, solving
 from dmoe_opt.answer.result import relative_gap
@@ -28,36 +27,45 @@ SHOW_AFTER_S = 1.0
 
 def wrote(paths: Sequence[str | Path]) -> None:
     """Say what was written, and that figures are missing if matplotlib is."""
-    console = Console(file=sys.stderr, highlight=False)
     for path in paths:
-        console.print(f"wrote {escape(str(path))}", soft_wrap=True)
+        click.echo(f"wrote {path}", err=True)
     if paths and not any(str(path).endswith(".png") for path in paths):
-        console.print(
-            'no figures: matplotlib is missing (pip install "dmoe-opt\\[plot]")', soft_wrap=True
-        )
+        click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
 
 
-def prepare(problem: str) -> None:
-    """Compile or load the kernels of a problem; a terminal is told if that takes over a second."""
-    console = Console(file=sys.stderr)
-    status = console.status(
+def prepare(problem: str, scores: int | None = None) -> None:
+    """Compile or load the kernels of a problem; a terminal is told if that takes over a second.
+
+    `scores` is as in `solving.prepare`.
+    """
+    with _told_if_slow(
         "loading DES; it is compiled once per installation, which takes half a minute ..."
-    )
-    timer = threading.Timer(SHOW_AFTER_S, status.start) if console.is_terminal else None
-    if timer:
-        timer.start()
-    try:
-        solving.prepare(problem)
-    finally:
-        if timer:
-            timer.cancel()
-            status.stop()
+    ):
+        solving.prepare(problem, scores)
     if compiling.without_cache:
-        console.print(
+        click.echo(
             "no folder for compiled kernels can be written, so they are compiled each time; "
             "NUMBA_CACHE_DIR names another",
-            soft_wrap=True,
+            err=True,
         )
+
+
+@contextmanager
+def _told_if_slow(text: str) -> Iterator[None]:
+    """Show a text on a terminal if the work takes over a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    status = Console(file=sys.stderr).status(text)
+    timer = threading.Timer(SHOW_AFTER_S, status.start)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        status.stop()
 
 
 class SearchLog:
@@ -67,7 +75,7 @@ class SearchLog:
     """
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stderr, highlight=False)
+        self.stream = sys.stderr
         self.started = time.monotonic()
         self.printed_at = -np.inf
         self.printed: tuple[float | None, float | None] | None = None
@@ -95,9 +103,7 @@ class SearchLog:
         )
 
     def _print(self, time_s: str, energy_j: str, bound_j: str, percent: str) -> None:
-        self.console.print(
-            f"{time_s:>9} {energy_j:>14} {bound_j:>14} {percent:>11}", soft_wrap=True
-        )
+        click.echo(f"{time_s:>9} {energy_j:>14} {bound_j:>14} {percent:>11}", file=self.stream)
 
 
 @contextmanager
@@ -106,29 +112,43 @@ def progress(label: str) -> Iterator[Callable[..., None]]:
 
     Yields a function of (done, total) or (done, total, what runs).
     """
-    console = Console(file=sys.stderr)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
-    started = time.monotonic()
-    task = None
-
-    def report(done: int, total: int, what: str = "") -> None:
-        nonlocal task
-        if not console.is_terminal or time.monotonic() - started < SHOW_AFTER_S:
-            return
-        if task is None:
-            bar.start()
-            task = bar.add_task(escape(printable(label)))
-        bar.update(task, completed=done, total=total, description=escape(printable(what or label)))
-
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    bar = _Bar(label)
     try:
-        yield report
+        yield bar
     finally:
-        if task is not None:
-            bar.stop()
+        bar.close()
+
+
+class _Bar:
+    """A bar that appears after a second."""
+
+    def __init__(self, label: str) -> None:
+        from rich import progress as rich
+        from rich.console import Console
+
+        columns = [rich.TextColumn("{task.description}"), rich.BarColumn()]
+        columns += [rich.MofNCompleteColumn(), rich.TimeElapsedColumn()]
+        self.bar = rich.Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        self.label = label
+        self.started = time.monotonic()
+        self.task: Any = None
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Draw the bar if it is time to."""
+        from rich.markup import escape
+
+        if time.monotonic() - self.started < SHOW_AFTER_S:
+            return
+        if self.task is None:
+            self.bar.start()
+            self.task = self.bar.add_task(escape(printable(self.label)))
+        description = escape(printable(what or self.label))
+        self.bar.update(self.task, completed=done, total=total, description=description)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.task is not None:
+            self.bar.stop()

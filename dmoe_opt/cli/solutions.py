@@ -82,7 +82,7 @@ def solve(
         options["selection"] = _selection_in(selection, data)
     options["relax"] = options["relax"] or None  # a flag that is not set is not given
     rows = console.SearchLog() if log else None
-    console.prepare(problem)
+    console.prepare(problem, data.scores.size)
     with console.progress(f"{data.name or file}: {method}") as report:
         if takes_progress:
             options["progress"] = report

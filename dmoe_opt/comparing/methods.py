@@ -27,7 +27,7 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError, MethodError, MissingExtraError
 from dmoe_opt.method_table import methods
 from dmoe_opt.own_methods import Given, find, own
-from dmoe_opt.solving import solve
+from dmoe_opt.solving import prepare, solve
 
 BEST_KNOWN = "best_known.json"
 MOST_SETS_BY_DEFAULT = 20_000
@@ -169,6 +169,7 @@ def compare(
     solutions_.require_owners(claims, problem, everything)
     plan = [chosen or _named(problem, default_methods(problem, data)) for data in everything]
     runs = sum(map(len, plan))
+    prepare(problem)  # all methods are compared compiled
     rows: list[MethodRow] = []
     done = 0
     for data, of_data in zip(everything, plan, strict=True):

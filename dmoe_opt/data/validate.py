@@ -7,6 +7,7 @@ numbers enter the package here, so this is also where -0.0 becomes 0.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -44,7 +45,7 @@ def _place(index: tuple[Any, ...]) -> str:
 
 def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any]:
     """The value as an array of one of the dtype kinds; lists, arrays and tensors are taken."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    if _is_masked(value):
         raise InputError(f"{field} has masked entries; allowed: {wanted}, every entry given")
     try:
         array = np.asarray(_detached(value))
@@ -59,6 +60,11 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
     if kind not in kinds and (array.size or kind != "f"):  # numpy makes floats of []
         raise fail(field, value, wanted)
     return array
+
+
+def _is_masked(value: object) -> bool:
+    """Whether an array has masked entries; numpy imports masked arrays when they are first used."""
+    return "numpy.ma" in sys.modules and bool(np.ma.is_masked(value))
 
 
 def _detached(value: Any) -> Any:

@@ -46,6 +46,7 @@ from dmoe_opt.joint.activation import (
 )
 from dmoe_opt.joint.descent import Descent, better, conclude, descend, price_idle, select, solve_bcd
 from dmoe_opt.joint.prices import PricedRound, earnings, evaluate_at
+from dmoe_opt.selection import des
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 Log = Callable[[float | None, float], None]
@@ -77,6 +78,7 @@ def prepare() -> None:
 
     Later processes load them from numba's cache.
     """
+    des.prepare()
     round_ = generate("tiny", 0)
     assert isinstance(round_, Instance)
     solve_activation(round_)

@@ -22,6 +22,8 @@ from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
+LITTLE = 2**14  # prices times subcarriers that Python alone adds up while numba would load
+
 
 class PricedRound(NamedTuple):
     """L at some prices.
@@ -63,7 +65,8 @@ def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.floa
     first = np.searchsorted(instance.source[order], np.arange(instance.num_nodes + 1))
     earned = np.zeros(instance.link_energy.shape)
     energies = instance.link_energy, instance.best_link_energy
-    call(_earnings, order, first, instance.node_of, prices, *energies, earned)
+    little = prices.shape[0] * earned[0].size <= LITTLE
+    call(_earnings, order, first, instance.node_of, prices, *energies, earned, little=little)
     return earned
 
 

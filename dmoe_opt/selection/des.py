@@ -22,8 +22,6 @@ steps.
 
 from __future__ import annotations
 
-import time
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +34,8 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all
+from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all, run_here
+from dmoe_opt.selection.search import prepare as prepare  # also a name of this module
 
 QUICK_NODES = 1_000  # per token, where any valid bound will do
 REASONS = (
@@ -61,19 +60,6 @@ class TreeNode(NamedTuple):
     taken: bool | None
     bound_j: float
     reason: str
-
-
-@cache
-def prepare() -> float:
-    """Compile the kernels, or load them from numba's cache, once per process.
-
-    Returns the seconds that this took.
-    """
-    started = time.perf_counter()
-    ones = np.ones((1, 2))
-    problem = SelectionProblem(scores=ones, cost=ones, threshold=ones[:, 0], max_experts=1)
-    Search(problem).run(slice(None), 1)
-    return time.perf_counter() - started
 
 
 def solve_des(
@@ -187,7 +173,7 @@ def choose(
     for array in (cost, usable):
         array.flags.writeable = False
     search = Search(problem, cost, usable)
-    search.run(slice(None), node_limit)
+    run_here(search, node_limit)
     return search.chosen, search.bound
 
 

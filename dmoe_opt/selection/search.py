@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.compiling import call
+from dmoe_opt import compiling
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.selection import des_kernel as kernel
 
 Progress = Callable[[int, int], None]
 UNLIMITED = 2**62
+LITTLE = 2**12  # scores whose easy nodes take Python alone less time than numba takes to load
 SMALL = 2**15  # scores up to which the first nodes of all tokens take milliseconds
 MOST_TOKENS = 4096  # per block, so that a limit and the progress are looked at often enough
 BLOCKS_PER_THREAD = 8  # a few more than one, so that no thread waits long for the last one
@@ -58,7 +61,7 @@ class Search:
         """
         problem = self.problem
         recorded = np.zeros(1, dtype=np.int64)
-        call(
+        compiling.call(
             kernel.solve_tokens,
             problem.scores[tokens],
             self.cost[tokens],
@@ -76,6 +79,7 @@ class Search:
             kernel.workspace(problem.num_experts, problem.max_experts),
             np.empty((0, 5)) if tree is None else tree,
             recorded,
+            little=self.chosen[tokens].size <= LITTLE and limit <= kernel.EASY_NODES,
         )
         return int(recorded[0])
 
@@ -84,6 +88,29 @@ class Search:
         self.chosen[tokens] = False
         self.bound[tokens] = -1.0
         self.nodes[tokens] = 0
+
+
+@cache
+def prepare() -> float:
+    """Compile the kernels, or load them from numba's cache, once per process.
+
+    Returns the seconds that this took.
+    """
+    compiling.always()
+    started = time.perf_counter()
+    ones = np.ones((1, 2))
+    problem = SelectionProblem(scores=ones, cost=ones, threshold=ones[:, 0], max_experts=1)
+    Search(problem).run(slice(None), 1)
+    return time.perf_counter() - started
+
+
+def run_here(search: Search, limit: int) -> None:
+    """Solve all tokens in the calling thread; little work does not wait for numba."""
+    if kernel.solve_tokens.is_compiled or search.chosen.size > LITTLE:
+        search.run(slice(None), limit)
+        return
+    for t in _run_easy(search, limit):
+        search.run(slice(t, t + 1), limit)
 
 
 def run_all(
@@ -99,6 +126,7 @@ def run_all(
             progress(tokens - len(hard), tokens)
         blocks = [slice(t, t + 1) for t in hard]
     if blocks:
+        prepare()  # apart from the time limit
         _run_in_threads(search, blocks, limit, threads, time_limit, progress)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import generate
-from dmoe_opt.solving import solve
+from dmoe_opt.solving import prepare, solve
 from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job
 
@@ -44,6 +44,7 @@ def _drawn(preset: str, seed: int, changes: str) -> tuple[Instance | SelectionPr
 @cache
 def _warm(problem: str, method: str) -> None:
     """Import and compile a method, once per process, so that this is not part of a job's time."""
+    prepare(problem)
     with contextlib.suppress(Exception):  # a method that fails will say so in its rows
         solve(generate("tiny", 0), problem, method)
 

@@ -12,11 +12,12 @@ from helpers.drawn import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
+from dmoe_opt import InputError, SelectionProblem, Status, check, compiling, generate, solve
 from dmoe_opt.data.problem import GRID
 from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.models import selection_cvxpy, selection_pyomo
 from dmoe_opt.selection import des as des_module
+from dmoe_opt.selection.des_kernel import EASY_NODES
 from dmoe_opt.selection.search import UNLIMITED, Search
 
 
@@ -254,3 +255,34 @@ def test_many_tokens_take_proportionate_memory() -> None:
     result = solve(data)
     assert result.status == Status.OPTIMAL
     assert result.wall_s <= time.monotonic() - started + 1e-3
+
+
+def searches(problem: SelectionProblem, limit: int) -> tuple[Search, Search]:
+    """The same search by plain Python functions, and by compiled ones."""
+    des_module.prepare()
+    plain, compiled = Search(problem), Search(problem)
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(compiling, "call", lambda kernel, *args, little: kernel(*args))
+        plain.run(slice(None), limit)
+    compiled.run(slice(None), limit)
+    return plain, compiled
+
+
+@settings(max_examples=60)
+@given(problem=problems(most_tokens=2))
+def test_plain_python_gives_the_compiled_answer(problem: SelectionProblem) -> None:
+    """Kernels that are not compiled choose the same experts in the same nodes, with the bounds."""
+    plain, compiled = searches(problem, UNLIMITED)
+    assert (plain.chosen == compiled.chosen).all()
+    assert (plain.nodes == compiled.nodes).all()
+    np.testing.assert_allclose(plain.bound, compiled.bound, rtol=1e-14)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_plain_python_searches_like_compiled(family: str) -> None:
+    """On hard tokens too, past the nodes after which they are split by size."""
+    problem = problem_of(family, num_experts=48, max_experts=6, num_tokens=2)
+    plain, compiled = searches(problem, 3 * EASY_NODES)
+    assert (plain.chosen == compiled.chosen).all()
+    assert (plain.nodes == compiled.nodes).all()
+    np.testing.assert_allclose(plain.bound, compiled.bound, rtol=1e-14)
