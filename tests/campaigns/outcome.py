@@ -14,6 +14,8 @@ import dmoe_opt
 from dmoe_opt import InputError, Instance, Result, SelectionProblem
 
 PROGRESS_S = 1.0
+TOO_WIDE = "costs span too many orders of magnitude for a solver"
+"""Why a solver of integer programs may leave a problem to our own methods, and say so."""
 
 
 @dataclass(frozen=True)
