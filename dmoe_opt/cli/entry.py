@@ -1,14 +1,15 @@
-"""Where the command line starts: Ctrl-C is heard before anything heavy is imported."""
+"""Where the command line starts: Ctrl-C and limits come before anything heavy is imported."""
 
 from __future__ import annotations
 
 
 def main() -> None:
     """Run the command line as a process of its own."""
-    from dmoe_opt.cli import interrupts
+    from dmoe_opt.cli import interrupts, memory
 
     try:
         interrupts.install()
+        memory.require()
         from dmoe_opt.cli.main import main as run
 
         run()
