@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dmoe_opt.data.problem import SelectionProblem
     from dmoe_opt.data.radio import Radio
     from dmoe_opt.errors import DmoeError, InputError, MethodError, MissingExtraError, NoAnswerError
+    from dmoe_opt.explaining import Explanation, explain
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
     from dmoe_opt.solving import solve
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Decision",
     "DmoeError",
+    "Explanation",
     "InputError",
     "Instance",
     "MethodError",
@@ -40,6 +42,7 @@ __all__ = [
     "Status",
     "check",
     "compare",
+    "explain",
     "generate",
     "load",
     "methods",
@@ -60,6 +63,7 @@ _HOMES = {
     "data.problem": ("SelectionProblem",),
     "data.radio": ("Radio",),
     "errors": ("DmoeError", "InputError", "MethodError", "MissingExtraError", "NoAnswerError"),
+    "explaining": ("Explanation", "explain"),
     "generating.presets": ("generate",),
     "method_table": ("methods",),
     "solving": ("solve",),

@@ -1,8 +1,9 @@
 """JSON Schema of the file formats, for editors and for programs in other languages.
 
-Names, nesting and types come from the structures that read the files: `data/formats.py`,
-`offload/scenario.py` and `offload/episode.py`. Ranges of numbers and words are added here. The
-loader says what a schema cannot say: sizes that must agree, numbers that are finite.
+Names, nesting and types come from the structures of the files: `data/formats.py`,
+`data/printed.py`, `offload/scenario.py` and `offload/episode.py`. Ranges of numbers and words are
+added here. The loader says what a schema cannot say: sizes that must agree, numbers that are
+finite.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.answer.result import Status
-from dmoe_opt.data import formats
+from dmoe_opt.data import formats, printed
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
 from dmoe_opt.offload import episode, scenario, store
@@ -50,18 +51,19 @@ RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
 
 
 def schemas() -> dict[str, Schema]:
-    """The schema of every format of JSON files by its name, such as `dmoe-opt/round`.
+    """The schema of every format of JSON by its name, such as `dmoe-opt/round`.
 
     Examples
     --------
     >>> from dmoe_opt.schema import schemas
-    >>> sorted(schemas())
-    ['dmoe-opt/offload', 'dmoe-opt/round', 'dmoe-opt/selection', 'dmoe-opt/solution']
+    >>> sorted(name.removeprefix("dmoe-opt/") for name in schemas())
+    ['explanation', 'offload', 'round', 'selection', 'solution']
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
     made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {
-        store.OFFLOAD: _of_offload()
+        printed.EXPLANATION: _of_struct(printed.Explanation),
+        store.OFFLOAD: _of_offload(),
     }
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}

@@ -86,7 +86,7 @@ def solve(
     >>> dmoe_opt.solve(round_, problem="jesa", method="bcd", restarts=4, seed=1).solved
     True
     """
-    _require_instance(instance)
+    require_instance(instance)
     name, row = find(problem, method or default_method(problem))
     if problem != "selection" and not isinstance(instance, Instance):
         allowed = "selection, for an instance without a radio"
@@ -105,7 +105,8 @@ def solve(
     return replace(result, wall_s=wall_s, instance_sha256=instance.sha256)
 
 
-def _require_instance(value: object) -> None:
+def require_instance(value: object) -> None:
+    """Raise `InputError` for what is neither a round nor a selection problem."""
     if not isinstance(value, Instance | SelectionProblem):
         allowed = "an Instance or a SelectionProblem; dmoe_opt.load reads one from a file"
         raise validate.fail("instance", value, allowed)

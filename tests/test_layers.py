@@ -29,6 +29,7 @@ FOLDERS = [
     "own_methods",
     "solving",
     "checking",
+    "explaining",
     "schema",
     "layers",
     "comparing",

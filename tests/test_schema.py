@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from dmoe_opt import InputError, Instance, load, save, solve
+from dmoe_opt import InputError, Instance, explain, load, save, solve
 from dmoe_opt.data import files
 from dmoe_opt.offload import episode, presets, store
 from dmoe_opt.schema import documents, schemas
@@ -91,6 +92,14 @@ def test_written_files_meet_the_schema(tmp_path: Path) -> None:
     bare = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=np.ones((2, 2, 1)))
     save(bare, tmp_path / "bare.json")
     assert complaints(json.loads((tmp_path / "bare.json").read_text())) == []
+
+
+def test_explanations_meet_the_schema() -> None:
+    """As the command prints them: tokens and rules, links, and an answer that exists."""
+    for problem in ("jesa", "allocation", "selection"):
+        document = msgspec.to_builtins(explain(load("scarce-8x36-s1"), problem).document())
+        assert document["infeasible"] == (problem != "selection")
+        assert complaints(document) == []
 
 
 BROKEN: dict[str, tuple[str, Any]] = {

@@ -83,10 +83,10 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     cost = load[i, j, None] * instance.link_energy[i, j]
     if len(ends) > instance.num_subcarriers:
         verb = "exists" if instance.num_subcarriers == 1 else "exist"
-        have = _subcarriers(instance.num_subcarriers)
+        have = subcarriers(instance.num_subcarriers)
         return f"{len(ends)} links are active and {have} {verb}"
     works = np.isfinite(cost)
-    partner = _matching(works)
+    partner = matching(works)
     if (partner < 0).any():
         return _crowd(ends, works, partner)
     unit = _bottleneck(cost) if len(ends) else 0.0
@@ -94,7 +94,8 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     return Links(ends, cost, unit or 1.0)
 
 
-def _subcarriers(number: int, kind: str = "") -> str:
+def subcarriers(number: int, kind: str = "") -> str:
+    """A number of subcarriers in words."""
     kind = f"{kind} " if kind else ""
     return f"1 {kind}subcarrier" if number == 1 else f"{number} {kind}subcarriers"
 
@@ -104,12 +105,12 @@ def _bottleneck(cost: NDArray[np.float64]) -> float:
     values = np.unique(cost[np.isfinite(cost)])
 
     def serves_all(most: float) -> bool:
-        return bool((_matching(cost <= most) >= 0).all())
+        return bool((matching(cost <= most) >= 0).all())
 
     return float(values[bisect_left(values, True, key=serves_all)])
 
 
-def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
+def matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Subcarrier of every link in a largest matching (Hopcroft-Karp), shape (n,).
 
     It is -1 for a link without one.
@@ -122,24 +123,32 @@ def _matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
-    """Links with fewer working subcarriers than there are links (Hall's theorem), in words.
+    """Links with fewer working subcarriers than there are links, in words."""
+    crowd = crowd_of(works, partner, int(np.argmin(partner)))
+    names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
+    listed = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    share = subcarriers(int(works[crowd].any(axis=0).sum()), "working")
+    return f"{len(names)} links share only {share}: {listed}{more}"
 
-    They are found from a link that is left unmatched: all links that hold a subcarrier which works
-    for the crowd join it, until none is left to join.
+
+def crowd_of(
+    works: NDArray[np.bool_], partner: NDArray[np.int64], unmatched: int
+) -> NDArray[np.bool_]:
+    """The crowd around an unmatched link: n links with n - 1 working subcarriers (Hall's theorem).
+
+    All links that hold a subcarrier which works for the crowd join it, until none is left to join.
+    Without any one of its links the others can be served. `works` (n, M), `partner` and the result
+    (n,).
     """
-    crowd = np.zeros(len(ends), dtype=bool)
-    crowd[np.argmin(partner)] = True
+    crowd = np.zeros(len(works), dtype=bool)
+    crowd[unmatched] = True
     while True:
         shared = np.asarray(works[crowd].any(axis=0))
         grown = crowd | ((partner >= 0) & shared[partner])
         if (grown == crowd).all():
-            break
+            return crowd
         crowd = grown
-    names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
-    listed = ", ".join(names[:MOST_NAMED])
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    share = _subcarriers(int(shared.sum()), "working")
-    return f"{len(names)} links share only {share}: {listed}{more}"
 
 
 def solve_with(

@@ -23,6 +23,7 @@ COMMANDS = {
     "solve": ("solutions", "Solve an instance and check the answer."),
     "check": ("solutions", "Recompute a solution, and try to refute its bound."),
     "compare": ("solutions", "Methods side by side."),
+    "explain": ("explain", "Say why an instance has no answer."),
     "protocol": ("layers", "Run all layers of a model under a scheduler."),
     "frontier": ("layers", "Accuracy against energy, by scheduler."),
     "offload": ("offload", "Subtasks of a device on edge experts."),

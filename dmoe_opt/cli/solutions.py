@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def solve(
     method = method or default_method(problem)
     takes_progress = find(problem, method)[1].takes(PROGRESS.name)
     if selection is not None:
-        options["selection"] = _selection_in(selection, data)
+        options["selection"] = selection_in(selection, data)
     options["relax"] = options["relax"] or None  # a flag that is not set is not given
     rows = console.SearchLog() if log else None
     console.prepare(problem, data.scores.size)
@@ -92,6 +93,10 @@ def solve(
     if output is not None:
         files.save(result, output)
     _show(result, as_json)
+    if result.status == "infeasible" and not as_json:
+        given = "" if selection is None else f" --selection {shlex.quote(selection)}"
+        command = f"dmoe-opt explain {shlex.quote(file)} --problem {problem}{given}"
+        click.echo(f"for the fewest tokens and rules that conflict: {command}", err=True)
     sys.exit(EXIT_CODES[result.status])
 
 
@@ -102,7 +107,8 @@ def _show(result: Result, as_json: bool) -> None:
         click.echo(str(result))
 
 
-def _selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
+def selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
+    """The selection of a solution file, which must belong to the instance."""
     from dmoe_opt.answer.check import selection_of
     from dmoe_opt.data.files import load_solution
     from dmoe_opt.errors import InputError

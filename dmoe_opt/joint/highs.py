@@ -103,7 +103,7 @@ def solve_reduced(
     columns = _columns(instance, reduced)
     factor = factor_of(instance, None if start is None else start.energy_j)
     highs = highspy.Highs()
-    for name, value in _options(time_limit).items():
+    for name, value in options(time_limit).items():
         highs.setOptionValue(name, value)
     highs.passModel(_program(instance, reduced, columns, factor))
     if start is not None:
@@ -112,13 +112,13 @@ def solve_reduced(
         highs.setSolution(given)
     if seen:
         highs.cbMipLogging += partial(_report, seen, factor)
-    _run(highs)
+    run(highs)
     if highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
         # Costs that span too much leave it undecided; whether an answer exists does not need them.
         width = columns.starts[-1]
         highs.cbMipLogging.clear()
         highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
-        _run(highs)
+        run(highs)
         return _answer(instance, highs, columns, factor)._replace(bound_j=0.0)
     return _answer(instance, highs, columns, factor)
 
@@ -128,7 +128,7 @@ def _report(seen: Seen, factor: float, event: Any) -> None:
     seen(None if np.isinf(primal) else primal / factor, dual / factor)
 
 
-def _run(highs: highspy.Highs) -> None:
+def run(highs: highspy.Highs) -> None:
     """Solve in HiGHS' own thread, so that an interrupt by the user ends it."""
     highs.HandleUserInterrupt = True
     highs.startSolve()
@@ -151,7 +151,8 @@ def _columns(instance: Instance, reduced: Reduced) -> _Columns:
     return _Columns(np.argwhere(reduced.possible), links, uses)
 
 
-def _options(time_limit: float) -> dict[str, Any]:
+def options(time_limit: float) -> dict[str, Any]:
+    """Options of HiGHS for a proof: one thread, no gap, seconds from now."""
     return {
         "output_flag": False,
         "threads": 1,
@@ -162,7 +163,7 @@ def _options(time_limit: float) -> dict[str, Any]:
     }
 
 
-class _Rows:
+class Rows:
     """Rows of the program, added block by block."""
 
     def __init__(self, width: int) -> None:
@@ -181,8 +182,29 @@ class _Rows:
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
 
+    def program(
+        self,
+        cost: NDArray[np.float64],
+        lower: NDArray[np.float64],
+        upper: NDArray[np.float64],
+        whole: int,
+    ) -> highspy.HighsLp:
+        """The program in HiGHS' own form; cost and limits by column, the first `whole` integer."""
+        matrix = sparse.vstack(self.blocks, format="csc")
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = self.width, matrix.shape[0]
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
+        lp.row_lower_, lp.row_upper_ = np.concatenate(self.lower), np.concatenate(self.upper)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = matrix.indptr
+        lp.a_matrix_.index_ = matrix.indices
+        lp.a_matrix_.value_ = matrix.data
+        real = highspy.HighsVarType.kContinuous
+        lp.integrality_ = [highspy.HighsVarType.kInteger] * whole + [real] * (self.width - whole)
+        return lp
 
-def _rows(instance: Instance, columns: _Columns) -> _Rows:
+
+def _rows(instance: Instance, columns: _Columns) -> Rows:
     """The constraints, in the order of this file's first lines."""
     problem, inf = instance.selection_problem(), highspy.kHighsInf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
@@ -192,7 +214,7 @@ def _rows(instance: Instance, columns: _Columns) -> _Rows:
     away = np.flatnonzero(sent >= 0)
     most = columns.most_tokens(instance)
     step = np.arange(len(away))
-    rows = _Rows(width)
+    rows = Rows(width)
     scores = problem.grid_scores[t, j]
     rows.add(instance.num_tokens, problem.least_relevance, inf, (t, pair, scores))
     rows.add(instance.num_tokens, -inf, problem.max_experts, (t, pair, 1.0))
@@ -210,24 +232,15 @@ def _program(
     """The program in HiGHS' own form; its objective is the energy times `factor`."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     u, _, f, width = columns.starts
-    rows = _rows(instance, columns)
-    matrix = sparse.vstack(rows.blocks, format="csc")
     i, k = columns.links[link].T
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = width, matrix.shape[0]
     computing = factor * instance.compute_energy[j]
     sending = factor * instance.link_energy[i, k, m]
-    lp.col_cost_ = np.concatenate([computing, np.zeros(f - u), sending])
-    lp.col_lower_ = np.concatenate([reduced.certain[t, j].astype(float), np.zeros(width - u)])
-    lp.col_upper_ = np.concatenate([np.ones(f), columns.most_tokens(instance)[link]])
-    lp.row_lower_, lp.row_upper_ = np.concatenate(rows.lower), np.concatenate(rows.upper)
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = matrix.indptr
-    lp.a_matrix_.index_ = matrix.indices
-    lp.a_matrix_.value_ = matrix.data
-    whole, real = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
-    lp.integrality_ = [whole] * f + [real] * (width - f)
-    return lp
+    return _rows(instance, columns).program(
+        cost=np.concatenate([computing, np.zeros(f - u), sending]),
+        lower=np.concatenate([reduced.certain[t, j].astype(float), np.zeros(width - u)]),
+        upper=np.concatenate([np.ones(f), columns.most_tokens(instance)[link]]),
+        whole=f,
+    )
 
 
 def _values(columns: _Columns, decision: Decision) -> NDArray[np.float64]:

@@ -1,0 +1,230 @@
+"""Whether tokens of a round can be served under some of its rules: P2 without its energies.
+
+Every rule is a row of `RULES`, with words for it and the rows that it adds to an integer program in
+alpha[t, j], u[i, n] (the link has a subcarrier) and y[i, n, k] (it has one of kind k)::
+
+    (C1) sum_j g[t, j] alpha[t, j] >= threshold of t
+    (C2) sum_j alpha[t, j] <= D
+    (C3) sum_in y[i, n, k] <= number of subcarriers of kind k
+    (C4) alpha[t, j] <= u[i(t), n(j)],  u[i, n] <= sum_k y[i, n, k]
+
+Subcarriers on which the same links work are of one kind: without energies nothing tells them apart.
+A new rule is a new row of `RULES`; one that looks at gains has to make finer kinds in `Round`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Set
+from typing import NamedTuple
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.allocation.links import matching
+from dmoe_opt.answer.objective import Selection, loads
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import GRID, SCORE_TOLERANCE, SCORE_UNIT, score_units
+from dmoe_opt.joint.activation import Fewest, fewest_links
+from dmoe_opt.joint.highs import Rows, options, run
+
+
+class Round:
+    """What feasibility needs of a round, the same for all of its tokens and rules.
+
+    `works` (N, N, k) tells on which kinds of subcarriers a link works, `sizes` (k,) how many there
+    are of each kind, and `kind_of` (M,) the kind of each. `needs` (T,) are in score units, after
+    the shortfall rule; they do not change with the rules.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        nodes = len(instance.link_energy)
+        working = np.isfinite(instance.link_energy)
+        working[np.arange(nodes), np.arange(nodes)] = False
+        flat = working.reshape(nodes * nodes, -1)
+        kinds, self.kind_of, self.sizes = np.unique(
+            flat, axis=1, return_inverse=True, return_counts=True
+        )
+        self.works = kinds.reshape(nodes, nodes, -1)
+        self.needs = instance.selection_problem().need_units
+
+    def part(self, tokens: NDArray[np.int64], rules: Set[str]) -> Instance:
+        """Some tokens as a round of their own, with one subcarrier for all that works.
+
+        (C2) is left out by a cap that nothing reaches.
+        """
+        given = self.instance
+        # The threshold that becomes these units again: rounded up, less the tolerance.
+        threshold = (self.needs[tokens] - 0.25) / SCORE_UNIT + SCORE_TOLERANCE
+        return Instance(
+            source=given.source[tokens],
+            scores=given.scores[tokens],
+            threshold=np.maximum(threshold, 0.0),
+            max_experts=given.max_experts if "C2" in rules else given.num_experts,
+            compute_energy=np.zeros(given.num_experts),
+            link_energy=np.where(self.works.any(axis=2), 1.0, 1e300)[:, :, None],
+            on_shortfall="infeasible",
+            placement=given.placement,
+        )
+
+
+class Program:
+    """The variables of some tokens: alpha of all experts, then u of links, then y of links."""
+
+    def __init__(self, round_: Round, tokens: NDArray[np.int64]) -> None:
+        self.round, self.tokens = round_, tokens
+        instance = round_.instance
+        self.source = instance.source[tokens]
+        self.experts = instance.num_experts
+        sends = np.zeros(instance.num_nodes, dtype=bool)
+        sends[self.source] = True
+        self.links = np.argwhere(sends[:, None] & round_.works.any(axis=2))
+        self.uses = np.argwhere(round_.works[self.links[:, 0], self.links[:, 1]])
+        self.first_u = len(tokens) * self.experts
+        self.first_y = self.first_u + len(self.links)
+        self.width = self.first_y + len(self.uses)
+
+    @property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Token, counted within the part, and expert of every alpha."""
+        return np.divmod(np.arange(self.first_u), self.experts)
+
+    def link_numbers(self) -> NDArray[np.int64]:
+        """Which of the links leads from node i to node n, -1 for none, shape (N, N)."""
+        numbers = np.full(self.round.works.shape[:2], -1)
+        numbers[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
+        return numbers
+
+    def values(self, selection: Selection, kinds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """A selection (t, K) and one kind of subcarrier for each link, -1 for none, as values."""
+        value = np.zeros(self.width)
+        value[: self.first_u] = selection.ravel()
+        value[self.first_u : self.first_y] = kinds >= 0
+        value[self.first_y :] = kinds[self.uses[:, 0]] == self.uses[:, 1]
+        return value
+
+
+def _relevance(program: Program, rows: Rows) -> None:
+    """(C1) in multiples of 1/GRID; the need is half a step of the sums below what it must reach."""
+    given = score_units(program.round.instance.scores[program.tokens])
+    needs = program.round.needs[program.tokens]
+    step = np.gcd.reduce(given.astype(np.int64), axis=1, initial=0)
+    step = np.maximum(step, 1).astype(np.float64)
+    least = np.ceil(needs / step) * step - step / 2
+    t, j = program.pairs
+    scale = SCORE_UNIT / GRID
+    columns = np.arange(program.first_u)
+    rows.add(len(needs), least / scale, highspy.kHighsInf, (t, columns, given[t, j] / scale))
+
+
+def _cap(program: Program, rows: Rows) -> None:
+    t, _ = program.pairs
+    most = program.round.instance.max_experts
+    rows.add(len(program.tokens), -highspy.kHighsInf, most, (t, np.arange(len(t)), 1.0))
+
+
+def _exclusive(program: Program, rows: Rows) -> None:
+    columns = program.first_y + np.arange(len(program.uses))
+    sizes = program.round.sizes
+    rows.add(len(sizes), -highspy.kHighsInf, sizes, (program.uses[:, 1], columns, 1.0))
+
+
+def _carried(program: Program, rows: Rows) -> None:
+    instance = program.round.instance
+    away = np.flatnonzero(instance.away[program.tokens])
+    t, j = (index[away] for index in program.pairs)
+    link = program.link_numbers()[program.source[t], instance.node_of[j]]
+    step, linked = np.arange(len(away)), np.flatnonzero(link >= 0)
+    served = (linked, program.first_u + link[linked], -1.0)  # without a link alpha stays 0
+    rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), served)
+    links, uses = np.arange(len(program.links)), np.arange(len(program.uses))
+    carriers = (program.uses[:, 0], program.first_y + uses, -1.0)
+    u = (links, program.first_u + links, 1.0)
+    rows.add(len(links), -highspy.kHighsInf, 0.0, u, carriers)
+
+
+class Rule(NamedTuple):
+    """A rule in words, and the rows that it adds to a program."""
+
+    says: str
+    add: Callable[[Program, Rows], None]
+
+
+RULES = {
+    "C1": Rule("every token reaches its threshold", _relevance),
+    "C2": Rule("a token uses at most D experts", _cap),
+    "C3": Rule("a subcarrier serves at most one link", _exclusive),
+    "C4": Rule("a link that carries tokens has a subcarrier that works", _carried),
+}
+"""The rules of a round by their name in the checker."""
+
+
+def can_be_served(
+    round_: Round, tokens: NDArray[np.int64], rules: Set[str], deadline: float
+) -> bool | None:
+    """Whether the tokens have an answer under the rules alone; None if the deadline came first.
+
+    A "no" is proven, by the number of links that nodes need or by HiGHS. A "yes" is an answer that
+    keeps every row of the rules exactly.
+    """
+    if not len(tokens):
+        return True
+    program = Program(round_, tokens)
+    rows = Rows(program.width)
+    for name in rules:
+        RULES[name].add(program, rows)
+    if {"C1", "C3", "C4"} <= rules:
+        part = round_.part(tokens, rules)
+        fewest = fewest_links(part)
+        if fewest.needed.sum() > round_.sizes.sum():
+            return False
+        if _keeps(rows, _over(program, part, fewest)):
+            return True
+    return _decided(rows, deadline - time.monotonic())
+
+
+def _over(program: Program, part: Instance, fewest: Fewest) -> NDArray[np.float64]:
+    """An attempt: every token's best experts over the open links, which are matched."""
+    reached = part.to_experts(fewest.open_links) | ~part.away
+    usable = part.selection_problem().usable & reached
+    units = np.where(usable, score_units(part.scores), -1.0)
+    order = np.argsort(-units, axis=1, kind="stable")[:, : part.max_experts]
+    selection = np.zeros(usable.shape, dtype=bool)
+    np.put_along_axis(selection, order, True, axis=1)
+    selection &= usable
+    load = loads(part, selection)
+    active = np.flatnonzero(load[program.links[:, 0], program.links[:, 1]])
+    i, j = program.links[active].T
+    partner = matching(program.round.works[i, j][:, program.round.kind_of])
+    kinds = np.full(len(program.links), -1)
+    kinds[active] = np.where(partner >= 0, program.round.kind_of[partner], -1)
+    return program.values(selection, kinds)
+
+
+def _keeps(rows: Rows, value: NDArray[np.float64]) -> bool:
+    """Whether whole values keep every row; sums of whole units are exact."""
+    for matrix, lower, upper in zip(rows.blocks, rows.lower, rows.upper, strict=True):
+        total = matrix @ value
+        if (total < lower).any() or (total > upper).any():
+            return False
+    return True
+
+
+def _decided(rows: Rows, time_limit: float) -> bool | None:
+    """What HiGHS says of the program with costs of 0."""
+    if not rows.blocks:
+        return True
+    if time_limit <= 0:
+        return None
+    zero, one = np.zeros(rows.width), np.ones(rows.width)
+    highs = highspy.Highs()
+    for name, setting in options(time_limit).items():
+        highs.setOptionValue(name, setting)
+    highs.passModel(rows.program(zero, zero, one, rows.width))
+    run(highs)
+    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+        return False
+    answer = np.rint(np.array(highs.getSolution().col_value))
+    return True if len(answer) and _keeps(rows, answer) else None
