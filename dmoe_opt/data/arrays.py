@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.data import formats, unpacking
+from dmoe_opt.data import formats, matlab, unpacking
 from dmoe_opt.data.reading import read
 from dmoe_opt.data.safetensors import is_safetensors, read_tensors
 from dmoe_opt.data.tables import array_of, read_table
 from dmoe_opt.errors import InputError, MissingExtraError
 
-MATLAB = b"MATLAB 5.0 MAT-file"
-WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-NUMBERS = ("double", "single", "logical", *WHOLE)
-"""Classes of MATLAB that are full arrays of numbers."""
+UNNAMED = "array"
 READ = ".npy, .npz, .mat, .safetensors, or CSV, also as .gz or .zst"
 
 
@@ -50,7 +47,7 @@ def read_array(source: str | os.PathLike[str], name: str | None = None) -> NDArr
     >>> dmoe_opt.read_array("channel.npz:H").shape
     (2, 2, 3)
     """
-    path, name = _split(source, name)
+    path, name = split_name(source, name)
     content = read(path)
     try:
         return array_in(unpacking.unpack(content), name)
@@ -58,7 +55,7 @@ def read_array(source: str | os.PathLike[str], name: str | None = None) -> NDArr
         raise type(error)(f"{path}: {error}") from None
 
 
-def _split(source: str | os.PathLike[str], name: str | None) -> tuple[str, str | None]:
+def split_name(source: str | os.PathLike[str], name: str | None) -> tuple[str, str | None]:
     """Path and name of PATH:NAME."""
     text = os.fspath(source)
     head, colon, tail = text.rpartition(":")
@@ -69,10 +66,14 @@ def _split(source: str | os.PathLike[str], name: str | None) -> tuple[str, str |
 
 def array_in(content: bytes, name: str | None = None) -> NDArray[Any]:
     """As `read_array`, from the content of a file."""
-    kind = _reader(content)
-    if kind is None:
+    arrays = arrays_in(content, READ)
+    if arrays is None:
         return array_of(read_table(content), name)
-    arrays = kind(content)
+    return one_of(arrays, name)
+
+
+def one_of(arrays: dict[str, Any], name: str | None) -> NDArray[Any]:
+    """The only array of a file, or the one of this name; raises `InputError` as `read_array`."""
     if name is None and len(arrays) == 1:
         return _numeric(*next(iter(arrays.items())))
     if name is not None and name in arrays:
@@ -90,21 +91,28 @@ def _numeric(name: str, array: Any) -> NDArray[Any]:
     return numbers
 
 
-def _reader(content: bytes) -> Any:
-    """The reader of a file with named arrays; None for text."""
+def arrays_in(content: bytes, allowed: str) -> dict[str, Any] | None:
+    """The arrays of a file by name, `UNNAMED` for that of a .npy file; None for text.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or of another kind, which is named; `allowed` are the kinds that
+        are read, in words.
+    """
     if content.startswith(unpacking.NPY):
-        return lambda content: {"array": _npy(content)}
+        return {UNNAMED: _npy(content)}
     if formats.is_archive(content) and not unpacking.is_torch(content):
-        return formats.read_arrays
-    if content.startswith(MATLAB):
-        return matlab_arrays
+        return formats.read_arrays(content)
+    if content.startswith(matlab.MAGIC):
+        return dict(matlab.read_matlab(content))
     if is_safetensors(content):
-        return read_tensors
+        return dict(read_tensors(content))
     kinds = tuple(first for first, _, _ in unpacking.UNREAD)
     if not content.strip() or content.startswith((b"\x80", unpacking.ZIP, *kinds)):
-        raise unpacking.unread(content, READ)
+        raise unpacking.unread(content, allowed)
     if b"\0" in content[:1000]:
-        raise unpacking.unread(content, READ)
+        raise unpacking.unread(content, allowed)
     return None
 
 
@@ -116,24 +124,3 @@ def _npy(content: bytes) -> NDArray[Any]:
     except Exception as error:  # numpy raises many kinds on damaged files
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"is not a readable .npy file: {reason}") from None
-
-
-def matlab_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """The full numeric arrays of a file of MATLAB 5 to 7.2 by name; cells and structures are left.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged.
-    """
-    from scipy.io import loadmat, whosmat
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            names = [name for name, _, kind in whosmat(io.BytesIO(content)) if kind in NUMBERS]
-            loaded = loadmat(io.BytesIO(content), variable_names=names) if names else {}
-    except Exception as error:  # scipy raises many kinds on damaged files
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(f"is not a readable MATLAB file: {reason}") from None
-    return {name: np.asarray(loaded[name]) for name in names if name in loaded}

@@ -23,6 +23,8 @@ from dmoe_opt.generating.router import router_logits
 
 MOST_EXPERTS = 4096
 """Most experts of a trace; the links of a round grow with their square."""
+SUM_TOLERANCE = 0.01
+"""Of scores that sum to 1: bfloat16 keeps 8 bits of each."""
 MOST_LOGIT = 1e30
 """Largest absolute logit; differences stay finite."""
 
@@ -42,6 +44,8 @@ class Trace:
         Number of every layer, shape (L,); by default 0..L-1.
     source
         Where the scores come from, in words.
+    remarks
+        What the log leaves open and what was drawn in its place, in sentences.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Trace:
     experts_per_token: int | None = None
     layers: tuple[int, ...] = None  # type: ignore[assignment]  # filled with 0..L-1
     source: str = ""
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -70,6 +75,7 @@ class Trace:
         put(self, "scores", _filled("scores", scores))
         put(self, "layers", self._layers())
         put(self, "source", validate.word("source", self.source))
+        put(self, "remarks", tuple(validate.word("remarks", text) for text in self.remarks))
         if self.experts_per_token is not None:
             number = validate.whole("experts_per_token", self.experts_per_token)
             if number > scores.shape[2]:
@@ -109,7 +115,7 @@ class Trace:
         scores = np.zeros_like(self.scores)
         np.put_along_axis(scores, top, shares, axis=2)
         source = f"{self.source}, top {self.experts_per_token} renormalised"
-        return Trace(scores, self.experts_per_token, self.layers, source)
+        return Trace(scores, self.experts_per_token, self.layers, source, self.remarks)
 
     def __repr__(self) -> str:
         layers, tokens, experts = self.scores.shape
@@ -141,7 +147,7 @@ def scores_of_logits(logits: Any, gate: str) -> NDArray[np.float64]:
     shape = (None, None, None)
     array = validate.real_array("logits", logits, shape, most=MOST_LOGIT, least=-MOST_LOGIT)
     _filled("logits", array)
-    if not _are_scores(array):
+    if not are_shares(array):
         scores = np.stack([gates.GATES[gate](layer) for layer in array])
     elif gate == "softmax":
         scores = np.asarray(array / array.sum(axis=2, keepdims=True))
@@ -152,9 +158,9 @@ def scores_of_logits(logits: Any, gate: str) -> NDArray[np.float64]:
     return scores
 
 
-def _are_scores(logits: NDArray[np.float64]) -> bool:
-    """Whether the values are those of a softmax."""
-    return bool(logits.min() >= 0 and np.all(np.abs(logits.sum(axis=2) - 1) < 1e-3))
+def are_shares(values: NDArray[np.float64]) -> bool:
+    """Whether the values are those of a softmax, perhaps in half precision: shares of 1."""
+    return bool(values.min() >= 0 and np.all(np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE))
 
 
 def from_model(
@@ -268,6 +274,8 @@ def to_rounds(
         "seed": seed,
         "options": options | {"num_tokens": len(kept)},
     }
+    if trace.remarks:
+        meta["remarks"] = list(trace.remarks)
     return (
         round_of_scores(
             np.random.default_rng([seed, 1 + number]),
