@@ -23,6 +23,7 @@ from dmoe_opt.generating.rounds import round_of_scores
 from dmoe_opt.layers.network import dense_gates, held_out, load_network
 
 HERE = Path(__file__).resolve().parent
+LOG = "traces/digits.jsonl"
 
 
 def digits() -> Iterator[Instance]:
@@ -49,6 +50,18 @@ def digits() -> Iterator[Instance]:
             mean_snr_db=10.0,
             compute_j=(5e-7, 5e-6),
         )
+
+
+def digits_log() -> str:
+    """A router log of the digits network: two experts per layer for each of 24 held-out digits."""
+    scores, _ = dense_gates(load_network("digits"), held_out("digits").inputs[:24])
+    lines = []
+    for step in range(24):
+        for layer, gate in enumerate(scores, 1):
+            ids = np.argsort(-gate[step], kind="stable")[:2].tolist()
+            weights = [round(float(gate[step, j]), 6) for j in ids]
+            lines.append({"step": step, "layer": layer, "ids": ids, "weights": weights})
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
@@ -101,6 +114,9 @@ def main() -> None:
         (target / folder).mkdir(parents=True, exist_ok=True)
         save(data, target / folder / f"{data.name}.json")
         print(f"{folder}/{data.name}.json")
+    (target / "traces").mkdir(parents=True, exist_ok=True)
+    (target / LOG).write_text(digits_log())
+    print(LOG)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, setting
+from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dmoe_opt.data.instance import Instance
     from dmoe_opt.data.problem import SelectionProblem
+    from dmoe_opt.generating.traces import Trace
 
 LARGE = 200_000  # numbers, from which an archive is better than text
 
@@ -62,9 +64,16 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 )
 @click.option("--gate", metavar="NAME", help="softmax (default) or sigmoid, for logits.")
 @click.option("--experts", "num_experts", type=WHOLE, metavar="K", help="Default: as in the trace.")
+@click.option(
+    "--order", metavar="LTK|TLK", help="Axes layer, token, expert of an array; default: LTK."
+)
 @click.option("--layers", metavar="A,B,C", help="Numbers of the layers wanted; default: all.")
 @click.option(
-    "--tokens", "num_tokens", type=WHOLE, metavar="N", help="Drawn at random; default: all."
+    "--tokens",
+    "num_tokens",
+    type=WHOLE,
+    metavar="N",
+    help="Drawn at random; default: all, or 128 of a log that only counts.",
 )
 @click.option("--max-experts", type=WHOLE, metavar="D", help="Default: as in the trace.")
 @setting("--subcarriers", "num_subcarriers", type=WHOLE, default=64, metavar="M")
@@ -81,22 +90,55 @@ def import_(
     output: str,
     gate: str | None,
     num_experts: int | None,
+    order: str | None,
     layers: str | None,
     **options: Any,
 ) -> None:
-    """Turn the router trace of a real model into instances, one per layer."""
+    """Turn the router log of a real model into instances, one per layer.
+
+    Read are lines of this project, of vLLM and of Megatron-Core, recorders of SGLang, counts of
+    llama.cpp, popularity tables, and arrays in .npy, .npz, .safetensors, .mat, .pt or CSV, also as
+    .gz or .zst. What was in the log and what was drawn is printed.
+    """
     from pathlib import Path
 
     from dmoe_opt.data import files
+    from dmoe_opt.data.arrays import split_name
     from dmoe_opt.generating.trace_files import load_trace
     from dmoe_opt.generating.traces import to_rounds
 
     wanted = None if layers is None else _whole_numbers("--layers", layers)
-    scores = load_trace(trace, gate=gate, num_experts=num_experts)
-    for data in to_rounds(scores, name=Path(trace).stem, layers=wanted, **options):
+    drawn = {"num_tokens": options["num_tokens"], "seed": options["seed"]}
+    scores = load_trace(trace, gate=gate, num_experts=num_experts, order=order, **drawn)
+    name = Path(split_name(trace, None)[0].removesuffix(".gz").removesuffix(".zst")).stem
+    told = False
+    for data in to_rounds(scores, name=name, layers=wanted, **options):
         path = _in_folder(Path(output), data)
         files.save(data, path)
+        if not told:
+            _tell(trace, scores, data, options)
+            told = True
         click.echo(path)
+
+
+def _tell(file: str, trace: Trace, data: Instance, options: dict[str, Any]) -> None:
+    """Say on stderr what was in the log, and what was drawn or filled in; `data` is one round."""
+    layers, tokens, experts = trace.scores.shape
+    lines = [
+        f"{file}: layers {layers}, tokens {tokens}, experts {experts}",
+        f"in the log: {trace.source.partition(': ')[2] or trace.source}",
+        *trace.remarks,
+        f"drawn: Rayleigh fading on {data.num_subcarriers} subcarriers, mean SNR 10 dB "
+        f"(--subcarriers, --seed {options['seed']})",
+        "drawn: energies of the experts, 5e-05 to 0.0005 J per token",
+        f"filled in: tokens are dealt evenly over {int(data.source.max()) + 1} nodes, in order "
+        "(--sources)",
+        f"filled in: at most {data.max_experts} experts per token (--max-experts), which keep "
+        f"{options['share']:g} of the best {data.max_experts} scores (--share)",
+        f"filled in: {options['hidden_size']} numbers of 16 bits per hidden state (--hidden-size)",
+    ]
+    for line in lines:
+        click.echo(printable(line), err=True)
 
 
 def _whole_numbers(option: str, text: str) -> list[int]:

@@ -69,6 +69,9 @@ def read_table(content: bytes) -> Table:
     if not all(_is_number(cell) for cell in first):
         names = tuple(cell.strip() for cell in first)
         rows = rows[1:]
+        if not rows:
+            shown = ", ".join(names)[:60]
+            raise InputError(f"has no number: its only line is {shown!r}; allowed: rows of numbers")
     numbers = [_numbers(line, row, len(first)) for line, row in rows]
     values = np.array(numbers, dtype=np.float64).reshape(len(numbers), len(first))
     if names and not names[0]:
@@ -149,8 +152,6 @@ def _spread(
     table: Table, places: tuple[str, ...], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Entries put where their places say."""
-    if not len(values):
-        raise InputError("has no entries; allowed: at least one row below the names")
     where = dict(zip(places, table.places(places), strict=True))
     shape = {place: int(column.max()) + 1 for place, column in where.items()}
     if "from" in shape and "to" in shape:

@@ -193,7 +193,7 @@ def real_array(
     if most < math.inf:
         allowed = f"finite numbers in [{least:g}, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are refused below
         array = frozen(array, np.float64)
     top = min(most, LARGEST)
     if array.size and not (array.min() >= least and array.max() <= top):  # nan fails both

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,21 @@ SUM_TOLERANCE = 0.01
 """Of scores that sum to 1: bfloat16 keeps 8 bits of each."""
 MOST_LOGIT = 1e30
 """Largest absolute logit; differences stay finite."""
+
+
+DRAWN_TOKENS = 128
+"""Tokens drawn for a log that only counts, unless their number is given."""
+
+
+class Asked(NamedTuple):
+    """What is said about a log beside it; the fields are those of `trace_files.load_trace`."""
+
+    gate: str | None = None
+    num_experts: int | None = None
+    order: str | None = None
+    part: str | None = None
+    num_tokens: int = DRAWN_TOKENS
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

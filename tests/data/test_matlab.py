@@ -38,7 +38,7 @@ def test_same_as_scipy(compressed: bool) -> None:
 
 
 def test_damaged_files_do_not_end_the_process() -> None:
-    """scipy's reader writes past its memory if the numbers are more than the shape says."""
+    """The reader of scipy writes past its memory if numbers are more than the shape says."""
     buffer = io.BytesIO()
     savemat(buffer, {"H": VALUES["real"]})
     content = bytearray(buffer.getvalue())

@@ -76,15 +76,15 @@ def changed(index: int, **fields: Any) -> list[Any]:
 
 
 BAD_LINES = [
-    ([], "is empty; allowed: a JSON object on every line"),
+    ([], "is empty; allowed: router logs"),
     (changed(2, ids=[1, 1]), "line 3: ids[1] = 1; allowed: every expert once"),
     (changed(2, ids=[1, 4]), "line 3: ids[1] = 4; allowed: whole numbers in 0..3"),
     (changed(2, ids=[-1, 2]), "line 3: ids[0] = -1; allowed: whole numbers in 0..3"),
     (changed(2, ids=[1, 10**30]), "line 3: ids[1] = 1"),
     (changed(2, ids=[1, True]), "line 3: ids[1] = True; allowed: int"),
-    (changed(2, ids=[1]), "line 3: ids has 1 entries; allowed: 2, as on line 1"),
+    (changed(2, ids=[1]), "line 3: ids has 1 entries; allowed: 2, as in the first"),
     (changed(0, ids=[]), "line 1: ids has 0 entries; allowed: at least one"),
-    (changed(2, weights=[1.0]), "line 3: weights has 1 entries; allowed: as many as ids, 2"),
+    (changed(2, weights=[1.0]), "line 3: weights has 1 entries; allowed: as many as experts, 2"),
     (changed(2, weights=[1.5, 0.0]), "line 3: weights[0] = 1.5; allowed: finite numbers in [0, 1]"),
     (
         changed(2, weights=[-0.5, 0.0]),
@@ -95,11 +95,10 @@ BAD_LINES = [
     (changed(2, step=-1), "line 3: step = -1; allowed: a whole number from 0 to 2^31"),
     (changed(2, layer=0.5), "line 3: layer = 0.5; allowed: int"),
     (changed(2, colour=1), "line 3: colour is unknown; allowed: only the fields of the format"),
-    (changed(2, step=0), "line 3: step 0 of layer 3 is there twice; allowed: one line for each"),
-    (LINES[:-1], "step 5 of layer 7 is missing; allowed: every step in every layer"),
+    (changed(2, step=0), "line 3: step 0 of layer 3 is there twice; allowed: once"),
+    (LINES[:-1], "step 5 of layer 7 is missing; allowed: every token in every layer"),
     ([*LINES[:-1], '{"step": 5, "layer": 7, "ids": [0, 2], "weig'], "line 6: is not valid JSON"),
     ([*LINES, "[]"], "line 7: the document = []; allowed: object"),
-    ([LINES[0], "", *LINES[1:]], "line 2: is not valid JSON"),
     (
         [{k: v for k, v in LINES[0].items() if k != "ids"}],
         "line 1: ids is missing; allowed: it must be given",
@@ -134,7 +133,12 @@ BAD_ARRAYS = [
         {"scores": 2 * np.ones((1, 1, 1))},
         "scores[0][0][0] = 2.0; allowed: finite numbers in [0, 1]",
     ),
-    ({"scores": SCORES[0]}, "scores has shape 6 x 4; allowed: any x any x any"),
+    ({"scores": SCORES[0, 0]}, "scores has shape 4; allowed: layers x tokens x experts"),
+    (
+        {"logits": LOGITS.swapaxes(0, 1)},
+        "logits has shape 6 x 3 x 4: 6 layers of 3 tokens, or the reverse? allowed: order",
+    ),
+    ({"scores": SCORES, "order": "XYZ"}, "order = 'XYZ'; allowed: \"LTK\" or"),
     (
         {"logits": LOGITS[:, :0]},
         "logits has shape 3 x 0 x 4; allowed: layers x tokens x experts, none empty",
@@ -150,8 +154,12 @@ BAD_ARRAYS = [
         "has scores and logits both or neither; allowed: exactly one of them",
     ),
     (
-        {"scores": SCORES, "colour": 1},
-        "colour is unknown; allowed: scores or logits, and experts_per_token",
+        {"colour": SCORES, "shape": LOGITS},
+        "has colour (3 x 6 x 4), shape (3 x 6 x 4); allowed: scores, logits, ids",
+    ),
+    (
+        {"logits": np.full((1, 2, 2), 0.75)},
+        "logits are in [0, 1] but do not sum to 1; allowed: a gate (--gate) if they are logits",
     ),
     (
         {"scores": SCORES, "experts_per_token": 0},
@@ -184,7 +192,7 @@ def test_options_that_do_not_fit_the_file(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     for path, options, message in (
         (arrays, {"gate": "softmax"}, "gate = 'softmax'; allowed: nothing: the file holds scores"),
-        (lines, {"gate": "sigmoid"}, "gate = 'sigmoid'; allowed: nothing: the weights"),
+        (lines, {"gate": "sigmoid"}, "gate = 'sigmoid'; allowed: nothing: the log has no logits"),
         (arrays, {"num_experts": 5}, "num_experts = 5; allowed: 4, as in the file"),
         (lines, {"num_experts": 0}, "num_experts = 0; allowed: a whole number from 1"),
         (lines, {"num_experts": 5000}, "num_experts = 5000; allowed: at most 4096"),

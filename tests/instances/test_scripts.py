@@ -11,6 +11,7 @@ import pytest
 from dmoe_opt import Instance, load
 from dmoe_opt.data.files import instance_files, instances_folder
 from dmoe_opt.generating.gates import GRID
+from dmoe_opt.generating.trace_files import load_trace
 from dmoe_opt.layers.network import TASKS, Network, dense_gates, held_out, load_network
 
 
@@ -109,3 +110,15 @@ def test_committed_instances_are_made_by_their_script() -> None:
         assert isinstance(stored, Instance)
         assert np.abs(stored.scores - data.scores).max() <= GRID
         assert np.abs(stored.threshold - data.threshold).max() <= 2 * GRID
+
+
+def test_the_committed_log_is_what_the_script_makes() -> None:
+    """Byte for byte, and `import` of the README reads it."""
+    make = script("make.py")
+    assert (instances_folder() / make.LOG).read_text() == make.digits_log()
+    trace = load_trace(instances_folder() / make.LOG)
+    assert (trace.scores.shape, trace.layers, trace.experts_per_token) == (
+        (4, 24, 8),
+        (1, 2, 3, 4),
+        2,
+    )
