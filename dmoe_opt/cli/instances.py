@@ -80,6 +80,7 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 @click.option(
     "--sources", "num_sources", type=WHOLE, metavar="N", help="Nodes with tokens; default: all."
 )
+@click.option("--experts-per-node", type=WHOLE, metavar="N", help="Default: expert j on node j.")
 @setting(
     "--share", type=float, default=0.7, metavar="S", help="Threshold: share of the best D scores."
 )

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("solutions", "Methods side by side."),
     "explain": ("explain", "Say why an instance has no answer."),
     "protocol": ("layers", "Run all layers of a model under a scheduler."),
+    "savings": ("savings", "What choosing experts by energy would save on a model."),
     "frontier": ("layers", "Accuracy against energy, by scheduler."),
     "offload": ("offload", "Subtasks of a device on edge experts."),
     "sweep": ("sweep", "Run a grid of presets, seeds, methods and options."),

@@ -75,7 +75,7 @@ def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[
 
     scores = read_array(given["scores"])
     nodes = scores.shape[-1] if scores.ndim == 2 else 0
-    gains = _gains(given["gains"], nodes)
+    gains = read_gains(given["gains"], nodes)
     radio, filled = _radio(gains, given, asked)
     nodes = radio.gains.shape[0]
     source = np.arange(len(scores)) % nodes
@@ -83,7 +83,7 @@ def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[
         filled.append(f"source: tokens dealt evenly over {nodes} nodes, in order (--source)")
     else:
         source = _whole(given["source"])
-    energies = _energies(given, nodes)
+    energies = energies_of(given, nodes)
     filled.append("shortfall: a token whose best D scores miss the threshold takes these (top_d)")
     if not given["round_trip"]:
         filled.append("results: their way back costs nothing (--round-trip)")
@@ -121,7 +121,7 @@ def _named(file: str, field: str, hint: str = "") -> Iterator[None]:
         raise InputError(f"{file}: {error}{beyond}") from None
 
 
-def _gains(file: str, nodes: int) -> NDArray[Any]:
+def read_gains(file: str, nodes: int) -> NDArray[Any]:
     """The gains as K x K x M; a matrix is one subcarrier, or has one row per link."""
     from dmoe_opt import InputError, read_array
 
@@ -161,12 +161,11 @@ def _radio(gains: NDArray[Any], given: dict[str, Any], asked: set[str]) -> tuple
     make = Radio.from_db if given["db"] else Radio
     with _named(given["gains"], "radio.gains"):
         radio = make(gains, **fields)
-    links = radio.gains[~np.eye(len(radio.gains), dtype=bool)]
-    mean_gain = float(links.mean()) if links.size else 1.0
     if given["snr_db"] is not None:
-        noise_w = radio.power_w * mean_gain / 10 ** (given["snr_db"] / 10)
-        radio = Radio(radio.gains, **(fields | {"noise_w": noise_w}))
+        radio = radio.at_mean_snr(given["snr_db"])
     elif given["noise_w"] is None:
+        links = radio.gains[~np.eye(len(radio.gains), dtype=bool)]
+        mean_gain = float(links.mean()) if links.size else 1.0
         snr_db = 10 * np.log10(max(radio.power_w * mean_gain / thermal_w, 1e-300))
         what = f"noise: {thermal_w:.3g} W, thermal at 290 K; the mean SNR is {snr_db:.0f} dB"
         filled.append(f"{what} (--noise-w, --snr-db)")
@@ -194,7 +193,7 @@ def _whole(file: str) -> Any:
     return numbers.astype(np.int64) if whole else numbers
 
 
-def _energies(given: dict[str, Any], nodes: int) -> NDArray[np.float64]:
+def energies_of(given: dict[str, Any], nodes: int) -> NDArray[np.float64]:
     """Energy of each expert for one token, J, shape (nodes,)."""
     import numpy as np
 

@@ -6,7 +6,7 @@ costs P0 s0 / r joules. See docs/problems/round.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -123,6 +123,13 @@ class Radio:
     def __reduce__(self) -> tuple[Any, ...]:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return validate.rebuild, (type(self), given)
+
+    def at_mean_snr(self, snr_db: float) -> Radio:
+        """The same radio with the noise that gives its links a mean SNR of so many decibels."""
+        links = self.gains[~np.eye(len(self.gains), dtype=bool)]
+        mean_gain = float(links.mean()) if links.size else 1.0
+        noise_w = self.power_w * mean_gain / 10.0 ** (snr_db / 10.0)
+        return replace(self, noise_w=noise_w)
 
     def rate_bit_s(self) -> NDArray[np.float64]:
         """Shannon rate B0 log2(1 + P0 H / N0), bit/s, shape (N, N, M)."""

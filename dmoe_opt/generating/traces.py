@@ -6,6 +6,7 @@ A trace comes from a model of Hugging Face's transformers (`from_model`) or from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -229,6 +230,7 @@ def to_rounds(
     num_tokens: int | None = None,
     num_subcarriers: int = 64,
     num_sources: int | None = None,
+    experts_per_node: int | None = None,
     max_experts: int | None = None,
     hidden_size: int = 4096,
     share: float = 0.7,
@@ -236,7 +238,7 @@ def to_rounds(
     compute_j: tuple[float, float] = (5e-5, 5e-4),
     **radio: Any,
 ) -> Iterator[Instance]:
-    """One round per layer, called NAME-lLAYER: expert j is on node j.
+    """One round per layer, called NAME-lLAYER.
 
     Radio and energies are drawn, and scores are put on the grid 2^-20.
 
@@ -250,7 +252,7 @@ def to_rounds(
         Tokens drawn at random, the same in every layer, in the trace's order; by default all.
     max_experts
         The cap D; by default the trace's experts per token.
-    num_subcarriers, num_sources, hidden_size, share, threshold, compute_j, radio
+    num_subcarriers, num_sources, experts_per_node, hidden_size, share, threshold, compute_j, radio
         As in `rounds.radio_round`.
 
     Raises
@@ -266,7 +268,8 @@ def to_rounds(
         raise InputError(f"max_experts is missing; allowed: {allowed}")
     options: dict[str, Any] = {
         "num_subcarriers": num_subcarriers,
-        "num_sources": experts if num_sources is None else num_sources,
+        "num_sources": num_sources,
+        "experts_per_node": experts_per_node,
         "max_experts": max_experts,
         "hidden_size": hidden_size,
         "share": share,
@@ -276,7 +279,8 @@ def to_rounds(
     }
     for option, value in options.items():
         presets.check_option(option, value)
-    _check_most("num_sources", num_sources, experts)
+    nodes = experts if experts_per_node is None else math.ceil(experts / experts_per_node)
+    _check_most("num_sources", num_sources, nodes)
     _check_most("num_tokens", num_tokens, tokens)
     validate.whole("seed", seed, least=0)
     wanted = _wanted_layers(trace, layers)
