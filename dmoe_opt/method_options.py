@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     restarts: int | None
     solver: str | None
     relax: bool | None
+    count: int | None
+    gap: float | None
     selection: Selection | None
     progress: Callable[[int, int], None] | None
     log: Callable[[float | None, float], None] | None
@@ -67,6 +69,13 @@ def _whole_from(least: int) -> Callable[[str, object], object]:
     return check
 
 
+def _share(name: str, value: object) -> None:
+    from dmoe_opt.data import validate
+
+    if validate.real(name, value, positive=False) > 1:
+        raise validate.fail(name, value, "a number in [0, 1]")
+
+
 def _word(name: str, value: object) -> None:
     from dmoe_opt.data import validate
 
@@ -102,5 +111,7 @@ RESTARTS = Option("restarts", _whole_from(0), "Descend N times more from random 
 SOLVER = Option("solver", _word, "Another solver, by its name in Pyomo or CVXPY.", str, "NAME")
 RELAX = Option("relax", _flag, "Solve the linear relaxation.", bool)
 SELECTION = Option("selection", _by_method, "Experts whose links get subcarriers.")
+COUNT = Option("count", _whole_from(1), "List the N best distinct answers.", int, "N")
+GAP = Option("gap", _share, "With --count: at most this share above the best one.", float, "G")
 PROGRESS = Option("progress", _function, "Called with (tokens done, tokens).")
 LOG = Option("log", _function, "Called with incumbent and bound in J.")

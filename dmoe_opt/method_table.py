@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dmoe_opt.errors import InputError
 from dmoe_opt.method_options import (
+    COUNT,
+    GAP,
     LOG,
     NODE_LIMIT,
     PROGRESS,
@@ -55,10 +57,11 @@ class Method:
         return any(option.name == name for option in self.options)
 
 
-def _des(problem: SelectionProblem, **options: Any) -> Result:
+def _des(problem: SelectionProblem, count: int | None = None, **options: Any) -> Result:
     from dmoe_opt.selection.des import solve_des
+    from dmoe_opt.selection.ranking import solve_ranked
 
-    return solve_des(problem, **options)
+    return solve_ranked(problem, count, **options) if count else solve_des(problem, **options)
 
 
 def _exhaustive(problem: SelectionProblem, **options: Any) -> Result:
@@ -133,9 +136,14 @@ def _lagrangian(instance: Instance, **options: Any) -> Result:
     return solve_lagrangian(instance, **options)
 
 
-def _exact(instance: Instance, **options: Any) -> Result:
+def _exact(instance: Instance, count: int | None = None, **options: Any) -> Result:
     from dmoe_opt.joint.exact import solve_exact
+    from dmoe_opt.joint.ranking import solve_ranked
 
+    if count:
+        return solve_ranked(instance, count, **options)
+    if "gap" in options:
+        raise InputError("gap is given without count; allowed: both, or count alone")
     return solve_exact(instance, **options)
 
 
@@ -186,7 +194,7 @@ SELECTION_METHODS = {
         _des,
         Proof.YES,
         "branch and bound on the relaxation with both rows, compiled",
-        (TIME_LIMIT, NODE_LIMIT, THREADS, PROGRESS),
+        (TIME_LIMIT, NODE_LIMIT, THREADS, COUNT, PROGRESS),
     ),
     "exhaustive": Method(
         _exhaustive,
@@ -240,7 +248,7 @@ JOINT_METHODS = {
         _exact,
         Proof.YES,
         "prices on links, then an integer program on what they leave open",
-        (TIME_LIMIT, LOG),
+        (TIME_LIMIT, COUNT, GAP, LOG),
     ),
     "bcd": Method(
         _bcd,

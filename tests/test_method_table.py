@@ -19,6 +19,8 @@ VALUES: dict[str, Any] = {
     "restarts": 1,
     "solver": "highs",
     "relax": True,
+    "count": 2,
+    "gap": 0.1,
     "progress": lambda done, total: None,
     "log": lambda energy_j, bound_j: None,
 }

@@ -89,6 +89,10 @@ def test_written_files_meet_the_schema(tmp_path: Path) -> None:
     ):
         save(solve(load(instance), problem), tmp_path / "solution.json")
         assert complaints(json.loads((tmp_path / "solution.json").read_text())) == []
+    for problem, method in (("selection", "des"), ("jesa", "exact")):
+        save(solve(load("tiny-s1"), problem, method, count=2), tmp_path / "several.json")
+        assert complaints(json.loads((tmp_path / "several.json").read_text())) == []
+        assert files.load_solution(tmp_path / "several.json")
     bare = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=np.ones((2, 2, 1)))
     save(bare, tmp_path / "bare.json")
     assert complaints(json.loads((tmp_path / "bare.json").read_text())) == []

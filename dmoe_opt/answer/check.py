@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec import UNSET, structs
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import MOST_LISTED, Allocation, Selection
@@ -41,7 +42,8 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     decision, broken = decision_of(data, claim)
     if decision is None:
         return broken
-    return decision.violations or impossible + _idle(decision) + _check_claims(claim, decision)
+    broken = decision.violations or impossible + _idle(decision) + _check_claims(claim, decision)
+    return broken or _check_rankings(data, claim)
 
 
 def _impossible(claim: formats.Solution) -> list[str]:
@@ -192,6 +194,57 @@ def _check_claims(claim: formats.Solution, decision: Decision) -> list[str]:
         claimed = len(claim.shortfall)
         wrong.append(f"{len(lowered)} tokens fall short, {claimed} are claimed")
     return wrong
+
+
+def _check_rankings(data: Instance | SelectionProblem, claim: formats.Solution) -> list[str]:
+    """Further answers that break a rule, cost something else, come twice or are out of order."""
+    wrong = []
+    problem = as_problem(data)
+    if claim.token_ranking is not UNSET:
+        if len(claim.token_ranking) != problem.num_tokens:
+            lists = f"token_ranking has {len(claim.token_ranking)} lists"
+            return [f"{lists} for {problem.num_tokens} tokens"]
+        for t, listed in enumerate(claim.token_ranking):
+            alone = problem.rows(np.array([t]))
+            entries = [(best.experts, best.energy_j) for best in listed]
+            answers = [decision_of(alone, _as_claim(claim, [experts])) for experts, _ in entries]
+            wrong += _check_list(f"token_ranking[{t}]", answers, [j for _, j in entries])
+    if claim.round_ranking is not UNSET:
+        answers = [
+            decision_of(data, _as_claim(claim, best.selection, best.allocation))
+            for best in claim.round_ranking
+        ]
+        energies = [best.energy_j for best in claim.round_ranking]
+        wrong += _check_list("round_ranking", answers, energies)
+    return wrong[:MOST_LISTED]
+
+
+def _as_claim(
+    claim: formats.Solution, selection: list[list[int]], allocation: list[list[int]] | None = None
+) -> formats.Solution:
+    """A claim of other experts and subcarriers; of a single token if it has no allocation."""
+    problem = "selection" if allocation is None else claim.problem
+    return structs.replace(claim, problem=problem, selection=selection, allocation=allocation)
+
+
+def _check_list(
+    name: str, answers: list[tuple[Decision | None, list[str]]], energies: list[float]
+) -> list[str]:
+    """What is wrong with a list of answers, best first."""
+    seen: set[bytes] = set()
+    for n, ((decision, broken), energy_j) in enumerate(zip(answers, energies, strict=True)):
+        broken = broken or ([] if decision is None else decision.violations)
+        if broken or decision is None:
+            return [f"{name}[{n}]: {broken[0]}"]
+        if not _close(energy_j, decision.energy_j, BOUND_NOISE, 0.0):
+            return [f"{name}[{n}]: the energy is {decision.energy_j:.12g} J, not {energy_j:.12g} J"]
+        if n and energy_j < energies[n - 1] * (1 - BOUND_NOISE):
+            return [f"{name}[{n}] costs less than the entry before it"]
+        key = decision.selection.tobytes()
+        if key in seen:
+            return [f"{name}[{n}] comes twice"]
+        seen.add(key)
+    return []
 
 
 def _close(claimed: float | None, value: float | None, relative: float, absolute: float) -> bool:

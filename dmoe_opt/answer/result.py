@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
@@ -15,6 +16,7 @@ from dmoe_opt.answer.tolerances import BOUND_NOISE, OPTIMAL_GAP
 from dmoe_opt.data import formats
 from dmoe_opt.data.instance import Instance, as_problem, problem_of
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.rankings import RankedRound, RankedSelection
 from dmoe_opt.errors import printable
 
 
@@ -41,7 +43,8 @@ class Result:
 
     `decision` holds the checked answer. `gap` is (objective - bound) / objective. `shortfall` lists
     the tokens whose threshold was lowered. `stats` holds the method's own counters. `message` says
-    in words why there is no answer.
+    in words why there is no answer. If several answers were wanted (`count`), `token_ranking` has
+    the best selections of every token, or `round_ranking` the best answers to the round.
 
     Examples
     --------
@@ -64,6 +67,8 @@ class Result:
     wall_s: float = 0.0
     stats: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    token_ranking: list[list[RankedSelection]] | None = None
+    round_ranking: list[RankedRound] | None = None
 
     @property
     def selection(self) -> Selection | None:
@@ -106,6 +111,8 @@ class Result:
             wall_s=self.wall_s,
             stats={name: _plain(value) for name, value in self.stats.items()},
             message=self.message,
+            token_ranking=UNSET if self.token_ranking is None else self.token_ranking,
+            round_ranking=UNSET if self.round_ranking is None else self.round_ranking,
         )
 
     def __str__(self) -> str:

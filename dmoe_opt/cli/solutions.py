@@ -103,8 +103,12 @@ def solve(
 def _show(result: Result, as_json: bool) -> None:
     if as_json:
         emit(result.solution())
-    else:
-        click.echo(str(result))
+        return
+    click.echo(str(result))
+    if result.token_ranking or result.round_ranking:
+        from dmoe_opt.cli import rankings
+
+        rankings.ranking(result)
 
 
 def selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
@@ -144,6 +148,9 @@ def check(file: str, solution: str, as_json: bool) -> None:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
         click.echo(printable(f"ok: {claim.status}, {energy}"))
         click.echo("recomputed: rules, energy, gap, status and shortfall")
+        if claim.token_ranking or claim.round_ranking:
+            click.echo("recomputed: rules, energies and order of all answers; that none is missing")
+            click.echo("between them is claimed")
         if told(claim):
             known = claim.method in METHODS[claim.problem]
             method = claim.method if known else f"{claim.method!r}, which is no method of ours"

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from dmoe_opt.data.rankings import RankedRound, RankedSelection
 from dmoe_opt.data.reading import MOST_BYTES, read
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
@@ -97,6 +98,8 @@ class Solution(_Fields):
     wall_s: float
     stats: dict[str, Any] = {}
     message: str = ""
+    token_ranking: list[list[RankedSelection]] | msgspec.UnsetType = msgspec.UNSET
+    round_ranking: list[RankedRound] | msgspec.UnsetType = msgspec.UNSET
 
 
 KINDS: dict[str, type[_Fields]] = {ROUND: _Round, SELECTION: _Selection, SOLUTION: Solution}

@@ -17,7 +17,7 @@ and can be interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -95,17 +95,19 @@ def solve_reduced(
     start: Decision | None,
     time_limit: float,
     seen: Seen | None = None,
+    forbidden: Sequence[Selection] = (),
 ) -> ReducedAnswer:
     """The best decision within a reduced round.
 
-    `start` is one to begin with, if one is known; `time_limit`, in seconds, may be inf.
+    `start` is one to begin with, if one is known; `time_limit`, in seconds, may be inf. No decision
+    has one of the selections (T, K) in `forbidden`.
     """
     columns = _columns(instance, reduced)
     factor = factor_of(instance, None if start is None else start.energy_j)
     highs = highspy.Highs()
     for name, value in options(time_limit).items():
         highs.setOptionValue(name, value)
-    highs.passModel(_program(instance, reduced, columns, factor))
+    highs.passModel(_program(instance, reduced, columns, factor, forbidden))
     if start is not None:
         given = highspy.HighsSolution()
         given.col_value = _values(columns, start).tolist()
@@ -227,7 +229,11 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
 
 
 def _program(
-    instance: Instance, reduced: Reduced, columns: _Columns, factor: float
+    instance: Instance,
+    reduced: Reduced,
+    columns: _Columns,
+    factor: float,
+    forbidden: Sequence[Selection],
 ) -> highspy.HighsLp:
     """The program in HiGHS' own form; its objective is the energy times `factor`."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
@@ -235,7 +241,13 @@ def _program(
     i, k = columns.links[link].T
     computing = factor * instance.compute_energy[j]
     sending = factor * instance.link_energy[i, k, m]
-    return _rows(instance, columns).program(
+    rows = _rows(instance, columns)
+    for selection in forbidden:
+        chosen = selection[t, j]
+        if chosen.sum() == selection.sum():  # otherwise it is not part of the reduced round
+            change = (np.zeros(len(t), dtype=int), np.arange(len(t)), np.where(chosen, -1.0, 1.0))
+            rows.add(1, 1.0 - chosen.sum(), highspy.kHighsInf, change)
+    return rows.program(
         cost=np.concatenate([computing, np.zeros(f - u), sending]),
         lower=np.concatenate([reduced.certain[t, j].astype(float), np.zeros(width - u)]),
         upper=np.concatenate([np.ones(f), columns.most_tokens(instance)[link]]),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
-from dmoe_opt import Instance, SelectionProblem, Status, check, solve
+from dmoe_opt import Instance, SelectionProblem, Status, check, load, solve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import energy_j, relevance, violations
 from dmoe_opt.answer.result import build
@@ -131,3 +134,33 @@ def test_report_names_what_matters(hand: SelectionProblem) -> None:
     assert "infeasible: token 0" in str(
         solve(hand.replace(threshold=[2.0, 0, 0], on_shortfall="infeasible"))
     )
+
+
+FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
+    "order": (lambda best: best.reverse(), "costs less than the entry before it"),
+    "twice": (lambda best: best.insert(0, best[0]), "comes twice"),
+    "energy": (lambda best: setattr(best[1], "energy_j", 1.0), "the energy is"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_forged_rankings_fail_the_check(what: str) -> None:
+    """Further answers are recomputed like the first."""
+    round_ = load("tiny-s1")
+    forge, complaint = FORGED[what]
+    tokens = solve(round_, count=3).solution()
+    forge(tokens.token_ranking[0])  # type: ignore[index]
+    assert complaint in check(round_, tokens)[0]
+    whole = solve(round_, "jesa", "exact", count=3, gap=0.2).solution()
+    forge(whole.round_ranking)
+    assert complaint in check(round_, whole)[0]
+
+
+def test_rankings_keep_the_rules() -> None:
+    """A token that misses its threshold, and a list that is missing."""
+    round_ = load("tiny-s1")
+    tokens = solve(round_, count=2).solution()
+    tokens.token_ranking[0][1].experts = []  # type: ignore[index]
+    assert "token_ranking[0][1]: token 0 (C1)" in check(round_, tokens)[0]
+    tokens.token_ranking.pop()  # type: ignore[union-attr]
+    assert "token_ranking has 5 lists for 6 tokens" in check(round_, tokens)

@@ -1,0 +1,138 @@
+"""The best answers to a round (P2) with distinct selections, within a gap of the best one.
+
+1. `exact` gives the best answer. Prices raise the bound again, and decide what every answer within
+   a share of the gap may and must use (`exact.reduce`).
+2. HiGHS solves the integer program of what is left, again and again, with one more row for each
+   answer that is listed: sum of alpha that it does not use - sum of alpha that it uses >= 1 - their
+   number. This cuts off its selection and no other. Where there is nothing more, the next share of
+   the gap follows.
+
+The bound of HiGHS holds for every answer that is not listed, and tells what of the order is proven.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.allocation.assignment import serve
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import Result, build
+from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.rankings import RankedRound
+from dmoe_opt.joint import highs
+from dmoe_opt.joint.exact import LIMIT_S, reduce, solve_exact
+from dmoe_opt.joint.lagrangian import Log, as_descent, ascend
+
+GAP = 0.01
+SHARES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1)
+"""Of the gap, one after the other: the less of it, the more is decided before HiGHS begins."""
+
+
+@dataclass
+class _List:
+    """Answers, and a bound in J on all answers with other selections."""
+
+    answers: list[Decision]
+    floor_j: float
+
+
+def solve_ranked(
+    instance: Instance,
+    count: int,
+    *,
+    gap: float | None = None,
+    time_limit: float | None = LIMIT_S,
+    log: Log | None = None,
+) -> Result:
+    """The best answers with distinct selections, at most `count`, by energy.
+
+    Each has the best allocation of its selection.
+
+    Parameters
+    ----------
+    gap
+        The energy of no answer is more than 1 + gap times that of the best one; 0.01 by default.
+    time_limit, log
+        As in `exact.solve_exact`; the limit is for all answers together.
+
+    Returns
+    -------
+    Result
+        That of `exact`, with the list in `round_ranking`. An entry is `proven` if no answer with
+        another selection that is missing before it costs less, up to `OPTIMAL_GAP`.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> from dmoe_opt.joint.ranking import solve_ranked
+    >>> result = solve_ranked(dmoe_opt.load("tiny-s1"), 3, gap=0.2)
+    >>> [f"{1e3 * best.energy_j:.3f} mJ" for best in result.round_ranking]
+    ['2.643 mJ', '2.732 mJ', '2.820 mJ']
+    """
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    first = solve_exact(instance, time_limit=time_limit, log=log)
+    if first.decision is None:
+        return first
+    list_ = _List([first.decision], first.bound_j or 0.0)
+    if instance.num_tokens:  # without tokens there is one answer only
+        widest_j = first.decision.energy_j * (GAP if gap is None else gap)
+        prices = ascend(instance, as_descent(first), 0.0, deadline=deadline).prices
+        for share in SHARES:
+            limit_j = first.decision.energy_j + share * widest_j
+            if not _extend(instance, prices, limit_j, list_, count, deadline):
+                break
+    return replace(_best_of(first, list_.answers), round_ranking=_ranked(list_))
+
+
+def _extend(
+    instance: Instance,
+    prices: NDArray[np.float64],
+    limit_j: float,
+    list_: _List,
+    count: int,
+    deadline: float,
+) -> bool:
+    """Append the answers of at most `limit_j`; True if there are no more and the list is short."""
+    reduced = reduce(instance, prices, limit_j)
+    while len(list_.answers) < count:
+        left_s = deadline - time.monotonic()
+        if reduced is None or left_s <= 0:
+            return reduced is None
+        listed = [answer.selection for answer in list_.answers]
+        outcome = highs.solve_reduced(instance, reduced, None, left_s, forbidden=listed)
+        bound_j = limit_j if outcome.infeasible else min(outcome.bound_j, limit_j)
+        list_.floor_j = max(list_.floor_j, bound_j)
+        answer = outcome.decision and serve(instance, outcome.decision.selection)
+        if answer is None or answer.violations or answer.energy_j > limit_j:
+            return bound_j == limit_j
+        list_.answers.append(answer)
+    return False
+
+
+def _best_of(first: Result, answers: list[Decision]) -> Result:
+    """The result of `exact`, or what is better than that where its limit came too early."""
+    best = min(answers, key=lambda answer: answer.energy_j)
+    if best is first.decision:
+        return first
+    return build(best.instance, first.method, best, bound_j=first.bound_j, stats=first.stats)
+
+
+def _ranked(list_: _List) -> list[RankedRound]:
+    entries = []
+    for answer in list_.answers:
+        assert answer.allocation is not None
+        energy_j = answer.energy_j
+        entries.append(
+            RankedRound(
+                selection=[np.flatnonzero(row).tolist() for row in answer.selection],
+                allocation=np.argwhere(answer.allocation).tolist(),
+                energy_j=energy_j,
+                proven=energy_j <= list_.floor_j * (1 + OPTIMAL_GAP),
+            )
+        )
+    return sorted(entries, key=lambda entry: (entry.energy_j, entry.selection))
