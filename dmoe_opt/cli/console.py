@@ -19,7 +19,7 @@ import numpy as np
 
 from dmoe_opt import compiling, solving
 from dmoe_opt.answer.result import relative_gap
-from dmoe_opt.errors import printable
+from dmoe_opt.errors import one_line, printable
 
 LOG_EVERY_S = 0.2
 SHOW_AFTER_S = 1.0
@@ -31,6 +31,15 @@ def wrote(paths: Sequence[str | Path]) -> None:
         click.echo(f"wrote {path}", err=True)
     if paths and not any(str(path).endswith(".png") for path in paths):
         click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
+
+
+def passed_over(paths: Sequence[Path]) -> None:
+    """Say which files of folders are no instances."""
+    if not paths:
+        return
+    count = f"{len(paths)} files that are" if paths[1:] else "1 file that is"
+    names = ", ".join(str(path) for path in paths)
+    click.echo(f"dmoe-opt: {one_line(f'passed over {count} no instance: {names}')}", err=True)
 
 
 def prepare(problem: str, scores: int | None = None) -> None:

@@ -24,7 +24,7 @@ LARGE = 200_000  # numbers, from which an archive is better than text
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
 @setting("--seed", type=NATURAL, default=0, help="Seed of the first instance.")
 @setting("--count", type=WHOLE, default=1, help="Instances, of successive seeds.")
-@click.option("-o", "--output", metavar="PATH", help="File, or folder if --count is above 1.")
+@click.option("-o", "--output", metavar="PATH", help="File, or folder for several; - is stdout.")
 def generate(preset: str | None, listing: bool, seed: int, count: int, output: str | None) -> None:
     """Write instances of a preset; default: PRESET-sSEED.json in this folder."""
     from pathlib import Path
@@ -45,7 +45,8 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
         if path.is_dir() or count > 1:
             path = _in_folder(path, data)
         files.save(data, path)
-        click.echo(path)
+        if not files.is_stdout(path):
+            click.echo(path)
 
 
 def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:

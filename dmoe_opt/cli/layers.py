@@ -127,7 +127,7 @@ def _write_run(folder: str, done: Run) -> list[Path]:
 @setting("--seeds", type=WHOLE, default=names.SEEDS, help="Runs of every setting.")
 @click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
 @click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
-@click.option("-o", "--output", metavar="FOLDER", help="Write frontier.csv and figures there.")
+@click.option("-o", "--output", metavar="FOLDER", help="For frontier.csv and figures; - prints it.")
 @JSON
 def frontier(
     preset: str,
@@ -157,16 +157,19 @@ def frontier(
         "z": _numbers("z", z),
         "max_experts": [_whole(value) for value in _numbers("max_experts", max_experts)],
     }
-    if output is not None:
+    piped = output is not None and files.is_stdout(output)
+    if output is not None and not piped:
         files.make_folder(output)
     console.prepare("jesa")
     with console.progress(f"frontier of {preset}") as report:
         points = sweep(preset, **grid, progress=report, **options)
-    if output is not None:
+    rows = as_csv(points, FrontierPoint)
+    if output is not None and not piped:
         figures = pictures("plot.protocol", "of_frontier", points, preset)
-        rows = as_csv(points, FrontierPoint).encode()
-        console.wrote(files.write_all(output, {"frontier.csv": rows} | figures))
-    if as_json:
+        console.wrote(files.write_all(output, {"frontier.csv": rows.encode()} | figures))
+    if piped:
+        click.echo(rows, nl=False)
+    elif as_json:
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
     else:
         tables.frontier(points)

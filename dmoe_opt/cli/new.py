@@ -59,12 +59,14 @@ def new(output: str, **given: Any) -> None:
         for name in given
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
-    round_, filled = _made(Path(output).stem, given, asked)
+    piped = files.is_stdout(output)
+    round_, filled = _made("round" if piped else Path(output).stem, given, asked)
     files.save(round_, output)
     click.echo(f"{round_!r}"[1:-1], err=True)
     for line in filled:
         click.echo(f"filled in: {line}", err=True)
-    click.echo(output)
+    if not piped:
+        click.echo(output)
 
 
 def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[str]]:

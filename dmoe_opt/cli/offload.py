@@ -40,6 +40,7 @@ def offload() -> None:
 def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
     """Write a scenario of a preset or a file, or one of its episodes."""
     from dmoe_opt.cli import offload_tables
+    from dmoe_opt.data import files
     from dmoe_opt.offload import presets, store
     from dmoe_opt.offload.episode import draw, scenario_of
 
@@ -54,7 +55,8 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     scenario = scenario_of(data)
     path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
-    click.echo(path)
+    if not files.is_stdout(path):
+        click.echo(path)
 
 
 def _default_name(preset: str, seed: int | None) -> str:

@@ -56,7 +56,7 @@ def methods(as_json: bool) -> None:
 )
 @of_methods
 @click.option("--log", is_flag=True, help="Rows of the search on stderr. (lagrangian, exact)")
-@click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file.")
+@click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file; - is stdout.")
 @JSON
 def solve(
     file: str,
@@ -68,7 +68,7 @@ def solve(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Solve an instance (a file, or the name of a committed one) and check the answer."""
+    """Solve an instance (a file, - for stdin, or the name of a committed one); check the answer."""
     from dmoe_opt import solve as run
     from dmoe_opt.cli import console
     from dmoe_opt.data import files
@@ -92,7 +92,7 @@ def solve(
         rows.last(result.objective_j, result.bound_j)
     if output is not None:
         files.save(result, output)
-    _show(result, as_json)
+    _show(result, as_json, output is not None and files.is_stdout(output))
     if result.status == "infeasible" and not as_json:
         given = "" if selection is None else f" --selection {shlex.quote(selection)}"
         command = f"dmoe-opt explain {shlex.quote(file)} --problem {problem}{given}"
@@ -100,7 +100,11 @@ def solve(
     sys.exit(EXIT_CODES[result.status])
 
 
-def _show(result: Result, as_json: bool) -> None:
+def _show(result: Result, as_json: bool, written: bool) -> None:
+    """Print a result; where the solution has been written to stdout, only a summary on stderr."""
+    if written:
+        click.echo(str(result), err=True)
+        return
     if as_json:
         emit(result.solution())
         return
@@ -174,7 +178,9 @@ def check(file: str, solution: str, as_json: bool) -> None:
 )
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
 @setting("--seed", type=NATURAL, default=0)
-@click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and figures there.")
+@click.option(
+    "-o", "--output", metavar="FOLDER", help="For comparison.csv and figures; - prints it."
+)
 @JSON
 def compare(
     paths: tuple[str, ...],
@@ -195,15 +201,19 @@ def compare(
 
     from dmoe_opt import compare as run
     from dmoe_opt.cli import console, tables
+    from dmoe_opt.comparing.methods import sorted_out
     from dmoe_opt.data import files
 
     wanted = [name.strip() for name in names.split(",")] if names else None
-    if output is not None:
+    piped = output is not None and files.is_stdout(output)
+    if output is not None and not piped:
         files.make_folder(output)
+    listed, others = sorted_out(paths)
+    console.passed_over(others)
     console.prepare(problem)
     with console.progress("compare") as report:
         comparison = run(
-            paths,
+            listed,
             problem,
             wanted,
             time_limit,
@@ -212,10 +222,12 @@ def compare(
             solutions=solutions,
         )
     written = []
-    if output is not None:
+    if output is not None and not piped:
         figures = pictures("plot.comparison", "comparison", comparison.rows)
         written = [*comparison.save(output), *files.write_all(output, figures)]
-    if as_json:
+    if piped:
+        click.echo(comparison.csv(), nl=False)
+    elif as_json:
         emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
     else:
         tables.comparison(comparison)

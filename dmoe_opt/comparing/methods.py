@@ -60,37 +60,40 @@ class Comparison:
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Every path, committed name, or folder as a list of files.
 
-    A folder stands for its .json and .npz files or, if it has none, for the files of its
-    subfolders. Solutions among them are passed over.
+    A folder stands for its .json and .npz files that say that they are instances or, if it has
+    none, for those of its subfolders.
 
     Raises
     ------
     InputError
         If a folder holds no such file.
     """
+    return sorted_out(paths)[0]
+
+
+def sorted_out(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
+    """The files of `instances_in`, and those of the folders that it passes over."""
     listed: list[Path] = []
+    others: list[Path] = []
     for item in paths:
         path = files.resolve(item)
-        listed += _files_of(path) if path.is_dir() else [path]
-    return listed
+        inside, beside = _files_of(path) if path.is_dir() else ([path], [])
+        listed += inside
+        others += beside
+    return listed, others
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """The instances in a folder, or else in its subfolders."""
-    inside = _instances(folder.glob("*")) or _instances(folder.glob("*/*"))
-    if not inside:
-        raise InputError(f"{folder}: holds no .json or .npz file; allowed: a folder of instances")
-    return inside
-
-
-def _instances(paths: Iterable[Path]) -> list[Path]:
-    return sorted(p for p in paths if _may_be_instance(p))
-
-
-def _may_be_instance(path: Path) -> bool:
-    if path.suffix not in (".json", ".npz") or path.name == BEST_KNOWN:
-        return False
-    return path.suffix == ".npz" or not files.is_solution(path)
+def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The instances in a folder, or else in its subfolders; and the files that are none."""
+    others: list[Path] = []
+    for pattern in ("*", "*/*"):
+        inside: list[Path] = []
+        for path in sorted(folder.glob(pattern)):
+            if path.suffix in (".json", ".npz") and path.name != BEST_KNOWN:
+                (inside if files.is_instance(path) else others).append(path)
+        if inside:
+            return inside, others
+    raise InputError(f"{folder}: holds no instance; allowed: a folder of .json or .npz instances")
 
 
 def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str]:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from dmoe_opt.data.radio import DEAD_LINK_J, Radio
 from dmoe_opt.data.reading import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
+
+STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
 def instances_folder() -> Path:
@@ -101,9 +104,19 @@ def load_solution(path: str | os.PathLike[str]) -> Solution:
     return data
 
 
+def is_instance(path: Path) -> bool:
+    """Whether a file says that it is an instance; `InputError` if it cannot be read."""
+    return path.is_file() and formats.is_instance(read(path))
+
+
 def is_solution(path: str | os.PathLike[str]) -> bool:
     """Whether a file says that it is a solution; `InputError` if it cannot be read."""
     return formats.is_solution(read(path))
+
+
+def is_stdout(path: str | os.PathLike[str]) -> bool:
+    """Whether a path stands for standard output: `-` or /dev/stdout."""
+    return str(path) in STANDARD_OUTPUT
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
@@ -145,6 +158,8 @@ def require_place(path: str | os.PathLike[str]) -> None:
 
 
 def _obstacle(path: str | os.PathLike[str]) -> str | None:
+    if is_stdout(path):
+        return None
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -164,6 +179,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     InputError
         If it cannot be made.
     """
+    if is_stdout(path):
+        raise InputError(f"{path}: is standard output; allowed: a folder")
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -189,7 +206,7 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; `-` and /dev/stdout are standard output.
 
     Raises
     ------
@@ -200,17 +217,25 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         if not str(path):
             raise ValueError("the name is empty")
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
-            # A pipe or device cannot be replaced.
-            target.write_bytes(content)
+        if is_stdout(path):
+            if sys.stdout is None:
+                raise ValueError("standard output is closed")
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()
             return
+        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+            # A pipe or device cannot be replaced, and the real path of a pipe is no path.
+            Path(path).write_bytes(content)
+            return
+        target = Path(os.path.realpath(path))
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+    except BrokenPipeError:  # the reader of a pipe has left, which is no error
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written: {reason}") from None

@@ -129,6 +129,16 @@ def is_solution(content: bytes) -> bool:
         return False
 
 
+def is_instance(content: bytes) -> bool:
+    """Whether a file says that it is an instance, even if it is damaged elsewhere."""
+    if is_archive(content):
+        return b"format.npy" in content
+    try:
+        return decode(content, _Header).format in (ROUND, SELECTION)
+    except InputError:
+        return any(name.encode() in content for name in (ROUND, SELECTION))
+
+
 def unknown(field: str, allowed: str = "only the fields of the format") -> InputError:
     """The complaint about a field that a file may not have; its name may hold anything."""
     return InputError(f"{_one_line(field)} is unknown; allowed: {allowed}")

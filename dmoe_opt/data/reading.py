@@ -1,21 +1,26 @@
-"""Bytes of a file that a user names: regular files of a limited size, UTF-8 without its mark."""
+"""Bytes of a file that a user names: of a limited size, UTF-8 without its mark.
+
+Files are regular; `-` is standard input, the one pipe that is read.
+"""
 
 from __future__ import annotations
 
 import codecs
 import os
 import stat
+import sys
 from pathlib import Path
 
 from dmoe_opt.errors import InputError
 
 MOST_BYTES = 4 * 2**30
 """Largest file that is read."""
+STANDARD_INPUT = ("-", "/dev/stdin")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> bytes:
-    """The content of a file, without the mark of UTF-8 that some editors put first.
+    """The content of a file or of standard input, without the mark of UTF-8 some editors put first.
 
     Raises
     ------
@@ -23,14 +28,7 @@ def read(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> bytes:
         If the file cannot be read, is no regular file, is larger than `most_bytes`, or is UTF-16.
     """
     try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever, a device may never end
-            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-            raise InputError(f"{path}: cannot be read: it is {kind}; allowed: a file")
-        if found.st_size > most_bytes:
-            limit = f"at most {most_bytes:,} bytes"
-            raise InputError(f"{path}: has {found.st_size:,} bytes; allowed: {limit}")
-        content = Path(path).read_bytes()
+        content = _piped(most_bytes) if str(path) in STANDARD_INPUT else _stored(path, most_bytes)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -39,3 +37,24 @@ def read(path: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> bytes:
     if content.startswith(UTF_16):
         raise InputError(f"{path}: is text in UTF-16; allowed: UTF-8")
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _stored(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever, a device may never end
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise InputError(f"{path}: cannot be read: it is {kind}; allowed: a file, or - for a pipe")
+    if found.st_size > most_bytes:
+        limit = f"at most {most_bytes:,} bytes"
+        raise InputError(f"{path}: has {found.st_size:,} bytes; allowed: {limit}")
+    return Path(path).read_bytes()
+
+
+def _piped(most_bytes: int) -> bytes:
+    """Everything on standard input, which can be read once."""
+    content = b"" if sys.stdin is None else sys.stdin.buffer.read(most_bytes + 1)
+    if not content:
+        raise InputError("standard input is empty, or was read already; allowed: - for one file")
+    if len(content) > most_bytes:
+        raise InputError(f"standard input is too long; allowed: at most {most_bytes:,} bytes")
+    return content

@@ -13,7 +13,7 @@ from dmoe_opt import InputError, MissingExtraError, SelectionProblem
 from dmoe_opt.answer.result import infeasible
 from dmoe_opt.comparing import methods as comparing
 from dmoe_opt.comparing.judged import Entry, rows_of
-from dmoe_opt.comparing.methods import compare, default_methods, instances_in
+from dmoe_opt.comparing.methods import compare, default_methods, instances_in, sorted_out
 
 
 def test_gaps_are_to_the_best_bound(hand: SelectionProblem) -> None:
@@ -77,15 +77,20 @@ def test_folders_and_names(tmp_path: Path, hand: SelectionProblem) -> None:
     """A folder stands for its instances, or else for those of its subfolders."""
     inner = tmp_path / "inner"
     inner.mkdir()
-    with pytest.raises(InputError, match=r"inner: holds no \.json or \.npz file; allowed: "):
+    with pytest.raises(InputError, match="inner: holds no instance; allowed: "):
         instances_in([inner])
     for name in ("b.json", "a.npz"):
         dmoe_opt.save(hand, inner / name)
     (inner / "best_known.json").write_text("{}")
     (inner / "notes.txt").write_text("no instance")
+    (inner / "foreign.json").write_text('{"format": "of others"}')
+    (inner / "foreign.npz").write_bytes(b"PK\x03\x04")
+    dmoe_opt.save(dmoe_opt.solve(hand), inner / "answer.json")
     wanted = [inner / "a.npz", inner / "b.json"]
     assert instances_in([inner]) == instances_in([tmp_path]) == wanted
     assert instances_in([inner / "b.json", "tiny-s1"])[1].stem == "tiny-s1"
+    names = ["answer.json", "foreign.json", "foreign.npz"]
+    assert sorted_out([inner]) == (wanted, [inner / name for name in names])
     rows = compare([tmp_path, hand], methods=["des"]).rows
     assert [row.energy_j for row in rows] == [5.0] * 3
 
