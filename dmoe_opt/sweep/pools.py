@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Protocol
 
 from dmoe_opt.errors import InputError
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
+TRACKER = "multiprocessing.resource_tracker"
 
 Died = tuple[type[BaseException], ...]
 
@@ -41,6 +42,7 @@ class _Loky:
         self._make: Callable[[], Any] = lambda: ProcessPoolExecutor(
             jobs, env=ONE_THREAD, initializer=_deaf, timeout=60
         )
+        _start_trackers(TRACKER, "joblib.externals.loky.backend.resource_tracker")
         self._jobs = jobs
         self.broken: Died = (BrokenProcessPool,)
         self.executor: Any = self._make()
@@ -81,6 +83,17 @@ class _Dask:
 
     def restart(self) -> None:
         """Nothing to do: dask restarts workers by itself."""
+
+
+def _start_trackers(*modules: str) -> None:
+    """Start the processes that track semaphores before the first worker.
+
+    Whoever starts one unblocks Ctrl-C afterwards, and workers that start next would hear it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        return
+    for module in modules:
+        import_module(module).ensure_running()
 
 
 @contextmanager
@@ -134,6 +147,7 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
         # An interrupt ends this process at once; the tracker of its semaphores has to bear that.
         sys.warnoptions.append("ignore:resource_tracker:UserWarning")
         os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
+        _start_trackers(TRACKER)
         with children_deaf():
             cluster = LocalCluster(
                 n_workers=jobs or _cores(),

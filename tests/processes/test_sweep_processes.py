@@ -5,6 +5,7 @@ Nothing is lost, and nothing is there twice.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -111,6 +112,17 @@ def test_backends_write_the_same_rows(tmp_path: Path) -> None:
     assert row["objective_j"] >= row["bound_j"] * (1 - 1e-9)
     assert row["versions"]["dmoe-opt"]
     assert sweep(grid, tmp_path / "serial", resume=True).before == len(keys)
+
+
+def test_workers_start_deaf() -> None:
+    """Ctrl-C is blocked in every worker from its first instruction on: the driver answers it."""
+    blocked = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
+    with pools.dask(2, None) as pool:
+        masks = list(pool._client.run(blocked).values())  # type: ignore[attr-defined]
+    with pools.loky(2) as pool, pools.children_deaf():
+        masks += [pool.executor.submit(blocked).result() for _ in range(4)]
+    assert len(masks) == 6
+    assert all(signal.SIGINT in mask for mask in masks)
 
 
 def test_poison_fails_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
