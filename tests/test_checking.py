@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from helpers.drawn import Ended
@@ -34,6 +35,44 @@ def test_lies_are_found(name: str) -> None:
     assert LIES[name] in complaint
 
 
+FORGED: dict[str, tuple[str, dict[str, object], str]] = {
+    "a time without end": ("jesa", {"wall_s": float("inf")}, "the time inf s is no time"),
+    "half a node": ("jesa", {"stats": {"nodes": 2.5}}, "stats.nodes = 2.5 counts nothing"),
+    "words for nodes": ("jesa", {"stats": {"nodes": "x"}}, "stats.nodes = 'x' counts nothing"),
+    "no share": ("jesa", {"stats": {"kept": -1}}, "stats.kept = -1 is no share in [0, 1]"),
+    "a bound that is nan": ("jesa", {"bound_j": float("nan")}, "the bound nan J is no number"),
+    "other links": ("allocation", {"stats": {"links": 99}}, "stats.links is 99"),
+    "a word for a bound": (
+        "selection",
+        {"stats": {"token_bound_j": ["a"] * 6}},
+        "token_bound_j[0] = 'a' is no finite number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_claims_that_contradict_themselves(name: str) -> None:
+    """One field of an honest solution is changed, and named."""
+    problem, change, complaint = FORGED[name]
+    data = load("tiny-s1")
+    solution = solve(data, problem).solution()
+    assert check(data, solution) == []
+    said = check(data, msgspec.structs.replace(solution, **change))
+    assert complaint in said[0]
+
+
+def test_bounds_of_tokens_are_compared_with_their_energies() -> None:
+    """The same sum over other tokens: one of them has more than its token costs."""
+    data = load("tiny-s1")
+    solution = solve(data).solution()
+    of_tokens = solution.stats["token_bound_j"]
+    solution.stats["token_bound_j"] = [sum(of_tokens), *[0.0] * 5]
+    (complaint,) = check(data, solution)
+    assert complaint.startswith("token 0: the bound 0.00264232668 J is above its energy")
+    solution.stats["token_bound_j"] = [sum(of_tokens)]
+    assert "has 1 entries, there are 6 tokens" in check(data, solution)[0]
+
+
 def test_the_truth_passes() -> None:
     """The solution that the lies were made from is right, and only its bound is taken on trust."""
     solution = load_solution(CASES / "forged" / "forge-orig.json")
@@ -46,6 +85,8 @@ def test_a_method_that_nobody_knows(typed: Callable[..., Ended]) -> None:
     ended = typed("check", "tiny-s1", str(CASES / "forged" / "forge-method-lie.json"))
     assert ended.returncode == 0
     assert "claimed by 'magic', which is no method of ours" in ended.stdout
+    ended = typed("check", "tiny-s1", str(CASES / "forged" / "forge-method-lie.json"), "--json")
+    assert '"claimed":"the bound 0.00264340627 J"' in ended.stdout
 
 
 def test_infeasibility_of_a_round_is_challenged() -> None:

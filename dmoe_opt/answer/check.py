@@ -6,9 +6,9 @@ import numpy as np
 from msgspec import UNSET, structs
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import MOST_LISTED, Allocation, Selection
+from dmoe_opt.answer.objective import MOST_LISTED, Allocation, Selection, token_energy_j
 from dmoe_opt.answer.result import Result, Status, derive_status, relative_gap
-from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.answer.tolerances import BOUND_NOISE, OPTIMAL_GAP
 from dmoe_opt.data import formats
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
@@ -16,7 +16,7 @@ from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 
 PROBLEMS = ("selection", "allocation", "jesa")
-COUNTERS = ("nodes", "iterations", "links", "links_needed", "kept")
+COUNTERS = ("nodes", "iterations", "sets", "links", "links_needed")
 
 
 def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) -> list[str]:
@@ -42,8 +42,10 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
     decision, broken = decision_of(data, claim)
     if decision is None:
         return broken
-    broken = decision.violations or impossible + _idle(decision) + _check_claims(claim, decision)
-    return broken or _check_rankings(data, claim)
+    if decision.violations:
+        return decision.violations
+    false = impossible + _idle(decision) + _check_claims(claim, decision)
+    return false or _contradictory(claim, decision) or _check_rankings(data, claim)
 
 
 def _impossible(claim: formats.Solution) -> list[str]:
@@ -51,12 +53,16 @@ def _impossible(claim: formats.Solution) -> list[str]:
     wrong = []
     if claim.status == Status.INFEASIBLE and claim.bound_j is not None:
         wrong.append("the instance is claimed infeasible, yet a bound is given")
-    if claim.wall_s < 0:
-        wrong.append(f"the time {claim.wall_s:.6g} s is negative")
+    if not 0 <= claim.wall_s < np.inf:
+        kind = "negative" if claim.wall_s < 0 else "no time"
+        wrong.append(f"the time {claim.wall_s:.6g} s is {kind}")
     for name in COUNTERS:
         value = claim.stats.get(name, 0)
-        if isinstance(value, int | float) and value < 0:
-            wrong.append(f"stats.{name} = {value} is negative")
+        if not _is_number(value) or value < 0 or value % 1:
+            wrong.append(f"stats.{name} = {value!r} counts nothing; it is no whole number >= 0")
+    kept = claim.stats.get("kept", 1.0)
+    if not _is_number(kept) or not 0 <= kept <= 1:
+        wrong.append(f"stats.kept = {kept!r} is no share in [0, 1]")
     return wrong + _impossible_bound(claim)
 
 
@@ -64,15 +70,46 @@ def _impossible_bound(claim: formats.Solution) -> list[str]:
     """What is wrong with a bound whatever the instance."""
     if claim.bound_j is None:
         return []
-    if claim.bound_j < 0:
-        return [f"the bound {claim.bound_j:.9g} J is negative; no energy is"]
+    if not claim.bound_j >= 0:
+        kind = "negative; no energy is" if claim.bound_j < 0 else "no number"
+        return [f"the bound {claim.bound_j:.9g} J is {kind}"]
     of_tokens = claim.stats.get("token_bound_j")
     if not isinstance(of_tokens, list):
         return []
-    total = sum(value for value in of_tokens if isinstance(value, int | float))
+    for t, value in enumerate(of_tokens):
+        if not _is_number(value):
+            return [f"stats.token_bound_j[{t}] = {value!r} is no finite number"]
+    total = sum(of_tokens)
     if _close(claim.bound_j, max(total, 0.0), 1e-6, 0.0):
         return []
     return [f"the bound is {claim.bound_j:.9g} J, those of the tokens sum to {total:.9g}"]
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and bool(abs(value) < np.inf)
+    )
+
+
+def _contradictory(claim: formats.Solution, decision: Decision) -> list[str]:
+    """Counters and bounds of tokens that the decision itself contradicts."""
+    if claim.problem == "allocation" and "links" in claim.stats:
+        links = int((decision.loads > 0).sum())
+        if claim.stats["links"] != links:
+            return [f"{links} links carry tokens, stats.links is {claim.stats['links']}"]
+    of_tokens = claim.stats.get("token_bound_j")
+    if claim.problem != "selection" or claim.bound_j is None or not isinstance(of_tokens, list):
+        return []
+    energies = token_energy_j(decision.problem, decision.selection).tolist()
+    if len(of_tokens) != len(energies):
+        return [
+            f"stats.token_bound_j has {len(of_tokens)} entries, there are {len(energies)} tokens"
+        ]
+    noise_j = OPTIMAL_GAP * decision.energy_j  # a solver's tolerance at one of the tokens
+    for t, (bound_j, energy_j) in enumerate(zip(of_tokens, energies, strict=True)):
+        if bound_j > energy_j + noise_j:
+            return [f"token {t}: the bound {bound_j:.9g} J is above its energy {energy_j:.9g} J"]
+    return []
 
 
 def _idle(decision: Decision) -> list[str]:

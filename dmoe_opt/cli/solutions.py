@@ -145,7 +145,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
     claim = files.load_solution(solution)
     violations = judge(files.load(file), claim)
     if as_json:
-        emit({"ok": not violations, "violations": violations})
+        emit({"ok": not violations, "violations": violations, "claimed": told(claim)})
     elif violations:
         click.echo(printable("\n".join(violations)))
     else:
