@@ -44,6 +44,8 @@ class _Source(NamedTuple):
 @click.option(
     "--experts-per-node", type=WHOLE, metavar="N", help=f"Default: at most {MOST_NODES} nodes."
 )
+@click.option("--gate", metavar="NAME", help="softmax (default) or sigmoid, for logits.")
+@click.option("--order", metavar="LTK|TLK|..", help="Axes of an array: layer, token, expert.")
 @click.option("--subcarriers", "num_subcarriers", type=WHOLE, metavar="M", help="Of a trace.")
 @click.option("--compute-energy", metavar="J|A:B|FILE", help="J per token: all, drawn, or each.")
 @click.option("--gains", metavar="FILE", help="Channel power gains, N x N x M, in place of drawn.")
@@ -99,6 +101,7 @@ def _numbers(text: str) -> list[float]:
 def _source(source: str, options: dict[str, Any]) -> _Source:
     """What SOURCE names: a task, a preset, rounds in files, or a trace."""
     from dmoe_opt.data import files
+    from dmoe_opt.data.arrays import split_name
     from dmoe_opt.generating.presets import PRESETS
     from dmoe_opt.layers.protocol import PRESETS as TASKS
 
@@ -106,10 +109,10 @@ def _source(source: str, options: dict[str, Any]) -> _Source:
         return _task(source, options)
     if source in PRESETS:
         return _preset(source, options)
-    path = files.resolve(source)
+    path = files.resolve(split_name(source, None)[0])
     if path.is_dir() or b"dmoe-opt/" in files.read(path)[:4096]:
         return _files(path, options)
-    return _trace(path, options)
+    return _trace(source, options)
 
 
 def _refuse(options: dict[str, Any], names: Sequence[str], what: str) -> None:
@@ -137,6 +140,7 @@ def _preset(preset: str, options: dict[str, Any]) -> _Source:
     from dmoe_opt import Instance, generate
     from dmoe_opt.comparing.savings import of_rounds
 
+    _refuse(options, ("gate", "order"), "a preset")
     names = ("num_tokens", "max_experts", "experts_per_node", "num_subcarriers")
     changes = {name: options[name] for name in names if options[name] is not None}
     first = generate(preset, 0, **changes)
@@ -163,7 +167,8 @@ def _files(path: Path, options: dict[str, Any]) -> _Source:
     from dmoe_opt import load
     from dmoe_opt.comparing.savings import of_rounds
 
-    _refuse(options, ("num_tokens", "experts_per_node", "num_subcarriers"), "rounds in files")
+    of_traces = ("num_tokens", "experts_per_node", "num_subcarriers", "gate", "order")
+    _refuse(options, of_traces, "rounds in files")
     inside = sorted([*path.glob("*.json"), *path.glob("*.npz")]) if path.is_dir() else [path]
     rounds = [_round(load(file)) for file in inside]
     if not rounds:
@@ -175,12 +180,12 @@ def _files(path: Path, options: dict[str, Any]) -> _Source:
     return _Source(of_rounds(lambda seed: [own(rounds[seed], seed)]), len(rounds), facts)
 
 
-def _trace(path: Path, options: dict[str, Any]) -> _Source:
+def _trace(source: str, options: dict[str, Any]) -> _Source:
     from dmoe_opt.comparing.savings import of_rounds
     from dmoe_opt.generating.trace_files import load_trace
     from dmoe_opt.generating.traces import to_rounds
 
-    trace = load_trace(path)
+    trace = load_trace(source, gate=options["gate"], order=options["order"])
     layers, tokens, experts = trace.scores.shape
     per_node = options["experts_per_node"] or -(-experts // MOST_NODES)
     nodes = -(-experts // per_node)
@@ -193,9 +198,10 @@ def _trace(path: Path, options: dict[str, Any]) -> _Source:
     own = _own(options)
     facts = [
         f"from the log: {layers} layers, {tokens} tokens, {experts} experts",
+        *trace.remarks,
         f"drawn per sample: {taken['num_tokens']} of the tokens, which belong to the nodes in turn",
-        f"chosen: {per_node} experts on each of {nodes} nodes, "
-        f"{taken['num_subcarriers']} subcarriers",
+        f"chosen: {nodes} nodes for the {experts} experts (--experts-per-node), "
+        f"{taken['num_subcarriers']} subcarriers (--subcarriers)",
     ]
     drawn = [("gains", "Rayleigh channels"), ("compute_energy", "energies of the experts")]
     missing = [what for name, what in drawn if options[name] is None]
