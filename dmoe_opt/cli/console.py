@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,48 +116,55 @@ class SearchLog:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[..., None]]:
-    """A bar for work that takes longer than a second; silent unless stderr is a terminal.
-
-    Yields a function of (done, total) or (done, total, what runs).
-    """
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    bar = _Bar(label)
+def progress(label: str) -> Iterator[Bar]:
+    """A bar for work that takes longer than a second; silent unless stderr is a terminal."""
+    bar = Bar(label)
     try:
         yield bar
     finally:
         bar.close()
 
 
-class _Bar:
-    """A bar that appears after a second."""
+class Bar:
+    """A bar that appears after a second; call it with (done, total) or (done, total, what runs)."""
 
     def __init__(self, label: str) -> None:
-        from rich import progress as rich
-        from rich.console import Console
-
-        columns = [rich.TextColumn("{task.description}"), rich.BarColumn()]
-        columns += [rich.MofNCompleteColumn(), rich.TimeElapsedColumn()]
-        self.bar = rich.Progress(*columns, console=Console(file=sys.stderr), transient=True)
         self.label = label
         self.started = time.monotonic()
+        self.bar = _bar() if sys.stderr.isatty() else None
         self.task: Any = None
 
     def __call__(self, done: int, total: int, what: str = "") -> None:
         """Draw the bar if it is time to."""
+        if self.bar is None or time.monotonic() - self.started < SHOW_AFTER_S:
+            return
         from rich.markup import escape
 
-        if time.monotonic() - self.started < SHOW_AFTER_S:
-            return
         if self.task is None:
             self.bar.start()
             self.task = self.bar.add_task(escape(printable(self.label)))
         description = escape(printable(what or self.label))
         self.bar.update(self.task, completed=done, total=total, description=description)
 
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bar away while rows are printed to stdout, which may be the same terminal."""
+        self.close()
+        yield
+        if self.bar is not None and self.task is not None:
+            self.bar.start()
+
     def close(self) -> None:
         """Take the bar away."""
-        if self.task is not None:
+        if self.bar is not None and self.task is not None:
             self.bar.stop()
+
+
+def _bar() -> Any:
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = [rich.TextColumn("{task.description}"), rich.BarColumn()]
+    columns += [rich.MofNCompleteColumn(), rich.TimeElapsedColumn()]
+    console = Console(file=sys.stderr)
+    return rich.Progress(*columns, console=console, transient=True, redirect_stdout=False)

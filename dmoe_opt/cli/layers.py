@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, pictures, setting
+from dmoe_opt.cli.options import NATURAL, WHOLE, emit, formatted, pictures, setting
 from dmoe_opt.layers import schedulers as names
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def _listed(values: Sequence[object]) -> str:
 @setting("--channel-error", type=float, default=0.0, help="Unknown share of the variance.")
 @setting("--seed", type=NATURAL, default=0)
 @click.option("-o", "--output", metavar="FOLDER", help="For protocol.json, CSV files and figures.")
-@JSON
+@formatted()
 def protocol(
     preset: str,
     scheduler: str,
     importance: str | None,
     output: str | None,
-    as_json: bool,
+    form: str,
     **options: Any,
 ) -> None:
     """Run all layers of PRESET under a scheduler: energy, latency, accuracy.
@@ -57,7 +57,9 @@ def protocol(
     PRESET is digits, domains or synthetic-32.
     """
     from dmoe_opt.cli import console, tables
+    from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
+    from dmoe_opt.layers.bills import LayerBill
     from dmoe_opt.layers.protocol import run
 
     given = click.get_current_context().get_parameter_source("gamma0")
@@ -76,10 +78,12 @@ def protocol(
     done = run(preset, _todays_name(scheduler), importance=factors, watch=keep, **options)
     if output is not None:
         console.wrote(written + _write_run(output, done))
-    if as_json:
+    if form == "json":
         emit(done.document())
+    elif form == "csv":
+        click.echo(as_csv(done.layers, LayerBill), nl=False)
     else:
-        tables.bill(done)
+        tables.bill(done, form)
 
 
 def _write_tokens(folder: str, layer: int, decision: Decision) -> list[Path]:
@@ -128,7 +132,7 @@ def _write_run(folder: str, done: Run) -> list[Path]:
 @click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
 @click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
 @click.option("-o", "--output", metavar="FOLDER", help="For frontier.csv and figures; - prints it.")
-@JSON
+@formatted()
 def frontier(
     preset: str,
     schedulers: str,
@@ -136,7 +140,7 @@ def frontier(
     z: str,
     max_experts: str,
     output: str | None,
-    as_json: bool,
+    form: str,
     **options: Any,
 ) -> None:
     """Accuracy against energy on PRESET, with the Pareto front of every scheduler.
@@ -157,22 +161,23 @@ def frontier(
         "z": _numbers("z", z),
         "max_experts": [_whole(value) for value in _numbers("max_experts", max_experts)],
     }
-    piped = output is not None and files.is_stdout(output)
-    if output is not None and not piped:
+    if output is not None and files.is_stdout(output):
+        output, form = None, "csv"
+    if output is not None:
         files.make_folder(output)
     console.prepare("jesa")
     with console.progress(f"frontier of {preset}") as report:
         points = sweep(preset, **grid, progress=report, **options)
     rows = as_csv(points, FrontierPoint)
-    if output is not None and not piped:
+    if output is not None:
         figures = pictures("plot.protocol", "of_frontier", points, preset)
         console.wrote(files.write_all(output, {"frontier.csv": rows.encode()} | figures))
-    if piped:
-        click.echo(rows, nl=False)
-    elif as_json:
+    if form == "json":
         emit({"preset": preset, "rows": [asdict(point) for point in points]})
+    elif form == "csv":
+        click.echo(rows, nl=False)
     else:
-        tables.frontier(points)
+        tables.frontier(points, form)
 
 
 def _todays_name(scheduler: str) -> str:

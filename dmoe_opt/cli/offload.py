@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, pictures, setting
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, formatted, pictures, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +193,7 @@ def evaluate(
 )
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")
-@JSON
+@formatted()
 def compare(
     scenario: str | None,
     preset: str | None,
@@ -203,7 +203,7 @@ def compare(
     time_limit: float,
     agent: str | None,
     output: str | None,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Policies over held-out episodes, and the share of the clairvoyant optimum that each earns."""
     from dataclasses import asdict
@@ -232,10 +232,12 @@ def compare(
         )
     if output is not None:
         console.wrote(_save(comparison, output))
-    if as_json:
+    if form == "json":
         emit(asdict(comparison))
+    elif form == "csv":
+        click.echo(_csv(comparison), nl=False)
     else:
-        offload_tables.comparison(comparison)
+        offload_tables.comparison(comparison, form)
 
 
 def _one_of(scenario: str | None, preset: str | None) -> str:
@@ -247,16 +249,20 @@ def _one_of(scenario: str | None, preset: str | None) -> str:
     raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")
 
 
-def _save(comparison: OffloadComparison, folder: str) -> list[Path]:
-    """Write the rows as a table, and their shares as a picture."""
+def _csv(comparison: OffloadComparison) -> str:
+    """The rows of all policies, that of the optimum last."""
     from dmoe_opt.comparing.policies import PolicyRow
     from dmoe_opt.comparing.rows import as_csv
+
+    optimum = [] if comparison.optimum is None else [comparison.optimum]
+    return as_csv([*comparison.rows, *optimum], PolicyRow)
+
+
+def _save(comparison: OffloadComparison, folder: str) -> list[Path]:
+    """Write the rows as a table, and their shares as a picture."""
     from dmoe_opt.data import files
 
-    rows = list(comparison.rows)
-    if comparison.optimum is not None:
-        rows.append(comparison.optimum)
-    contents = {"comparison.csv": as_csv(rows, PolicyRow).encode()}
+    contents = {"comparison.csv": _csv(comparison).encode()}
     contents |= pictures("plot.offload", "of_comparison", comparison)
     return files.write_all(folder, contents)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dmoe_opt.cli.tables import new_table, show, with_interval
+from dmoe_opt.cli.tables import note, show, with_interval
 from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
+from dmoe_opt.comparing.sheets import Sheet
 from dmoe_opt.offload.presets import PRESETS, preset
 
 
 def presets() -> None:
     """Print the preset scenarios."""
     counts = ("experts", "types", "slots", "jobs", "jobs/s")
-    table = new_table("preset", *counts, "what it shows", right=counts)
+    table = Sheet(("preset", *counts, "what it shows"), counts)
     for name in PRESETS:
         scenario = preset(name)
         table.add_row(
@@ -25,38 +26,39 @@ def presets() -> None:
     show(table)
 
 
-def comparison(of: OffloadComparison) -> None:
+def comparison(of: OffloadComparison, form: str) -> None:
     """Print a row for each policy, the clairvoyant optimum last.
 
     Values are means per episode with 95 % confidence intervals.
     """
     numbers = ("return", "share of optimum %", "quality", "energy J", "lost", "local", "served")
-    table = new_table("policy", *numbers, right=numbers)
+    table = Sheet(("policy", *numbers), numbers)
     for row in of.rows:
         table.add_row(*_cells(row))
     if of.optimum is not None:
         table.add_section()
         table.add_row(*_cells(of.optimum))
-    show(table)
+    show(table, form)
     name = " ".join(of.scenario.split()) or "scenario"
     many = f"{of.episodes} held-out episodes" if of.episodes > 1 else "one episode"
-    print(
+    note(
         f"{name}: {many} of {of.subtasks:.0f} subtasks on average; "
         f"the optimum is proven in {of.proven} of {of.episodes}, "
-        f"at most {of.bound_mean:.3f} on average"
+        f"at most {of.bound_mean:.3f} on average",
+        form,
     )
 
 
 def _cells(row: PolicyRow) -> list[str]:
     share = ""
     if row.optimum_share is not None:
-        share = with_interval(row.optimum_share, row.optimum_share_ci95, ".2f", 100)
+        share = with_interval(row.optimum_share, row.optimum_share_ci95, 100)
     return [
         row.policy,
-        with_interval(row.return_mean, row.return_ci95, ".3f"),
+        with_interval(row.return_mean, row.return_ci95),
         share,
-        with_interval(row.quality, row.quality_ci95, ".4f"),
-        with_interval(row.energy_j, row.energy_ci95_j, ".1f"),
+        with_interval(row.quality, row.quality_ci95),
+        with_interval(row.energy_j, row.energy_ci95_j),
         f"{row.lost:.1f}",
         f"{row.local:.1f}",
         f"{row.served:.1f}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ setting = partial(click.option, show_default=True)
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
 )
+FORMS = ("text", "csv", "json", "markdown", "latex")
 PROBLEM = click.option(
     "--problem",
     default="selection",
@@ -25,6 +26,24 @@ PROBLEM = click.option(
     metavar="NAME",
     help="What to solve; see `dmoe-opt methods`.",
 )
+
+
+def formatted(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --format with these forms, and --json for one of them; the command gets `form`."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*arguments: Any, form: str, as_json: bool, **options: Any) -> Any:
+            if as_json and form not in ("text", "json"):
+                raise click.UsageError("give --json or --format, one of the two")
+            return command(*arguments, form="json" if as_json else form, **options)
+
+        choice = click.Choice(forms or FORMS)
+        help_ = "Of what is printed; csv and json have all digits."
+        option = setting("--format", "form", type=choice, default="text", help=help_)
+        return option(JSON(run))
+
+    return add
 
 
 def of_methods(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, emit
+from dmoe_opt.cli.options import emit, formatted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ class Report:
     metavar="FOLDER",
     help="Where figures and tables go; default: beside the results.",
 )
-@JSON
-def plot(folder: str, output: str | None, as_json: bool) -> None:
+@formatted("text", "json", "markdown", "latex")
+def plot(folder: str, output: str | None, form: str) -> None:
     """Draw the results of a sweep or a frontier.
 
     FOLDER holds the results.jsonl of `sweep`, the frontier.csv of `frontier`, or both.
@@ -58,10 +58,10 @@ def plot(folder: str, output: str | None, as_json: bool) -> None:
             f'figures of sweeps need the extra plot: pip install "dmoe-opt[plot]" ({error})'
         ) from None
     written = files.write_all(folder if output is None else output, report.files)
-    if as_json:
+    if form == "json":
         emit(_document(report))
     else:
-        _print(report)
+        _print(report, form)
     console.wrote(written)
 
 
@@ -211,9 +211,11 @@ def _document(report: Report) -> dict[str, Any]:
     return document
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, form: str) -> None:
     """Print the tables that have rows, then the notes."""
-    printers: dict[str, Callable[[Sequence[Any]], None]] = {
+    from dmoe_opt.cli.tables import note
+
+    printers: dict[str, Callable[[Sequence[Any], str], None]] = {
         "profile": _profiles,
         "gaps": _gaps,
         "scaling": _scaling,
@@ -223,9 +225,9 @@ def _print(report: Report) -> None:
     for name, printer in printers.items():
         rows = report.tables.get(name)
         if rows:
-            printer(rows)
-    for note in report.notes:
-        click.echo(note)
+            printer(rows, form)
+    for line in report.notes:
+        note(line, form)
 
 
 def _percent(share: float | None) -> str:
@@ -233,26 +235,25 @@ def _percent(share: float | None) -> str:
 
 
 def _table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 2
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], form: str, right: int = 2
 ) -> None:
     """Print a table whose columns from `right` on are numbers.
 
     The first column is empty where it repeats the line above.
     """
-    from rich.markup import escape
+    from dmoe_opt.cli.tables import note, show
+    from dmoe_opt.comparing.sheets import Sheet
 
-    from dmoe_opt.cli.tables import new_table, show
-
-    table = new_table(*columns, right=tuple(columns[right:]))
+    table = Sheet(columns, columns[right:])
     previous = None
     for row in rows:
-        table.add_row("" if row[0] == previous else row[0], *map(escape, row[1:]))
+        table.add_row("" if row[0] == previous else row[0], *row[1:])
         previous = row[0]
-    click.echo(title)
-    show(table)
+    note(title, form)
+    show(table, form)
 
 
-def _profiles(rows: Sequence[ProfileShare]) -> None:
+def _profiles(rows: Sequence[ProfileShare], form: str) -> None:
     from dmoe_opt.comparing.rows import grouped
 
     names = "problem, method, run, optimal %, fastest to it %, within 1 %, fastest to that %"
@@ -265,10 +266,15 @@ def _profiles(rows: Sequence[ProfileShare]) -> None:
         for level in levels:
             line += [_percent(level.solved), _percent(level.fastest)]
         lines.append(line)
-    _table("profile: instances solved, and solved faster than by any other method", columns, lines)
+    _table(
+        "profile: instances solved, and solved faster than by any other method",
+        columns,
+        lines,
+        form,
+    )
 
 
-def _gaps(rows: Sequence[GapSummary]) -> None:
+def _gaps(rows: Sequence[GapSummary], form: str) -> None:
     names = "problem, method, jobs, answers, failed, median %, 90th %, worst %, proven %"
     columns = names.split(", ")
     lines = []
@@ -276,18 +282,18 @@ def _gaps(rows: Sequence[GapSummary]) -> None:
         counts = [str(row.jobs), str(row.answers), str(row.failed)]
         shares = [_percent(share) for share in (row.median, row.p90, row.worst, row.proven)]
         lines.append([row.problem, row.method, *counts, *shares])
-    _table("gaps: of the answers to the best bound proven on the instance", columns, lines)
+    _table("gaps: of the answers to the best bound proven on the instance", columns, lines, form)
 
 
-def _scaling(rows: Sequence[ScalingFit]) -> None:
+def _scaling(rows: Sequence[ScalingFit], form: str) -> None:
     columns = ["problem", "method", "preset", "size is", "sizes", "exponent"]
     lines = [
         [row.problem, row.method, row.preset, row.size_is, str(row.sizes), str(row)] for row in rows
     ]
-    _table("scaling: time as a power of size, with 95 % intervals", columns, lines, right=4)
+    _table("scaling: time as a power of size, with 95 % intervals", columns, lines, form, right=4)
 
 
-def _savings(rows: Sequence[Saving]) -> None:
+def _savings(rows: Sequence[Saving], form: str) -> None:
     from dmoe_opt.comparing.rows import grouped
 
     columns = ["problem", "method", "against", "presets", "least saved %", "most saved %"]
@@ -298,16 +304,16 @@ def _savings(rows: Sequence[Saving]) -> None:
         most = max(savings, key=lambda row: row.saved)
         lines.append([*names, against, str(len(savings)), _saved(least), _saved(most)])
     title = "savings: energy saved against a baseline, means by preset with 95 % intervals"
-    _table(title, columns, lines, right=3)
+    _table(title, columns, lines, form, right=3)
 
 
 def _saved(saving: Saving) -> str:
     from dmoe_opt.cli.tables import with_interval
 
-    return f"{with_interval(saving.saved, saving.saved_ci95, '.1f', 100)} in {saving.preset}"
+    return f"{with_interval(saving.saved, saving.saved_ci95, 100)} in {saving.preset}"
 
 
-def _fronts(rows: Sequence[Front]) -> None:
+def _fronts(rows: Sequence[Front], form: str) -> None:
     columns = ["scheduler", "settings", "on the front", "hypervolume %"]
     lines = [
         [row.scheduler, str(row.settings), str(row.on_front), _percent(row.hypervolume)]
@@ -318,4 +324,4 @@ def _fronts(rows: Sequence[Front]) -> None:
         f"fronts: hypervolume up to {energy_uj:.4g} uJ per token and {worth:.4g} % accuracy "
         "(without a task: relevance)"
     )
-    _table(title, columns, lines, right=1)
+    _table(title, columns, lines, form, right=1)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dmoe_opt.cli.tables import new_table, show
+from dmoe_opt.cli.tables import show
+from dmoe_opt.comparing.sheets import Sheet
 
 if TYPE_CHECKING:
     from dmoe_opt.answer.result import Result
@@ -26,12 +27,13 @@ def ranking(result: Result) -> None:
 
 
 def _tokens(ranking: list[list[RankedSelection]]) -> None:
-    table = new_table("token", "rank", "energy J", "above best", "proven", "experts", right=NUMBERS)
+    table = Sheet(("token", "rank", "energy J", "above best", "proven", "experts"), NUMBERS)
     for t, listed in enumerate(ranking[:MOST_TOKENS]):
         for n, best in enumerate(listed):
             cells = _cells(n, best.energy_j, listed[0].energy_j, best.proven)
             experts = ", ".join(map(str, best.experts)) or "none"
-            table.add_row("" if n else str(t), *cells, experts, end_section=n == len(listed) - 1)
+            table.add_row("" if n else str(t), *cells, experts)
+        table.add_section()
     show(table)
     if len(ranking) > MOST_TOKENS:
         click.echo(f"and {len(ranking) - MOST_TOKENS} more tokens, all of them in --json and -o")
@@ -39,7 +41,7 @@ def _tokens(ranking: list[list[RankedSelection]]) -> None:
 
 def _rounds(ranking: list[RankedRound]) -> None:
     changes = "experts that differ from the best"
-    table = new_table("rank", "energy J", "above best", "proven", changes, right=NUMBERS)
+    table = Sheet(("rank", "energy J", "above best", "proven", changes), NUMBERS)
     for n, best in enumerate(ranking):
         cells = _cells(n, best.energy_j, ranking[0].energy_j, best.proven)
         table.add_row(*cells, _changes(ranking[0].selection, best.selection))

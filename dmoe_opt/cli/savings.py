@@ -256,12 +256,13 @@ def _write(folder: str, points: Sequence[SavingPoint], name: str) -> None:
 
 
 def _show(points: Sequence[SavingPoint], ends: float | None, facts: Sequence[str]) -> None:
-    from dmoe_opt.cli.tables import new_table, show
+    from dmoe_opt.cli.tables import show
+    from dmoe_opt.comparing.sheets import Sheet
 
     numbers = ["share", "Top-k", "Top-p", "DES", "JESA", "kept %", "saved %", "over Top-p %"]
     tested = any(point.accuracy is not None for point in points)
     numbers += ["accuracy %", "of Top-k %"] if tested else []
-    table = new_table(*numbers, right=tuple(numbers))
+    table = Sheet(numbers, numbers)
     for point in points:
         table.add_row(*_cells(point, tested))
     show(table)
@@ -283,7 +284,7 @@ def _cells(point: SavingPoint, tested: bool) -> list[str]:
         return "no answer" if joules is None else f"{1e3 * joules:.4g}"
 
     def saved(value: float | None, ci95: float | None) -> str:
-        return "" if value is None else with_interval(value, ci95, ".1f", 100)
+        return "" if value is None else with_interval(value, ci95, 100)
 
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f}"

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, emit, of_methods, pictures, setting
+from dmoe_opt.cli.options import (
+    JSON,
+    NATURAL,
+    PROBLEM,
+    emit,
+    formatted,
+    of_methods,
+    pictures,
+    setting,
+)
 from dmoe_opt.method_options import PROGRESS
 from dmoe_opt.method_table import METHODS, default_method
 
@@ -24,13 +33,13 @@ DEFAULTS = ", ".join(f"{default_method(problem)} ({problem})" for problem in MET
 
 
 @click.command()
-@JSON
-def methods(as_json: bool) -> None:
+@formatted("text", "json", "markdown", "latex")
+def methods(form: str) -> None:
     """List the methods of every problem."""
     from dmoe_opt.cli import tables
 
-    if not as_json:
-        tables.methods()
+    if form != "json":
+        tables.methods(form)
         return
     document = []
     for problem, rows in METHODS.items():
@@ -181,7 +190,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
 @click.option(
     "-o", "--output", metavar="FOLDER", help="For comparison.csv and figures; - prints it."
 )
-@JSON
+@formatted()
 def compare(
     paths: tuple[str, ...],
     problem: str,
@@ -190,7 +199,7 @@ def compare(
     time_limit: float | None,
     seed: int,
     output: str | None,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Methods side by side: energy, gap to the best proven bound, relevance, time, nodes.
 
@@ -200,13 +209,14 @@ def compare(
     from dataclasses import asdict
 
     from dmoe_opt import compare as run
-    from dmoe_opt.cli import console, tables
+    from dmoe_opt.cli import blocks, console, tables
     from dmoe_opt.comparing.methods import sorted_out
     from dmoe_opt.data import files
 
     wanted = [name.strip() for name in names.split(",")] if names else None
-    piped = output is not None and files.is_stdout(output)
-    if output is not None and not piped:
+    if output is not None and files.is_stdout(output):
+        output, form = None, "csv"
+    if output is not None:
         files.make_folder(output)
     listed, others = sorted_out(paths)
     console.passed_over(others)
@@ -220,17 +230,18 @@ def compare(
             seed,
             progress=lambda what, done, total: report(done, total, what),
             solutions=solutions,
+            watch=blocks.Printer(report) if form == "text" else None,
         )
     written = []
-    if output is not None and not piped:
+    if output is not None:
         figures = pictures("plot.comparison", "comparison", comparison.rows)
         written = [*comparison.save(output), *files.write_all(output, figures)]
-    if piped:
-        click.echo(comparison.csv(), nl=False)
-    elif as_json:
+    if form == "json":
         emit({"problem": problem, "rows": [asdict(row) for row in comparison.rows]})
-    else:
-        tables.comparison(comparison)
-        console.wrote(written)
+    elif form == "csv":
+        click.echo(comparison.csv(), nl=False)
+    elif form != "text":
+        tables.show(comparison.sheet(), form)
+    console.wrote(written)
     if comparison.wrong:
         sys.exit(1)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from dmoe_opt.comparing.sheets import Sheet, rounded
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import printable
@@ -20,8 +19,6 @@ from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.judged import MethodRow
-    from dmoe_opt.comparing.methods import Comparison
     from dmoe_opt.comparing.schedulers import FrontierPoint
     from dmoe_opt.layers.protocol import Run
 
@@ -33,26 +30,30 @@ def number(value: float | None, digits: str, factor: float = 1.0) -> str:
     return "" if value is None else f"{factor * value:{digits}}"
 
 
-def show(table: Table) -> None:
-    """Print a table: as wide as the terminal, or wide enough for any in a pipe."""
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-    console.print(table)
+def width() -> int:
+    """Columns of the terminal, or enough for any table in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 
-def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table in the house style."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return table
+def show(sheet: Sheet, form: str = "text") -> None:
+    """Print a table as text, Markdown or LaTeX."""
+    if form == "markdown":
+        click.echo(sheet.markdown(), nl=False)
+    elif form == "latex":
+        click.echo(sheet.latex(), nl=False)
+    else:
+        click.echo(sheet.text(width()), nl=False)
+
+
+def note(text: str, form: str = "text") -> None:
+    """Print a line below a table; beside a table for a paper it goes to stderr."""
+    click.echo(printable(text), err=form != "text")
 
 
 def presets() -> None:
     """Print the presets and what distinguishes them."""
     counts = ("experts", "tokens", "at most", "subcarriers")
-    table = new_table("preset", *counts, "radio", right=counts)
-    table.padding = (0, 1, 0, 0)  # 80 columns hold it
-    table.columns[0].no_wrap = table.columns[4].no_wrap = True
+    table = Sheet(("preset", *counts, "radio"), counts)
     for name in PRESETS:
         o = options(name)
         numbers = (
@@ -78,13 +79,13 @@ def _radio(options: dict[str, Any]) -> str:
     return ", ".join(parts + ["interfered"] * (options["interference_db"] is not None))
 
 
-def methods() -> None:
+def methods(form: str) -> None:
     """Print the table of methods."""
-    table = new_table("problem", "method", "proves", "what it does")
+    table = Sheet(("problem", "method", "proves", "what it does"))
     for problem, rows in METHODS.items():
         for name, method in rows.items():
             table.add_row(problem, name, method.proves, method.says)
-    show(table)
+    show(table, form)
 
 
 def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
@@ -133,11 +134,6 @@ def _range(values: np.ndarray[Any, Any]) -> list[float] | None:
     return [float(values.min()), float(values.max())] if values.size else None
 
 
-def name_cell(text: str) -> str:
-    """A name from a file as the cell of a table: neither markup nor control characters act."""
-    return escape(printable(text))
-
-
 def listing(facts: dict[str, Any]) -> None:
     """Print facts, one per line; a pair is a range."""
     width = max(14, *map(len, facts))
@@ -152,41 +148,7 @@ def listing(facts: dict[str, Any]) -> None:
         print(printable(f"{name:<{width}} {text}"))
 
 
-def comparison(of: Comparison) -> None:
-    """Print a comparison: one row for each method and instance, failures among them."""
-    numbers = ("energy J", "gap %", "relevance", "time ms", "nodes")
-    table = new_table("instance", "method", "status", *numbers, right=numbers)
-    table.padding = (0, 1, 0, 0)  # 80 columns hold it
-    for column in table.columns[1:]:
-        column.no_wrap = True
-    previous = None
-    for row in of.rows:
-        if previous not in (None, row.instance):
-            table.add_section()
-        table.add_row(name_cell(row.instance) if row.instance != previous else "", *_cells(row))
-        previous = row.instance
-    show(table)
-    for line in dict.fromkeys(_failure(row) for row in of.rows if row.message):
-        print(line)
-
-
-def _cells(row: MethodRow) -> tuple[str, ...]:
-    return (
-        row.method,
-        row.status,
-        number(row.energy_j, ".6g"),
-        number(row.gap, ".3f", 100),
-        number(row.relevance, ".4f"),
-        number(row.wall_s, ".1f", 1e3),
-        "" if row.nodes is None else f"{row.nodes:,}",
-    )
-
-
-def _failure(row: MethodRow) -> str:
-    return printable(f"{row.instance or 'unnamed'}, {row.method}: {row.message}")
-
-
-def bill(run: Run) -> None:
+def bill(run: Run, form: str) -> None:
     """What each layer of a protocol run cost, and all of them together."""
     columns = (
         "layer",
@@ -199,29 +161,31 @@ def bill(run: Run) -> None:
         "short",
         "gap %",
     )
-    table = new_table(*columns, right=columns)
+    table = Sheet(columns, columns)
     sums = ("energy_j", "communication_j", "computation_j", "latency_s")
     for layer in run.layers:
         table.add_row(
             str(layer.layer),
-            *(number(getattr(layer, field), ".4g", 1e3) for field in sums),
+            *(rounded(1e3 * getattr(layer, field)) for field in sums),
             f"{layer.experts / max(layer.tokens, 1):.2f}",
             f"{layer.relevance:.3f}",
             str(layer.shortfalls),
-            number(layer.gap, ".3f", 100),
+            rounded(None if layer.gap is None else 100 * layer.gap, 3),
         )
     table.add_section()
-    table.add_row("all", *(number(run.total(field), ".4g", 1e3) for field in sums))
-    show(table)
+    totals = [rounded(1e3 * run.total(field)) for field in sums]
+    table.add_row("all", *totals, *[""] * (len(columns) - len(totals) - 1))
+    show(table, form)
     accuracy = "no labels, so no accuracy"
     if run.accuracy is not None:
         accuracy = f"accuracy {100 * run.accuracy:.2f} %"
     rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
     tokens = run.layers[0].tokens
-    print(f"{run.preset}, {run.scheduler}: {accuracy}; {tokens} tokens, {rounds_s:.0f} rounds/s")
+    facts = f"{tokens} tokens, {rounds_s:.0f} rounds/s"
+    note(f"{run.preset}, {run.scheduler}: {accuracy}; {facts}", form)
 
 
-def frontier(points: Sequence[FrontierPoint]) -> None:
+def frontier(points: Sequence[FrontierPoint], form: str) -> None:
     """Every setting of every scheduler; those on its front are marked."""
     numbers = (
         "front",
@@ -233,7 +197,7 @@ def frontier(points: Sequence[FrontierPoint]) -> None:
         "relevance",
         "latency ms",
     )
-    table = new_table("scheduler", *numbers, right=numbers)
+    table = Sheet(("scheduler", *numbers), numbers)
     previous = None
     for point in points:
         if previous not in (None, point.scheduler):
@@ -241,27 +205,22 @@ def frontier(points: Sequence[FrontierPoint]) -> None:
         previous = point.scheduler
         accuracy = ""
         if point.accuracy is not None:
-            accuracy = with_interval(point.accuracy, point.accuracy_ci95, ".2f", 100)
+            accuracy = with_interval(point.accuracy, point.accuracy_ci95, 100)
         table.add_row(
             point.scheduler,
             "*" if point.front else "",
             f"{point.gamma0:g}",
             f"{point.z:g}",
             str(point.max_experts),
-            with_interval(point.energy_per_token_j, point.energy_ci95_j, ".4g", 1e6, ".2g"),
+            with_interval(point.energy_per_token_j, point.energy_ci95_j, 1e6),
             accuracy,
             f"{point.relevance:.3f}",
-            f"{1e3 * point.latency_s:.3g}",
+            rounded(1e3 * point.latency_s, 3),
         )
-    show(table)
+    show(table, form)
 
 
-def with_interval(
-    mean: float, ci95: float | None, digits: str, factor: float = 1.0, less: str = ""
-) -> str:
-    """A mean with half the width of its interval, if that is known, both times a factor.
-
-    `less` is the format of the half width, by default that of the mean.
-    """
-    half = "" if ci95 is None else f" ± {factor * ci95:{less or digits}}"
-    return f"{factor * mean:{digits}}{half}"
+def with_interval(mean: float, ci95: float | None, factor: float = 1.0) -> str:
+    """A mean with half the width of its interval, if that is known, both times a factor."""
+    half = "" if ci95 is None else f" ± {rounded(factor * ci95, 2)}"
+    return f"{rounded(factor * mean)}{half}"

@@ -21,6 +21,7 @@ from dmoe_opt.comparing.judged import (
     rows_of,
 )
 from dmoe_opt.comparing.rows import as_csv
+from dmoe_opt.comparing.sheets import Sheet, rounded
 from dmoe_opt.data import files
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
@@ -31,6 +32,8 @@ from dmoe_opt.solving import prepare, solve
 
 BEST_KNOWN = "best_known.json"
 MOST_SETS_BY_DEFAULT = 20_000
+NUMBERS = ("energy J", "gap %", "relevance", "time ms", "nodes")
+COLUMNS = ("instance", "method", "status", *NUMBERS)
 
 Data = Instance | SelectionProblem | str | os.PathLike[str]
 Progress = Callable[[str, int, int], None]
@@ -52,9 +55,50 @@ class Comparison:
         """The rows as comma-separated text with a header."""
         return as_csv(self.rows, MethodRow)
 
+    def sheet(self) -> Sheet:
+        """The rows as a table of rounded numbers, with the units in its columns."""
+        sheet = Sheet(COLUMNS, NUMBERS)
+        previous = None
+        for row in self.rows:
+            if previous not in (None, row.instance):
+                sheet.add_section()
+            instance, *others = cells(row)
+            sheet.add_row("" if row.instance == previous else instance, *others)
+            previous = row.instance
+        return sheet
+
+    def latex(self) -> str:
+        r"""The rows as a LaTeX table, for the package booktabs.
+
+        Examples
+        --------
+        >>> import dmoe_opt
+        >>> print(dmoe_opt.compare("tiny-s1", methods=["topk"]).latex().splitlines()[0])
+        \begin{tabular}{lllrrrrr}
+        """
+        return self.sheet().latex()
+
+    def markdown(self) -> str:
+        """The rows as a Markdown table."""
+        return self.sheet().markdown()
+
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `comparison.csv` into a folder, which is made if need be; returns its path."""
         return files.write_all(folder, {"comparison.csv": self.csv().encode()})
+
+
+def cells(row: MethodRow) -> list[str]:
+    """A row in print, a cell for each of `COLUMNS`."""
+    return [
+        row.instance or "unnamed",
+        row.method,
+        row.status,
+        rounded(row.energy_j),
+        rounded(None if row.gap is None else 100 * row.gap, 3),
+        rounded(row.relevance),
+        rounded(None if row.wall_s is None else 1e3 * row.wall_s),
+        "" if row.nodes is None else f"{row.nodes:,}",
+    ]
 
 
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

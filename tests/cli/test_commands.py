@@ -185,6 +185,44 @@ def test_compare_writes_a_table_and_figures(typed: Typed, tmp_path: Path) -> Non
     assert [row["method"] for row in json.loads(document.stdout)["rows"]] == ["des", "topk"]
 
 
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "json"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compare", "tiny-s1", "--methods", "des,topk"),
+        ("protocol", "digits", "--tokens", "8", "--layers", "1"),
+        ("offload", "compare", "light", "--episodes", "1", "--policies", "greedy"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_tables_in_every_form(typed: Typed, command: tuple[str, ...], form: str) -> None:
+    """Standard output holds the table and nothing else."""
+    ended = typed(*command, "--format", form)
+    assert ended.returncode == 0
+    if form == "json":
+        assert (
+            json.loads(ended.stdout).keys() == json.loads(typed(*command, "--json").stdout).keys()
+        )
+    elif form == "csv":
+        header, *rows = csv.reader(ended.stdout.splitlines())
+        assert rows
+        assert {len(row) for row in rows} == {len(header)}
+    else:
+        first, last = {"markdown": ("| ", "|"), "latex": (r"\begin{tab", r"\end{tabular}")}[form]
+        lines = ended.stdout.splitlines()
+        assert (lines[0].startswith(first), lines[-1].endswith(last)) == (True, True)
+
+
+def test_rows_stand_below_their_instance(typed: Typed, tmp_path: Path) -> None:
+    """No line is longer than 80 columns, and a long name has a line of its own."""
+    long = "an-instance-with-a-name-that-would-fill-half-of-the-line-if-it-stood-before-its-rows"
+    save(load("tiny-s1").replace(name=long), tmp_path / "x.json")
+    lines = typed("compare", "x.json", "--methods", "des,topk,greedy").stdout.splitlines()
+    assert lines[2] == long
+    assert [line.split()[0] for line in lines[3:]] == ["des", "topk", "greedy"]
+    assert max(len(line) for line in lines if line != long) <= 80
+
+
 def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
     """Experts of one solution file get subcarriers in another, which passes its check.
 

@@ -83,6 +83,6 @@ def test_a_missing_extra_is_one_complaint(
     monkeypatch.setitem(sys.modules, package, None)
     write(tmp_path, [line("des")])
     with pytest.raises(MissingExtraError, match=r'pip install "dmoe-opt\[plot\]"') as complaint:
-        plot.callback(str(tmp_path), None, False)
+        plot.callback(str(tmp_path), None, form="text", as_json=False)
     assert complaint.value.exit_code == 2
     assert package in str(complaint.value)
