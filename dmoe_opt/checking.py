@@ -96,7 +96,7 @@ def _answers(
     """Answers of fast methods to the problem of a claim, one after the other."""
     from dmoe_opt.allocation.links import solve_assignment
     from dmoe_opt.answer.check import selection_of
-    from dmoe_opt.joint.descent import solve_bcd
+    from dmoe_opt.joint.bcd import solve_bcd
     from dmoe_opt.joint.lagrangian import solve_lagrangian
     from dmoe_opt.selection.des import solve_des
 

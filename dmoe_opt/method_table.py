@@ -125,7 +125,7 @@ def _networkx(instance: Instance, **options: Any) -> Result:
 
 
 def _bcd(instance: Instance, **options: Any) -> Result:
-    from dmoe_opt.joint.descent import solve_bcd
+    from dmoe_opt.joint.bcd import solve_bcd
 
     return solve_bcd(instance, **options)
 

@@ -5,7 +5,9 @@ named after. Gate logits, radio and energies are drawn (ours). Thresholds are a 
 best D experts of a token reach, since the raw scores of fine-grained gates rarely sum to a fixed
 value such as 0.5. The `scarce` presets have fewer subcarriers than the K(K-1) links: of their seeds
 0 to 9, `scarce-8x36` has an answer to 9 and `scarce-8x48` to 8, with at most 5 subcarriers to
-spare.
+spare. In the small `contested` rounds, strong interference leaves the same few good subcarriers to
+all links; in the `heavy-tailed` ones links are weak and shadowed as well, so that their energies
+differ by orders of magnitude.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ NR = {"bandwidth_hz": 360e3, "fading": "tapped", "path_loss_exponent": 3.0, "sha
 """5G New Radio at 30 kHz: a resource block of 12 subcarriers counts as one; 51, 133 and 273 of them
 fill 20, 50 and 100 MHz (3GPP TS 38.101-1, table 5.3.2-1). Path loss and shadowing are ours."""
 
+CONTESTED = {"interference_db": 30.0}
+HEAVY_TAILED = {"interference_db": 20.0, "mean_snr_db": -10.0, "shadowing_db": 12.0}
+
 PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]] = {
     "tiny": (
         radio_round,
@@ -42,6 +47,26 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
     "scarce-8x48": (
         radio_round,
         {"num_tokens": 256, "num_subcarriers": 48, "share": 0.63, "spread": 1.0},
+    ),
+    "contested-3x4": (
+        radio_round,
+        {"num_experts": 3, "num_tokens": 9, "num_subcarriers": 4, "share": 0.6} | CONTESTED,
+    ),
+    "contested-4x8": (
+        radio_round,
+        {"num_experts": 4, "num_tokens": 16, "num_subcarriers": 8, "share": 0.5} | CONTESTED,
+    ),
+    "contested-6x20": (
+        radio_round,
+        {"num_experts": 6, "num_tokens": 24, "num_subcarriers": 20} | CONTESTED,
+    ),
+    "heavy-tailed-4x8": (
+        radio_round,
+        {"num_experts": 4, "num_tokens": 16, "num_subcarriers": 8, "share": 0.5} | HEAVY_TAILED,
+    ),
+    "heavy-tailed-6x20": (
+        radio_round,
+        {"num_experts": 6, "num_tokens": 24, "num_subcarriers": 20} | HEAVY_TAILED,
     ),
     "scarce-16x150": (
         radio_round,

@@ -32,7 +32,7 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.activation_kernel import closable, close_most
 from dmoe_opt.selection import des
 
-MOST_RUNS = 200_000  # of DES per node, about a second; beyond, all its links count as open
+MOST_RUNS = 200_000  # of DES per node, about a second
 SETS_AT_ONCE = 256
 WORK_LIMIT = 20_000_000  # looks at a token per node of the network; about a second
 MOST_NAMED = 8
@@ -158,17 +158,20 @@ class _NodeEnergies(NamedTuple):
     closed: list[NDArray[np.bool_] | None]
 
 
-def activate(instance: Instance, needed: NDArray[np.int64]) -> Activation:
+def activate(
+    instance: Instance, needed: NDArray[np.int64], most_runs: int = MOST_RUNS
+) -> Activation:
     """Least energy with every link on its best subcarrier and at most M of them active.
 
-    `needed` (K,) are links that each node needs at least, of which there are no more than M.
+    `needed` (K,) are links that each node needs at least, of which there are no more than M. A node
+    with sets of links for more than `most_runs` runs of DES counts with all its links open.
     """
     spare = instance.num_subcarriers - int(needed.sum())
     # The dynamic program: budget[b] is the least energy of the nodes so far with b spare links.
     budget = np.zeros(spare + 1)
     steps: list[tuple[int, _NodeEnergies, NDArray[np.int64]]] = []
     for i, node in _nodes(instance).items():
-        energies = _energies(instance, node, int(needed[i]), spare)
+        energies = _energies(instance, node, int(needed[i]), spare, most_runs)
         total = np.full((spare + 1, spare + 1), np.inf)
         for b in range(spare + 1):
             total[b, : b + 1] = budget[b::-1] + energies.least_j[: b + 1]
@@ -193,11 +196,13 @@ def _links_of(
     return open_links
 
 
-def _energies(instance: Instance, node: _Node, needed: int, spare: int) -> _NodeEnergies:
+def _energies(
+    instance: Instance, node: _Node, needed: int, spare: int, most_runs: int
+) -> _NodeEnergies:
     """Energies of a node with `needed` + 0, 1, .. `spare` open links."""
     part, links = node.part, node.links
     best = _NodeEnergies(np.full(spare + 1, np.inf), [None] * (spare + 1))
-    runs = MOST_RUNS // max(part.num_tokens, 1) + 1
+    runs = most_runs // max(part.num_tokens, 1) + 1
     found = np.zeros((runs, instance.num_nodes), dtype=bool)
     least = max(len(links) - needed - spare, 0)
     sets = call(

@@ -14,8 +14,7 @@ docs/problems/joint.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +23,11 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import allocate, assign, serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
-from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint.activation import Fewest, fewest_links, serve_over, too_many_links
 from dmoe_opt.selection import des
-from dmoe_opt.selection.relaxed import relaxed_bound
 
 MOST_ROUNDS = 100
-FAR = 0.01  # above the bound: two more descents then start from assignments of all links
-RANDOM_AMONG = 5
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
@@ -48,67 +43,10 @@ class Descent(NamedTuple):
         return self.trace[-1]
 
 
-def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result:
-    """Block coordinate descent from every link's best subcarrier.
-
-    Where it ends far from the relaxed bound, two more descents start from assignments of all links.
-
-    Parameters
-    ----------
-    restarts
-        Further descents, each from a random subcarrier among the best few of every link; the best
-        answer counts.
-    seed
-        Seed of the restarts.
-
-    Returns
-    -------
-    Result
-        With the relaxed bound; `stats` has `iterations` and the `trace` of energies, which never
-        rises. Where more links would be active than subcarriers exist, links are given up one by
-        one. The result is `infeasible` if it is proven that too many are needed, `no_solution` if
-        no answer was found otherwise.
-
-    Examples
-    --------
-    >>> import dmoe_opt
-    >>> from dmoe_opt.joint.descent import solve_bcd
-    >>> result = solve_bcd(dmoe_opt.load("scarce-8x36-s0"))
-    >>> trace = result.stats["trace"]
-    >>> trace == sorted(trace, reverse=True), result.gap > 0.01
-    (True, True)
-    """
-    selection, bound_j = relaxed_bound(instance)
-    fewest = cache(lambda: fewest_links(instance))  # costly, and needed only where links are scarce
-    best = _descend_from(instance, selection, fewest)
-    for prices in _other_starts(instance, best, bound_j, restarts, np.random.default_rng(seed)):
-        start = select(instance, prices)
-        best = better(best, None if start is None else _descend_from(instance, start, fewest))
-    if best is None and (reason := too_many_links(instance, fewest().needed)):
-        return infeasible(instance, "bcd", reason)
-    trace = [] if best is None else best.trace
-    stats = {"iterations": len(trace), "trace": trace}
-    message = (
-        f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, "
-        "as far as was tried"
-    )
-    return conclude(instance, "bcd", best, bound_j, stats, message)
-
-
-def _other_starts(
-    instance: Instance,
-    first: Descent | None,
-    bound_j: float,
-    restarts: int,
-    rng: np.random.Generator,
-) -> list[NDArray[np.float64]]:
-    """Link prices (N, N) from which further descents start."""
-    starts = []
-    if first is not None and first.energy_j * (1 - FAR) > bound_j:
-        load = first.decision.loads
-        starts = [_assigned_prices(instance, np.ones_like(load))]
-        starts += [_assigned_prices(instance, np.maximum(load, 1))]
-    return starts + [_random_prices(instance, rng) for _ in range(restarts)]
+def descend_from(instance: Instance, selection: Selection) -> Descent | None:
+    """Descend from a selection; where its links are too many, some are given up first."""
+    start = serve(instance, selection) or _thin_out(instance, selection)
+    return None if start is None else descend(start)
 
 
 def better(one: Descent | None, other: Descent | None) -> Descent | None:
@@ -132,11 +70,15 @@ def conclude(
     return build(instance, method, decision, bound_j=bound_j, stats=stats, message=message)
 
 
-def descend(start: Decision) -> Descent:
-    """Repeat steps 2 and 3 from a feasible decision on a round until its energy stops falling."""
+def descend(start: Decision, seen: set[bytes] | None = None) -> Descent:
+    """Repeat steps 2 and 3 from a feasible decision on a round until its energy stops falling.
+
+    `seen` holds the selections of earlier descents and takes those of this one, which ends where
+    it meets one of them: from there it would only follow.
+    """
     decision, trace = start, [start.energy_j]
     while len(trace) < MOST_ROUNDS:
-        candidate = _step(decision)
+        candidate = _step(decision, seen)
         if candidate is None or candidate.energy_j > trace[-1]:
             break
         decision = candidate
@@ -146,47 +88,23 @@ def descend(start: Decision) -> Descent:
     return Descent(decision, trace)
 
 
-def _step(decision: Decision) -> Decision | None:
+def _step(decision: Decision, seen: set[bytes] | None) -> Decision | None:
     """DES at the prices of the allocation, then an assignment of the links it uses."""
     instance, allocation = decision.instance, decision.allocation
     assert allocation is not None
     selection = select(instance, price_idle(instance, allocation))
-    return None if selection is None else serve(instance, selection)
+    if selection is None or (seen is not None and not is_new(selection, seen)):
+        return None
+    return serve(instance, selection)
 
 
-def _descend_from(
-    instance: Instance, selection: Selection, fewest: Callable[[], Fewest]
-) -> Descent | None:
-    """Descend from a selection; where its links are too many, from one with fewer links."""
-    start = (
-        serve(instance, selection)
-        or _thin_out(instance, selection)
-        or serve_over(instance, fewest().open_links)
-    )
-    return None if start is None else descend(start)
-
-
-def _assigned_prices(instance: Instance, weight: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Price of every link, J/token, shape (N, N), where all links are assigned subcarriers at once.
-
-    The assignment takes link i -> j to carry weight[i, j] tokens; a link without a subcarrier is
-    priced inf.
-    """
-    ends = np.argwhere(~np.eye(instance.num_nodes, dtype=bool))
-    cost = instance.link_energy[ends[:, 0], ends[:, 1]]
-    column = assign(weight[ends[:, 0], ends[:, 1], None] * cost)
-    price = np.where(np.eye(instance.num_nodes, dtype=bool), 0.0, np.inf)
-    served = np.flatnonzero(column >= 0)
-    price[ends[served, 0], ends[served, 1]] = cost[served, column[served]]
-    return price
-
-
-def _random_prices(instance: Instance, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Price of every link, J/token, shape (N, N), on a random one of its best few subcarriers."""
-    few = min(RANDOM_AMONG, instance.num_subcarriers)
-    best = np.partition(instance.link_energy, few - 1, axis=2)[:, :, :few]
-    drawn = rng.integers(few, size=best.shape[:2])
-    return np.asarray(np.take_along_axis(best, drawn[:, :, None], axis=2)[:, :, 0])
+def is_new(selection: Selection, seen: set[bytes]) -> bool:
+    """Whether a selection was not seen before; it is now."""
+    key = np.packbits(selection).tobytes()
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
 
 
 def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64]:

@@ -14,7 +14,6 @@ See docs/problems/joint.md.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -153,9 +152,9 @@ def solve_exact(
     optimal: 30.748 mJ
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = close_in(instance, deadline=deadline, log=log)
+    first = close_in(instance, "exact", deadline=deadline, log=log)
     if isinstance(first, Result):
-        return replace(first, method="exact", stats={"iterations": 0, "kept": 0.0})
+        return first
     return _finish(instance, first, deadline, log)
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -34,17 +34,29 @@ from numpy.typing import NDArray
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.result import Result, Status, infeasible
+from dmoe_opt.answer.result import Result, infeasible
+from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
 from dmoe_opt.joint.activation import (
+    MOST_RUNS,
     activate,
     fewest_links,
     no_open_links,
     serve_over,
     solve_activation,
+    too_many_links,
 )
-from dmoe_opt.joint.descent import Descent, better, conclude, descend, price_idle, select, solve_bcd
+from dmoe_opt.joint.descent import (
+    Descent,
+    better,
+    conclude,
+    descend,
+    descend_from,
+    is_new,
+    price_idle,
+    select,
+)
 from dmoe_opt.joint.prices import PricedRound, earnings, evaluate_at
 from dmoe_opt.selection import des
 from dmoe_opt.selection.relaxed import relaxed_bound
@@ -53,14 +65,28 @@ Log = Callable[[float | None, float], None]
 """Called with incumbent and bound in J as a search goes on; neither ever gets worse."""
 
 CLOSED = 1e-7  # relative gap at which the ascent ends
-MOST_ITERATIONS = 500
 LEAST_SCALE = 1e-3  # of a step, in mean prices
 PROGRESS = 1e-3  # of the gap that counts as a better bound
 PATIENCE = 10  # iterations without a better bound after which the step is cut
 CUT = 1.5
 SHORTEST_STEP = 1e-2
 MEMORY = 0.7  # of the direction, which damps zigzags
-REPAIR_EVERY = 5
+
+
+class Effort(NamedTuple):
+    """How much is spent on a round.
+
+    Most `steps` of the ascent, with a repair every so many of them, and `runs` of DES per node for
+    the activation bound.
+    """
+
+    steps: int
+    repair_every: int
+    runs: int
+
+
+THOROUGH = Effort(500, 5, MOST_RUNS)
+QUICK = Effort(20, 2, 5_000)  # the first prices differ most, and so do the answers they suggest
 
 
 class Ascent(NamedTuple):
@@ -129,6 +155,7 @@ def ascend(
     answer: Descent | None,
     bound_j: float,
     *,
+    effort: Effort = THOROUGH,
     deadline: float = np.inf,
     log: Log | None = None,
 ) -> Ascent:
@@ -140,9 +167,9 @@ def ascend(
     least = _least_prices(instance)
     scale = least + (LEAST_SCALE * least.mean() or 1.0)
     climb = _Climb(least, least)
-    tried: set[bytes] = set()
+    seen: set[bytes] = set()
     iteration = 0
-    for iteration in range(1, MOST_ITERATIONS + 1):
+    for iteration in range(1, effort.steps + 1):
         # 1. evaluate
         priced = evaluate_at(instance, climb.prices)
         climb.record(priced, _target_j(answer, climb.best_value_j))
@@ -150,8 +177,8 @@ def ascend(
         slope = np.where(instance.away, priced.selection.astype(float) - priced.passes, 0.0)
         # 2. repair, and where nothing pulls any more, since then the prices tell the answer
         settled = not slope.any()
-        if iteration % REPAIR_EVERY == 1 or settled:
-            answer = _repair(instance, priced, answer, tried)
+        if iteration % effort.repair_every == 1 or settled:
+            answer = _repair(instance, priced, answer, seen)
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
         # 3. stop
@@ -188,7 +215,7 @@ def _least_prices(instance: Instance) -> NDArray[np.float64]:
 
 
 def _repair(
-    instance: Instance, priced: PricedRound, answer: Descent | None, tried: set[bytes]
+    instance: Instance, priced: PricedRound, answer: Descent | None, seen: set[bytes]
 ) -> Descent | None:
     """The best of the answer and two descents.
 
@@ -196,43 +223,49 @@ def _repair(
     """
     earners = select(instance, price_idle(instance, priced.allocation))
     for selection in (priced.selection, earners):
-        if selection is None or (key := np.packbits(selection).tobytes()) in tried:
+        if selection is None or not is_new(selection, seen):
             continue
-        tried.add(key)
         decision = serve(instance, selection)
         if decision is not None:
-            answer = better(answer, descend(decision))
+            answer = better(answer, descend(decision, seen))
     return answer
 
 
 def close_in(
-    instance: Instance, *, deadline: float = np.inf, log: Log | None = None
+    instance: Instance,
+    method: str,
+    *,
+    far: float = OPTIMAL_GAP,
+    effort: Effort = THOROUGH,
+    deadline: float = np.inf,
+    log: Log | None = None,
 ) -> Ascent | Result:
-    """Descend, bound the active links where they are too many, then ascend.
+    """Descend; if this ends `far` above the bound, count active links, and ascend.
 
-    The value is a result where block coordinate descent alone settles the matter.
+    The value is a result of `method` where the round is proven to have no answer.
     """
-    first = solve_bcd(instance)
-    if first.status in (Status.OPTIMAL, Status.INFEASIBLE):
-        return first
-    answer, bound_j = as_descent(first), first.bound_j or 0.0
-    active = (Decision(instance, relaxed_bound(instance)[0]).loads > 0).sum()
-    if active > instance.num_subcarriers and time.monotonic() < deadline:
-        answer, bound_j = _activated(instance, answer, bound_j)
-        if bound_j == np.inf:
-            return infeasible(instance, "lagrangian", no_open_links(instance))
-    return ascend(instance, answer, bound_j, deadline=deadline, log=log)
+    selection, bound_j = relaxed_bound(instance)
+    answer = descend_from(instance, selection)
+    if answer is not None and answer.energy_j * (1 - far) <= bound_j:
+        return Ascent(_least_prices(instance), bound_j, answer, 0)
+    scarce = (Decision(instance, selection).loads > 0).sum() > instance.num_subcarriers
+    if answer is None or (scarce and time.monotonic() < deadline):
+        fewest = fewest_links(instance)
+        if reason := too_many_links(instance, fewest.needed):
+            return infeasible(instance, method, reason)
+        activation = activate(instance, fewest.needed, effort.runs)
+        if activation.bound_j == np.inf:
+            return infeasible(instance, method, no_open_links(instance))
+        bound_j = max(bound_j, activation.bound_j)
+        for open_links in (fewest.open_links, activation.open_links):
+            answer = better(answer, _over(instance, open_links))
+    return ascend(instance, answer, bound_j, effort=effort, deadline=deadline, log=log)
 
 
-def _activated(
-    instance: Instance, answer: Descent | None, bound_j: float
-) -> tuple[Descent | None, float]:
-    """The better of what is known and what the activation bound gives."""
-    activation = activate(instance, fewest_links(instance).needed)
-    if activation.open_links is not None:
-        decision = serve_over(instance, activation.open_links)
-        answer = better(answer, None if decision is None else descend(decision))
-    return answer, max(bound_j, activation.bound_j)
+def _over(instance: Instance, open_links: NDArray[np.bool_] | None) -> Descent | None:
+    """Where the descent over some links (N, N) ends, if it can start."""
+    decision = None if open_links is None else serve_over(instance, open_links)
+    return None if decision is None else descend(decision)
 
 
 def solve_lagrangian(
@@ -258,9 +291,9 @@ def solve_lagrangian(
     (True, True)
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = close_in(instance, deadline=deadline, log=log)
+    end = close_in(instance, "lagrangian", deadline=deadline, log=log)
     if isinstance(end, Result):
-        return replace(end, method="lagrangian", stats={"iterations": 0})
+        return end
     stats = {"iterations": end.iterations}
     without = "no answer was found in the iterations"
     return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)

@@ -20,7 +20,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
-from dmoe_opt.joint.descent import solve_bcd
+from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
 
 MOST_CUTS = 50

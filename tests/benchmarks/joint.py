@@ -25,6 +25,11 @@ FAMILIES = (
     "nr-51",
     "scarce-8x36",
     "scarce-8x48",
+    "contested-3x4",
+    "contested-4x8",
+    "contested-6x20",
+    "heavy-tailed-4x8",
+    "heavy-tailed-6x20",
 )
 AGAINST = (
     ("edge-8x64", 5),

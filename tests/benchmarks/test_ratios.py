@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 import dmoe_opt
 from dmoe_opt.data.instance import as_problem
-from dmoe_opt.joint.descent import solve_bcd
+from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.layers import protocol
 from dmoe_opt.offload import policies, presets
 from dmoe_opt.offload.episode import draw

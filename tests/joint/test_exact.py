@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dmoe_opt import Instance, Result, Status, check, generate, solve
-from dmoe_opt.joint.descent import solve_bcd
+from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.exact import reduce
 from dmoe_opt.joint.lagrangian import as_descent, ascend
 
@@ -90,11 +91,11 @@ def test_default_with_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     """A user who names neither method nor limit gets the exact search, and it will end."""
     left_s = []
 
-    def ascend_at_once(instance: Instance, *, deadline: float, log: object) -> Result:
+    def close_at_once(instance: Instance, method: str, *, deadline: float, log: object) -> Result:
         left_s.append(deadline - time.monotonic())
-        return solve_bcd(instance)
+        return replace(solve_bcd(instance), method=method)
 
-    monkeypatch.setattr("dmoe_opt.joint.exact.close_in", ascend_at_once)
+    monkeypatch.setattr("dmoe_opt.joint.exact.close_in", close_at_once)
     data = generate("tiny", 0)
     for limit in (None, 1e5):
         assert solve(data, "jesa", time_limit=limit).method == "exact"
