@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dmoe_opt.answer.result import infeasible
 from dmoe_opt.comparing import methods as comparing
 from dmoe_opt.comparing.judged import Entry, rows_of
 from dmoe_opt.comparing.methods import compare, default_methods, instances_in, sorted_out
+from dmoe_opt.data.files import instances_folder
 
 
 def test_gaps_are_to_the_best_bound(hand: SelectionProblem) -> None:
@@ -93,6 +95,13 @@ def test_folders_and_names(tmp_path: Path, hand: SelectionProblem) -> None:
     assert sorted_out([inner]) == (wanted, [inner / name for name in names])
     rows = compare([tmp_path, hand], methods=["des"]).rows
     assert [row.energy_j for row in rows] == [5.0] * 3
+
+
+def test_the_committed_folder_holds_instances() -> None:
+    """Whatever else is committed beside them, `compare instances` of the README can read all."""
+    rows = compare(instances_folder(), methods=["topp"]).rows
+    assert {row.status for row in rows} == {"feasible"}
+    assert len(rows) == len(json.loads((instances_folder() / "best_known.json").read_text()))
 
 
 def test_default_methods(hand: SelectionProblem) -> None:
