@@ -106,13 +106,15 @@ def import_(
 
     from dmoe_opt.data import files
     from dmoe_opt.data.arrays import split_name
+    from dmoe_opt.data.reading import STANDARD_INPUT
     from dmoe_opt.generating.trace_files import load_trace
     from dmoe_opt.generating.traces import to_rounds
 
     wanted = None if layers is None else _whole_numbers("--layers", layers)
     drawn = {"num_tokens": options["num_tokens"], "seed": options["seed"]}
     scores = load_trace(trace, gate=gate, num_experts=num_experts, order=order, **drawn)
-    name = Path(split_name(trace, None)[0].removesuffix(".gz").removesuffix(".zst")).stem
+    file = split_name(trace, None)[0].removesuffix(".gz").removesuffix(".zst")
+    name = "trace" if file in STANDARD_INPUT else Path(file).stem
     told = False
     for data in to_rounds(scores, name=name, layers=wanted, **options):
         path = _in_folder(Path(output), data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import zipfile
 import zlib
@@ -41,7 +42,7 @@ _PROTOCOLS = range(2, 6)
 
 
 def unpack(content: bytes) -> bytes:
-    """The content of a file without the gzip or zstd around it.
+    """The content of a file without the gzip or zstd around it, and the mark of UTF-8 inside.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def unpack(content: bytes) -> bytes:
             content = _inflated(content, _zstd(), "zstd")
         else:
             break
-    return content
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def _zstd() -> Callable[[], Any]:

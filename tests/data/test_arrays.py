@@ -211,7 +211,7 @@ def test_zstd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cut_gzip(tmp_path: Path) -> None:
     """A file that ends too early is told; members after each other are one file."""
-    whole = gzip.compress(b"1,2\n") + gzip.compress(b"3,4\n")
+    whole = gzip.compress(b"\xef\xbb\xbf1,2\n") + gzip.compress(b"3,4\n")
     assert array_in(unpack(whole)).tolist() == [[1, 2], [3, 4]]
     with pytest.raises(InputError, match="is gzip that ends too early; allowed: the whole file"):
         unpack(whole[:-3])

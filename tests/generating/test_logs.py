@@ -267,7 +267,9 @@ def test_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_import_says_what_was_drawn(typed: Callable[..., Ended], tmp_path: Path) -> None:
+def test_import_says_what_was_drawn(
+    typed: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Layers, tokens, experts, what was in the log, what it leaves open, what was drawn."""
     (tmp_path / "own.jsonl.gz").write_bytes((LOGS / "own.jsonl.gz").read_bytes())
     done = typed("import", "own.jsonl.gz", "--layers", "1,2", "-o", "rounds", "--seed", "4")
@@ -279,5 +281,7 @@ def test_import_says_what_was_drawn(typed: Callable[..., Ended], tmp_path: Path)
     assert lines[1] == f"in the log: {WEIGHTS}"
     assert DROP in lines[2]
     assert [line.split(":")[0] for line in lines[3:]] == ["drawn"] * 2 + ["filled in"] * 3
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(VALID["own.jsonl.gz"])))
+    assert typed("import", "-", "--layers", "1").stdout == "trace-l1.json\n"
     for option in ("--seed 4", "--subcarriers", "--sources", "--max-experts", "--share"):
         assert option in done.stderr
