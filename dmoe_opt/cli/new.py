@@ -191,7 +191,7 @@ def _whole(file: str) -> Any:
     import numpy as np
 
     numbers = np.asarray(_vector(file))
-    whole = numbers.dtype.kind == "f" and bool(np.all(numbers % 1 == 0))
+    whole = numbers.dtype.kind == "f" and bool(np.all(numbers == np.floor(numbers)))
     return numbers.astype(np.int64) if whole else numbers
 
 

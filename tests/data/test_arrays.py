@@ -143,6 +143,7 @@ def test_tables(text: str, name: str | None, wanted: list[Any]) -> None:
         ("from,to,gain\n0,1,2\n", None, "the entry of from 1, to 0 is missing"),
         ("token,expert,s\n0,0,2\n0,0,3\n", None, "the entry of token 0, expert 0 is there twice"),
         ("token,expert,s\n0,0.5,2\n", None, "expert[0] = 0.5; allowed: whole numbers from 0"),
+        ("token,expert,s\n0,inf,2\n", None, "expert[0] = inf; allowed: whole numbers from 0"),
         (
             "token,expert,s\n0,9999999,2\n",
             None,
