@@ -46,6 +46,7 @@ class Kernel:
         functools.update_wrapper(self, function)
         self.py_func = function
         self.targetoptions = options  # where numba looks for `inline`
+        self.is_loaded = False
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the plain function."""
@@ -120,15 +121,16 @@ def _loaded(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:
     If its cache is damaged, that is deleted, and the kernel compiled once more.
     """
     global _loading_s
-    if kernel.is_compiled and (kernel.compiled is None or kernel.compiled.signatures):
+    if kernel.is_loaded:
         return kernel.compiled
     started = time.perf_counter()
     compiled = kernel.compiled
     try:
-        if compiled is not None:
+        if compiled is not None and not compiled.signatures:
             _compile(compiled, tuple(compiled.typeof_pyval(argument) for argument in arguments))
     finally:
         _loading_s += time.perf_counter() - started
+    kernel.is_loaded = True
     return compiled
 
 

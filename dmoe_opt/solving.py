@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any, Unpack
 
 from dmoe_opt import compiling
@@ -102,7 +101,7 @@ def solve(
     else:
         result = infeasible(data, name, reason, problem=problem)
     wall_s = time.perf_counter() - started - (compiling.loading_s() - loading_s)
-    return replace(result, wall_s=wall_s, instance_sha256=instance.sha256)
+    return Result(**vars(result) | {"wall_s": wall_s, "instance_sha256": instance.sha256})
 
 
 def require_instance(value: object) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, blocks, score_units
 
 Selection = NDArray[np.bool_]
 Allocation = NDArray[np.bool_]
@@ -15,7 +15,10 @@ MOST_LISTED = 20
 
 def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
     """Energy of every token, J, shape (T,): sum_j e[t, j] alpha[t, j]."""
-    return np.asarray(np.where(selection, problem.cost, 0.0).sum(axis=1))
+    energy = np.empty(problem.num_tokens)
+    for rows in blocks(problem.cost.shape):
+        energy[rows] = np.where(selection[rows], problem.cost[rows], 0.0).sum(axis=1)
+    return energy
 
 
 def energy_j(problem: SelectionProblem, selection: Selection) -> float:
@@ -113,11 +116,21 @@ def allocation_violations(
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
     """Sum of the chosen scores of every token, shape (T,)."""
-    return _chosen_units(problem, selection) / SCORE_UNIT
+    return _chosen_units(problem, np.flatnonzero(selection)) / SCORE_UNIT
 
 
-def _chosen_units(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
-    return np.asarray(np.where(selection, score_units(problem.scores), 0.0).sum(axis=1))
+def _chosen_units(problem: SelectionProblem, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum of the chosen scores of every token in units, exact in any order, shape (T,).
+
+    `chosen` lists places in the table (T, K) in the order of its rows; they are few of all.
+    """
+    units = score_units(problem.scores.ravel()[chosen])
+    tokens = _token_of(problem, chosen)
+    return np.asarray(np.bincount(tokens, units, problem.num_tokens), dtype=np.float64)
+
+
+def _token_of(problem: SelectionProblem, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    return places // max(problem.num_experts, 1)
 
 
 def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
@@ -133,15 +146,17 @@ def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
     if (reason := problem.infeasibility()) is not None:
         return [f"no selection is feasible: {reason}"]
     broken = []
-    units = _chosen_units(problem, selection)
+    chosen = np.flatnonzero(selection)
+    units = _chosen_units(problem, chosen)
     for t in np.flatnonzero(units < problem.need_units):
         reached, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
         broken.append(f"token {t} (C1): relevance {reached:.9g} is below {wanted:.9g}")
-    counts = selection.sum(axis=1)
+    counts = np.bincount(_token_of(problem, chosen), minlength=problem.num_tokens)
     for t in np.flatnonzero(counts > problem.max_experts):
         most = problem.max_experts
         broken.append(f"token {t} (C2): {counts[t]} experts, at most {most} are allowed")
-    for t, j in np.argwhere(selection & ~problem.usable)[:MOST_LISTED]:
+    unusable = chosen[~problem.usable.ravel()[chosen]]
+    for t, j in (divmod(place, problem.num_experts) for place in unusable[:MOST_LISTED].tolist()):
         broken.append(f"token {t}: expert {j} cannot be used, its link is dead")
     if len(broken) <= MOST_LISTED:
         return broken

@@ -307,6 +307,9 @@ def _check_size(content: bytes) -> None:
 def _unpack(content: bytes) -> dict[str, Any]:
     """The fields of an instance in an .npz file, nested as in JSON."""
     arrays = read_arrays(content)
+    for array in arrays.values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False  # so that the instance shares it and makes no copy
     kind = _kind(arrays.get("format"), arrays.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")

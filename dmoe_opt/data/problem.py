@@ -33,7 +33,17 @@ WIDEST_SPAN = 1e302
 """Largest ratio of two costs of a token; beyond, the smaller lose digits beside the larger."""
 MOST_THRESHOLD = 1e6
 """Largest threshold: far above any sum of scores, and small enough for exact score units."""
+MOST_AT_ONCE = 2**14  # entries
 ON_SHORTFALL = ("top_d", "infeasible")
+
+
+def blocks(shape: tuple[int, ...]) -> list[slice]:
+    """Runs of rows of a table (T, K) that stay in the cache of a processor while one works on them.
+
+    Arrays that are made for all rows at once take several times as long.
+    """
+    size = max(MOST_AT_ONCE // max(shape[1], 1), 1)
+    return [slice(first, first + size) for first in range(0, shape[0], size)]
 
 
 def score_units(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -104,6 +114,9 @@ class SelectionProblem:
 
     def _check_span(self) -> None:
         """Refuse a token whose usable costs span more than numbers can hold side by side."""
+        low, high = self.cost.min(initial=np.inf), self.cost.max(initial=0.0)
+        if low > 0 and high / WIDEST_SPAN <= low:  # as almost always: no token spans more than all
+            return
         positive = self.usable & (self.cost > 0)
         least = np.where(positive, self.cost, np.inf).min(axis=1, initial=np.inf)
         most = np.where(positive, self.cost, 0.0).max(axis=1, initial=0.0)
@@ -139,7 +152,7 @@ class SelectionProblem:
         wanted = self._wanted_units
         return np.minimum(wanted, self._best_units) if self.on_shortfall == "top_d" else wanted
 
-    @property
+    @cached_property
     def _wanted_units(self) -> NDArray[np.float64]:
         return np.asarray(np.ceil((self.threshold - SCORE_TOLERANCE) * SCORE_UNIT))
 
@@ -172,12 +185,15 @@ class SelectionProblem:
 
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:
+        best = np.zeros(self.num_tokens)
         if not self.num_experts:
-            return np.zeros(self.num_tokens)
-        keep = min(self.max_experts, self.num_experts)
-        units = self.usable_units
-        units.partition(self.num_experts - keep, axis=1)
-        return np.asarray(units[:, self.num_experts - keep :].sum(axis=1))
+            return best
+        others = self.num_experts - min(self.max_experts, self.num_experts)
+        for rows in blocks(self.scores.shape):
+            scores = np.where(self.usable[rows], self.scores[rows], 0.0)
+            scores.partition(others, axis=1)
+            best[rows] = score_units(scores[:, others:]).sum(axis=1)
+        return best
 
     @cached_property
     def effective_threshold(self) -> NDArray[np.float64]:

@@ -133,9 +133,14 @@ class Radio:
 
     def rate_bit_s(self) -> NDArray[np.float64]:
         """Shannon rate B0 log2(1 + P0 H / N0), bit/s, shape (N, N, M)."""
+        # In place, since the gains of a large round are most of what there is in memory.
         with np.errstate(over="ignore", under="ignore"):
-            snr = np.minimum(self.gains * (self.power_w / self.noise_w), np.finfo(np.float64).max)
-            return np.asarray(self.bandwidth_hz * (np.log1p(snr) / np.log(2.0)))
+            rate = self.gains * (self.power_w / self.noise_w)
+            np.minimum(rate, np.finfo(np.float64).max, out=rate)
+            np.log1p(rate, out=rate)
+            rate /= np.log(2.0)
+            rate *= self.bandwidth_hz
+            return np.asarray(rate)
 
     def link_energy_j(self) -> NDArray[np.float64]:
         """Energy P0 s0 / r of one token on every link and subcarrier, J, shape (N, N, M).
@@ -145,7 +150,8 @@ class Radio:
         """
         ways = 2.0 if self.round_trip else 1.0
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            energy = (self.power_w * self.payload_bits * ways) / self.rate_bit_s()
+            energy = self.rate_bit_s()
+            np.divide(self.power_w * self.payload_bits * ways, energy, out=energy)
         energy[~(energy <= DEAD_LINK_J)] = np.inf
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0

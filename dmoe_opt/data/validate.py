@@ -172,8 +172,8 @@ def _shaped(field: str, array: NDArray[Any], shape: Shape) -> NDArray[Any]:
 
 
 def _fits(have: tuple[int, ...], wanted: Shape) -> bool:
-    if len(have) != len(wanted):
-        return False
+    if have == wanted or len(have) != len(wanted):
+        return have == wanted
     return all(want in (None, length) for length, want in zip(have, wanted, strict=True))
 
 
@@ -195,21 +195,20 @@ def real_array(
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are refused below
         array = frozen(array, np.float64)
-    top = min(most, LARGEST)
-    if array.size and not (array.min() >= least and array.max() <= top):  # nan fails both
+    if not array.size:
+        return array
+    top, low = min(most, LARGEST), array.min()
+    if not (low >= least and array.max() <= top):  # nan fails both
         index = tuple(np.argwhere(~((array >= least) & (array <= top)))[0])
         raise fail(field + _place(index), float(array[index]), allowed)
-    return _without_negative_zeros(array)
+    return array if low > 0 else _without_negative_zeros(array)
 
 
 def _without_negative_zeros(array: NDArray[np.float64]) -> NDArray[np.float64]:
     """-0.0 becomes 0, since 1 / -0.0 is -inf and the bytes of the two differ."""
-    if not array.size or array.min() > 0:
+    if array.view(np.int64).min() >= 0:  # no sign is set
         return array
-    zeros = np.signbit(array) & (array == 0)
-    if not zeros.any():
-        return array
-    array = np.where(zeros, 0.0, array)
+    array = np.where(array == 0, 0.0, array)
     array.flags.writeable = False
     return array
 

@@ -140,7 +140,8 @@ def _run_easy(search: Search, limit: int) -> list[int]:
     if easy == limit:
         return []
     hard = np.flatnonzero(search.nodes >= easy)
-    search.forget(hard)
+    if len(hard):
+        search.forget(hard)
     return list(hard.tolist())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from helpers.drawn import problems
 from hypothesis import given
 
-from dmoe_opt import InputError, Instance, SelectionProblem, generate, load, save, solve
+from dmoe_opt import InputError, Instance, Radio, SelectionProblem, generate, load, save, solve
 from dmoe_opt.data import files as files_module
 
 
@@ -94,3 +95,24 @@ def test_solution_round_trip(tmp_path: Path) -> None:
     again = files_module.load_solution(tmp_path / "s.json")
     assert again.objective_j == result.objective_j
     assert again.selection == result.solution().selection
+
+
+def test_a_large_round_is_in_memory_twice(tmp_path: Path) -> None:
+    """Gains and the energies made of them, and no more, while a file is read."""
+    gains = np.random.default_rng(0).exponential(1e-3, (16, 16, 4000))
+    round_ = Instance(
+        source=[0],
+        scores=np.full((1, 16), 0.5),
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=np.ones(16),
+        radio=Radio(gains, 1e6, 1e-2, 1e-3, 65536.0),
+    )
+    save(round_, tmp_path / "round.npz")
+    load(tmp_path / "round.npz")  # so that nothing is imported while memory is counted
+    tracemalloc.start()
+    loaded = load(tmp_path / "round.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert loaded.sha256 == round_.sha256
+    assert peak < 2.5 * gains.nbytes
