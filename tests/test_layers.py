@@ -34,6 +34,7 @@ FOLDERS = [
     "layers",
     "comparing",
     "sweep",
+    "streaming",
     "plot",
     "cli",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dmoe_opt.cli import streams
 from dmoe_opt.cli.options import (
     JSON,
     NATURAL,
@@ -65,6 +66,15 @@ def methods(form: str) -> None:
 )
 @of_methods
 @click.option("--log", is_flag=True, help="Rows of the search on stderr. (lagrangian, exact)")
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="Block by block, on all cores: for large .npz files.",
+)
+@click.option(
+    "--backend", type=click.Choice(streams.BACKENDS), help="Who solves the blocks of --stream."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file; - is stdout.")
 @JSON
 def solve(
@@ -74,10 +84,25 @@ def solve(
     selection: str | None,
     output: str | None,
     log: bool,
+    stream: bool,
+    backend: str | None,
+    scheduler: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Solve an instance (a file, - for stdin, or the name of a committed one); check the answer."""
+    """Solve an instance (a file, - for stdin, or the name of a committed one); check the answer.
+
+    A selection problem in an .npz file of more than 2^26 scores is solved block by block, as with
+    --stream.
+    """
+    asked = streams.Given(stream, backend, scheduler)
+    options["relax"] = options["relax"] or None  # a flag that is not set is not given
+    if streams.is_streamed(file, problem, asked):
+        if selection is not None or log or output == "-":
+            raise click.UsageError("--selection, --log and -o - have no meaning for --stream")
+        chosen = method or default_method(problem)
+        options.pop("seed")
+        sys.exit(EXIT_CODES[streams.solve(file, chosen, output, as_json, asked, options)])
     from dmoe_opt import solve as run
     from dmoe_opt.cli import console
     from dmoe_opt.data import files
@@ -90,7 +115,6 @@ def solve(
     takes_progress = find(problem, method)[1].takes(PROGRESS.name)
     if selection is not None:
         options["selection"] = selection_in(selection, data)
-    options["relax"] = options["relax"] or None  # a flag that is not set is not given
     rows = console.SearchLog() if log else None
     console.prepare(problem, data.scores.size)
     with console.progress(f"{data.name or file}: {method}") as report:

@@ -6,13 +6,10 @@ that of a file to write.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import io
 import json
 import os
-import secrets
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +31,10 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
 from dmoe_opt.data.reading import read as read  # also a name of this module, beside `write`
 from dmoe_opt.data.validate import fail
+from dmoe_opt.data.writing import is_stdout as is_stdout
+from dmoe_opt.data.writing import write as write
+from dmoe_opt.data.writing import writing as writing
 from dmoe_opt.errors import InputError
-
-STANDARD_OUTPUT = ("-", "/dev/stdout")
 
 
 def instances_folder() -> Path:
@@ -112,11 +110,6 @@ def is_instance(path: Path) -> bool:
 def is_solution(path: str | os.PathLike[str]) -> bool:
     """Whether a file says that it is a solution; `InputError` if it cannot be read."""
     return formats.is_solution(read(path))
-
-
-def is_stdout(path: str | os.PathLike[str]) -> bool:
-    """Whether a path stands for standard output: `-` or /dev/stdout."""
-    return str(path) in STANDARD_OUTPUT
 
 
 def save(data: Instance | SelectionProblem | Any, path: str | os.PathLike[str]) -> None:
@@ -203,46 +196,6 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
     for name, content in contents.items():
         write(path / name, content)
     return [path / name for name in contents]
-
-
-def write(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
-    """Write a file whole or not at all; `-` and /dev/stdout are standard output.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written; a file that was there before is then left as it was.
-    """
-    temporary = None
-    try:
-        if not str(path):
-            raise ValueError("the name is empty")
-        if is_stdout(path):
-            if sys.stdout is None:
-                raise ValueError("standard output is closed")
-            sys.stdout.buffer.write(content)
-            sys.stdout.flush()
-            return
-        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-            # A pipe or device cannot be replaced, and the real path of a pipe is no path.
-            Path(path).write_bytes(content)
-            return
-        target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BrokenPipeError:  # the reader of a pipe has left, which is no error
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
 
 
 def _listed(value: object) -> object:

@@ -300,16 +300,14 @@ def _check_size(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         unpacked = sum(part.file_size for part in archive.infolist())
     if unpacked > MOST_BYTES:
-        limit = f"at most {MOST_BYTES:,}"
-        raise InputError(f"its arrays have {unpacked:,} bytes; allowed: {limit}")
+        raise InputError(f"its arrays have {unpacked:,} bytes; allowed: at most {MOST_BYTES:,}")
 
 
 def _unpack(content: bytes) -> dict[str, Any]:
     """The fields of an instance in an .npz file, nested as in JSON."""
     arrays = read_arrays(content)
-    for array in arrays.values():
-        if isinstance(array, np.ndarray):
-            array.flags.writeable = False  # so that the instance shares it and makes no copy
+    for array in (value for value in arrays.values() if isinstance(value, np.ndarray)):
+        array.flags.writeable = False  # so that the instance shares it and makes no copy
     kind = _kind(arrays.get("format"), arrays.get("version"))
     if kind is Solution:
         raise InputError("holds a solution; allowed: solutions are JSON")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -285,16 +286,21 @@ def digest(
     *more: NDArray[Any],
 ) -> str:
     """SHA-256 of the content of data: its numbers, and its arrays in bytes, dtype and shape."""
-    text = json.dumps(
-        [
-            type(data).__name__,
-            data.max_experts,
-            data.on_shortfall,
-            *map(float.hex, map(float, numbers)),
-        ]
-    )
-    digest = hashlib.sha256(text.encode())
+    digest = digest_start(type(data).__name__, data.max_experts, data.on_shortfall, numbers)
     for array in (*(getattr(data, name) for name in arrays), *more):
-        digest.update(repr((array.dtype.str, array.shape if array.size else 0)).encode())
+        digest_head(digest, array.dtype, array.shape)
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def digest_start(
+    kind: str, max_experts: int, on_shortfall: str, numbers: tuple[float, ...] = ()
+) -> hashlib._Hash:
+    """A digest of the numbers of data; the arrays follow, each after its head."""
+    text = json.dumps([kind, max_experts, on_shortfall, *map(float.hex, map(float, numbers))])
+    return hashlib.sha256(text.encode())
+
+
+def digest_head(digest: hashlib._Hash, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Add type and shape of an array to a digest."""
+    digest.update(repr((dtype.str, shape if math.prod(shape) else 0)).encode())

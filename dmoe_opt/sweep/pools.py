@@ -112,7 +112,7 @@ def children_deaf() -> Iterator[None]:
 @contextmanager
 def loky(jobs: int | None) -> Iterator[Pool]:
     """Processes on this machine, one per core unless `jobs` says otherwise."""
-    pool = _Loky(jobs or _cores())
+    pool = _Loky(jobs or cores())
     try:
         yield pool
     finally:
@@ -150,7 +150,7 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
         _start_trackers(TRACKER)
         with children_deaf():
             cluster = LocalCluster(
-                n_workers=jobs or _cores(),
+                n_workers=jobs or cores(),
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",  # a free port of this machine alone
                 scheduler_kwargs={"dashboard": False},
@@ -160,7 +160,8 @@ def dask(jobs: int | None, scheduler: str | None) -> Iterator[Pool]:
             yield _Dask(client)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
