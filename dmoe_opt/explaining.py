@@ -128,7 +128,7 @@ def explain(
     >>> import dmoe_opt
     >>> round_ = dmoe_opt.generate("edge-8x64", 1, num_subcarriers=1)
     >>> print(dmoe_opt.explain(round_))
-    jesa of edge-8x64-s1: token 1 of node 1 needs at least 2 links, but only 1 subcarrier exists
+    jesa of edge-8x64-s1: token 40 of node 0 needs at least 2 links, but only 1 subcarrier exists
     rules in conflict:
       (C1) every token reaches its threshold
       (C3) a subcarrier serves at most one link

@@ -62,7 +62,8 @@ def quick_xplain(parts: Sequence[Part], refuted: Callable[[Sequence[Part]], bool
 def conflict_of(instance: Instance, time_limit: float) -> Conflict | None:
     """A minimal conflict of a round whose tokens can all be served alone; None if it has an answer.
 
-    Tokens that need many links come first, so that few of them make a conflict.
+    Tokens that need many links come first, so that few of them make a conflict; those of a node
+    stand together, so that what is known of the node is used again.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def conflict_of(instance: Instance, time_limit: float) -> Conflict | None:
 
 
 def _by_links_needed(instance: Instance) -> NDArray[np.int64]:
-    """The tokens, those that need most links on their own first."""
+    """The tokens, those that need most links on their own first, and then node by node."""
     problem = instance.selection_problem()
     _, needed = des.choose(problem, instance.away.astype(float), problem.usable, des.QUICK_NODES)
-    return np.argsort(-needed, kind="stable")
+    return np.lexsort((instance.source, -needed))

@@ -35,7 +35,8 @@ class Round:
 
     `works` (N, N, k) tells on which kinds of subcarriers a link works, `sizes` (k,) how many there
     are of each kind, and `kind_of` (M,) the kind of each. `needs` (T,) are in score units, after
-    the shortfall rule; they do not change with the rules.
+    the shortfall rule; they do not change with the rules. `fewest` keeps the links that tokens of a
+    node need, by these tokens and whether (C2) holds.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -49,6 +50,7 @@ class Round:
         )
         self.works = kinds.reshape(nodes, nodes, -1)
         self.needs = instance.selection_problem().need_units
+        self.fewest: dict[tuple[bytes, bool], Fewest] = {}
 
     def part(self, tokens: NDArray[np.int64], rules: Set[str]) -> Instance:
         """Some tokens as a round of their own, with one subcarrier for all that works.
@@ -171,18 +173,45 @@ def can_be_served(
     """
     if not len(tokens):
         return True
+    fewest = None
+    if {"C1", "C3", "C4"} <= rules:
+        fewest = _fewest(round_, tokens, rules, deadline)
+        if fewest is None:
+            return None
+        if fewest.needed.sum() > round_.sizes.sum():
+            return False
     program = Program(round_, tokens)
     rows = Rows(program.width)
     for name in rules:
         RULES[name].add(program, rows)
-    if {"C1", "C3", "C4"} <= rules:
-        part = round_.part(tokens, rules)
-        fewest = fewest_links(part)
-        if fewest.needed.sum() > round_.sizes.sum():
-            return False
-        if _keeps(rows, _over(program, part, fewest)):
-            return True
+    if fewest and _keeps(rows, _over(program, round_.part(tokens, rules), fewest)):
+        return True
     return _decided(rows, deadline - time.monotonic())
+
+
+def _fewest(
+    round_: Round, tokens: NDArray[np.int64], rules: Set[str], deadline: float
+) -> Fewest | None:
+    """The links that the nodes of some tokens need; None if the deadline came first.
+
+    Nodes are independent, and a search asks for the same tokens of a node again and again. It ends
+    as soon as the links are too many.
+    """
+    nodes = round_.instance.num_nodes
+    total = Fewest(np.zeros(nodes, dtype=np.int64), np.zeros((nodes, nodes), dtype=bool))
+    source = round_.instance.source[tokens]
+    for i in np.unique(source):
+        own = tokens[source == i]
+        key = own.tobytes(), "C2" in rules
+        if key not in round_.fewest:
+            if time.monotonic() > deadline:
+                return None
+            round_.fewest[key] = fewest_links(round_.part(own, rules))
+        needed, open_links = round_.fewest[key]
+        total = Fewest(total.needed + needed, total.open_links | open_links)
+        if total.needed.sum() > round_.sizes.sum():
+            break
+    return total
 
 
 def _over(program: Program, part: Instance, fewest: Fewest) -> NDArray[np.float64]:
