@@ -18,6 +18,7 @@ the least energy with at most M active links. It bounds the round from below.
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +33,9 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.activation_kernel import closable, close_most
 from dmoe_opt.selection import des
 
-MOST_RUNS = 200_000  # of DES per node, about a second
+MOST_RUNS = 1_600_000  # of DES, a few seconds
 SETS_AT_ONCE = 256
-WORK_LIMIT = 20_000_000  # looks at a token per node of the network; about a second
+WORK_LIMIT = 20_000_000  # looks at a token, shared by the nodes of the network; about a second
 MOST_NAMED = 8
 
 
@@ -58,6 +59,7 @@ class _Node(NamedTuple):
     order: NDArray[np.int64]
     node_of: NDArray[np.int64]
     links: NDArray[np.int64]
+    num_nodes: int
 
 
 def _nodes(instance: Instance) -> dict[int, _Node]:
@@ -73,7 +75,9 @@ def _nodes(instance: Instance) -> dict[int, _Node]:
         harm = np.bincount(instance.node_of, wanted, minlength=instance.num_nodes)
         by_harm = np.argsort(harm, kind="stable")
         order = np.argsort(-units, axis=1, kind="stable")
-        nodes[i] = _Node(part, order, instance.node_of, by_harm[reachable[i, by_harm]])
+        nodes[i] = _Node(
+            part, order, instance.node_of, by_harm[reachable[i, by_harm]], instance.num_nodes
+        )
     return nodes
 
 
@@ -93,12 +97,14 @@ def _roof(node: _Node, num_nodes: int) -> tuple[NDArray[np.float64], NDArray[np.
 def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
     """The least number of active links with which every node can serve its tokens, and such links.
 
-    `work_limit` bounds the search of each node; the numbers are then still proven, and may be low.
+    The nodes share `work_limit`; where it ends a search, the numbers are still proven, and may be
+    low.
     """
     nodes = instance.num_nodes
     needed = np.zeros(nodes, dtype=np.int64)
     open_links = np.zeros((nodes, nodes), dtype=bool)
-    for i, node in _nodes(instance).items():
+    parts = _nodes(instance)
+    for i, node in parts.items():
         closed, most = call(
             close_most,
             node.part.usable_units,
@@ -108,7 +114,7 @@ def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
             node.part.need_units,
             node.links,
             instance.max_experts,
-            work_limit,
+            work_limit // len(parts),
         )
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
@@ -159,19 +165,26 @@ class _NodeEnergies(NamedTuple):
 
 
 def activate(
-    instance: Instance, needed: NDArray[np.int64], most_runs: int = MOST_RUNS
+    instance: Instance,
+    needed: NDArray[np.int64],
+    most_runs: int = MOST_RUNS,
+    deadline: float = np.inf,
 ) -> Activation:
     """Least energy with every link on its best subcarrier and at most M of them active.
 
-    `needed` (K,) are links that each node needs at least, of which there are no more than M. A node
-    with sets of links for more than `most_runs` runs of DES counts with all its links open.
+    `needed` (N,) are links that each node needs at least, of which there are no more than M. The
+    nodes share `most_runs` of DES. A node with too many sets of links counts with all its links
+    open, and so does one that is left at the `deadline` (of `time.monotonic`).
     """
     spare = instance.num_subcarriers - int(needed.sum())
     # The dynamic program: budget[b] is the least energy of the nodes so far with b spare links.
     budget = np.zeros(spare + 1)
     steps: list[tuple[int, _NodeEnergies, NDArray[np.int64]]] = []
-    for i, node in _nodes(instance).items():
-        energies = _energies(instance, node, int(needed[i]), spare, most_runs)
+    parts = _nodes(instance)
+    effort = _Effort(most_runs // max(len(parts), 1), WORK_LIMIT // max(len(parts), 1))
+    for i, node in parts.items():
+        in_time = time.monotonic() < deadline
+        energies = _energies(node, int(needed[i]), spare, effort if in_time else NO_EFFORT)
         total = np.full((spare + 1, spare + 1), np.inf)
         for b in range(spare + 1):
             total[b, : b + 1] = budget[b::-1] + energies.least_j[: b + 1]
@@ -196,14 +209,26 @@ def _links_of(
     return open_links
 
 
-def _energies(
-    instance: Instance, node: _Node, needed: int, spare: int, most_runs: int
-) -> _NodeEnergies:
-    """Energies of a node with `needed` + 0, 1, .. `spare` open links."""
+class _Effort(NamedTuple):
+    """Most runs of DES, and most looks at a token, for one node."""
+
+    runs: int
+    looks: int
+
+
+NO_EFFORT = _Effort(0, 0)
+
+
+def _closable_sets(
+    node: _Node, needed: int, spare: int, effort: _Effort
+) -> NDArray[np.bool_] | None:
+    """Sets of links that a node can close (n, N), where at most `needed + spare` stay open.
+
+    None if these are too many.
+    """
     part, links = node.part, node.links
-    best = _NodeEnergies(np.full(spare + 1, np.inf), [None] * (spare + 1))
-    runs = most_runs // max(part.num_tokens, 1) + 1
-    found = np.zeros((runs, instance.num_nodes), dtype=bool)
+    runs = effort.runs // max(part.num_tokens, 1) + 1
+    found = np.zeros((runs, node.num_nodes), dtype=bool)
     least = max(len(links) - needed - spare, 0)
     sets = call(
         closable,
@@ -215,13 +240,41 @@ def _energies(
         part.max_experts,
         least,
         found,
-        WORK_LIMIT,
+        effort.looks,
     )
-    if sets > len(found):  # too many to try: the energy with all links open bounds each of them
+    return None if sets > len(found) else found[:sets]
+
+
+def open_sets(
+    instance: Instance, needed: NDArray[np.int64], spare: int
+) -> dict[int, tuple[SelectionProblem, NDArray[np.bool_]]] | None:
+    """Each node that has tokens: their problem, and the sets of links (n, N) that it may keep open.
+
+    None if these are too many, as in `activate`.
+    """
+    parts = _nodes(instance)
+    effort = _Effort(MOST_RUNS // max(len(parts), 1), WORK_LIMIT // max(len(parts), 1))
+    sets = {}
+    for i, node in parts.items():
+        closed = _closable_sets(node, int(needed[i]), spare, effort)
+        if closed is None:
+            return None
+        links = np.zeros(instance.num_nodes, dtype=bool)
+        links[node.links] = True
+        sets[i] = node.part, links & ~closed
+    return sets
+
+
+def _energies(node: _Node, needed: int, spare: int, effort: _Effort) -> _NodeEnergies:
+    """Energies of a node with `needed` + 0, 1, .. `spare` open links."""
+    part, links = node.part, node.links
+    best = _NodeEnergies(np.full(spare + 1, np.inf), [None] * (spare + 1))
+    found = _closable_sets(node, needed, spare, effort)
+    if found is None:  # too many to try: the energy with all links open bounds each of them
         best.least_j[:] = des.choose(part, part.cost, part.usable, des.QUICK_NODES)[1].sum()
         return best
-    for first in range(0, sets, SETS_AT_ONCE):
-        masks = found[first : min(first + SETS_AT_ONCE, sets)]
+    for first in range(0, len(found), SETS_AT_ONCE):
+        masks = found[first : first + SETS_AT_ONCE]
         energies = _energies_closed_j(part, masks[:, node.node_of])
         for mask, energy_j in zip(masks, energies, strict=True):
             n = max(len(links) - int(mask.sum()) - needed, 0)

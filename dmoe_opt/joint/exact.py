@@ -5,7 +5,8 @@
 2. Otherwise, everything that would lift L above U is decided: experts that a token cannot or must
    use, by DES at those prices; subcarriers that a link cannot use, by the reduced costs of the
    assignment.
-3. HiGHS solves the integer program of the reduced round (`highs`). What it proves there, or U,
+3. Where spectrum is scarce and much is left, rents on subcarriers raise L further (`rented`).
+4. HiGHS solves the integer program of the reduced round (`highs`). What it proves there, or U,
    bounds the round.
 
 See docs/problems/joint.md.
@@ -30,8 +31,11 @@ from dmoe_opt.joint.descent import conclude
 from dmoe_opt.joint.highs import NO_ALLOCATION
 from dmoe_opt.joint.lagrangian import Ascent, Log, close_in
 from dmoe_opt.joint.prices import evaluate_at
+from dmoe_opt.joint.rented import ascend_rented
 from dmoe_opt.selection import des
 
+MANY_PAIRS = 4_000  # of link and subcarrier: HiGHS soon decides fewer, and never more
+SHARE = 0.2  # of the time, for prices on links where rents on subcarriers can do better
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 OUT_OF_TIME = "no answer within the limit"
 LIMIT_S = 60.0  # unless told otherwise: the proof of a large round can take hours
@@ -152,24 +156,70 @@ def solve_exact(
     optimal: 30.748 mJ
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = close_in(instance, "exact", deadline=deadline, log=log)
+    first = close_in(instance, "exact", share=SHARE, deadline=deadline, log=log)
     if isinstance(first, Result):
         return first
-    return _finish(instance, first, deadline, log)
+    reduced = _open_part(instance, first)
+    if reduced is not None and first.needed is not None and _pairs(reduced) > MANY_PAIRS:
+        first, reduced = _rent(instance, first, first.needed, reduced, deadline, log)
+    return _finish(instance, first, reduced, deadline, log)
 
 
-def _finish(instance: Instance, ascent: Ascent, deadline: float, log: Log | None) -> Result:
-    """Decide by the integer program what the ascent left open."""
+def _open_part(instance: Instance, ascent: Ascent) -> highs.Reduced | None:
+    """What an ascent leaves open; None if no answer can be better than its own."""
+    if ascent.answer is None:
+        return _everything(instance)
+    if _closed(ascent):
+        return None
+    return reduce(instance, ascent.prices, ascent.answer.energy_j)
+
+
+def _closed(ascent: Ascent) -> bool:
+    """Whether the answer meets the bound."""
+    if ascent.answer is None:
+        return False
+    return ascent.answer.energy_j - ascent.bound_j <= OPTIMAL_GAP * ascent.answer.energy_j
+
+
+def _rent(
+    instance: Instance,
+    ascent: Ascent,
+    needed: NDArray[np.int64],
+    reduced: highs.Reduced,
+    deadline: float,
+    log: Log | None,
+) -> tuple[Ascent, highs.Reduced | None]:
+    """Go on with rents on subcarriers, and reduce again; nothing changes if that is too much."""
+    if ascent.answer is None:
+        return ascent, reduced
+    rented = ascend_rented(
+        instance, needed, ascent.answer, ascent.bound_j, deadline=deadline, log=log
+    )
+    if rented is None:
+        return ascent, reduced
+    ascent = ascent._replace(answer=rented.answer, bound_j=rented.bound_j)
+    left = _open_part(instance, ascent)
+    if left is None or time.monotonic() > deadline:
+        return ascent, left
+    return ascent, left._replace(subcarriers=left.subcarriers & rented.open_links[:, :, None])
+
+
+def _finish(
+    instance: Instance,
+    ascent: Ascent,
+    reduced: highs.Reduced | None,
+    deadline: float,
+    log: Log | None,
+) -> Result:
+    """Decide by the integer program what the ascent left open; None if nothing better is left."""
     answer, bound_j = ascent.answer, ascent.bound_j
     energy_j = np.inf if answer is None else answer.energy_j
     stats = {"iterations": ascent.iterations, "kept": 0.0}
     conclusion = partial(conclude, instance, "exact", answer)
-    closed = answer is not None and energy_j - bound_j <= OPTIMAL_GAP * energy_j
-    if closed or deadline <= time.monotonic():
+    if reduced is None:
+        return conclusion(bound_j if _closed(ascent) else energy_j, stats, OUT_OF_TIME)
+    if deadline <= time.monotonic():
         return conclusion(bound_j, stats, OUT_OF_TIME)
-    reduced = _everything(instance) if answer is None else reduce(instance, ascent.prices, energy_j)
-    if reduced is None:  # nothing better is left
-        return conclusion(energy_j, stats, OUT_OF_TIME)
     stats["kept"] = _share_kept(instance, reduced)
 
     start = None if answer is None else answer.decision
@@ -198,6 +248,11 @@ def _everything(instance: Instance) -> highs.Reduced:
     problem = instance.selection_problem()
     nothing = np.zeros_like(problem.usable)
     return highs.Reduced(np.isfinite(instance.link_energy), problem.usable, nothing)
+
+
+def _pairs(reduced: highs.Reduced) -> int:
+    """Number of links and subcarriers that may be joined."""
+    return int(reduced.subcarriers.sum())
 
 
 def _share_kept(instance: Instance, reduced: highs.Reduced) -> float:

@@ -76,8 +76,8 @@ MEMORY = 0.7  # of the direction, which damps zigzags
 class Effort(NamedTuple):
     """How much is spent on a round.
 
-    Most `steps` of the ascent, with a repair every so many of them, and `runs` of DES per node for
-    the activation bound.
+    Most `steps` of the ascent, with a repair every so many of them, and `runs` of DES for the
+    activation bound.
     """
 
     steps: int
@@ -86,16 +86,20 @@ class Effort(NamedTuple):
 
 
 THOROUGH = Effort(500, 5, MOST_RUNS)
-QUICK = Effort(20, 2, 5_000)  # the first prices differ most, and so do the answers they suggest
+QUICK = Effort(20, 2, 40_000)  # the first prices differ most, and so do the answers they suggest
 
 
 class Ascent(NamedTuple):
-    """Where an ascent ended: best prices (T, K), their bound, best answer if any, iterations."""
+    """Where an ascent ended: best prices (T, K), their bound, best answer if any, iterations.
+
+    `needed` (N,) are the links that each node needs at least, None where spectrum is not scarce.
+    """
 
     prices: NDArray[np.float64]
     bound_j: float
     answer: Descent | None
     iterations: int
+    needed: NDArray[np.int64] | None = None
 
 
 @cache
@@ -237,29 +241,37 @@ def close_in(
     *,
     far: float = OPTIMAL_GAP,
     effort: Effort = THOROUGH,
+    share: float = 1.0,
     deadline: float = np.inf,
     log: Log | None = None,
 ) -> Ascent | Result:
     """Descend; if this ends `far` above the bound, count active links, and ascend.
 
-    The value is a result of `method` where the round is proven to have no answer.
+    The value is a result of `method` where the round is proven to have no answer. Where spectrum is
+    scarce and every set of links was looked at, the ascent has only a `share` of the time left.
     """
     selection, bound_j = relaxed_bound(instance)
     answer = descend_from(instance, selection)
     if answer is not None and answer.energy_j * (1 - far) <= bound_j:
         return Ascent(_least_prices(instance), bound_j, answer, 0)
     scarce = (Decision(instance, selection).loads > 0).sum() > instance.num_subcarriers
+    needed = None
     if answer is None or (scarce and time.monotonic() < deadline):
         fewest = fewest_links(instance)
-        if reason := too_many_links(instance, fewest.needed):
+        needed = fewest.needed
+        if reason := too_many_links(instance, needed):
             return infeasible(instance, method, reason)
-        activation = activate(instance, fewest.needed, effort.runs)
+        activation = activate(instance, needed, effort.runs, deadline)
         if activation.bound_j == np.inf:
             return infeasible(instance, method, no_open_links(instance))
         bound_j = max(bound_j, activation.bound_j)
         for open_links in (fewest.open_links, activation.open_links):
             answer = better(answer, _over(instance, open_links))
-    return ascend(instance, answer, bound_j, effort=effort, deadline=deadline, log=log)
+        if activation.open_links is not None:
+            now = time.monotonic()
+            deadline = now + share * (deadline - now)
+    end = ascend(instance, answer, bound_j, effort=effort, deadline=deadline, log=log)
+    return end._replace(needed=needed)
 
 
 def _over(instance: Instance, open_links: NDArray[np.bool_] | None) -> Descent | None:

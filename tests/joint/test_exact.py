@@ -91,7 +91,7 @@ def test_default_with_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     """A user who names neither method nor limit gets the exact search, and it will end."""
     left_s = []
 
-    def close_at_once(instance: Instance, method: str, *, deadline: float, log: object) -> Result:
+    def close_at_once(instance: Instance, method: str, *, deadline: float, **_: object) -> Result:
         left_s.append(deadline - time.monotonic())
         return replace(solve_bcd(instance), method=method)
 

@@ -1,0 +1,120 @@
+"""`exact` judged: against enumeration, and beside the whole program on HiGHS.
+
+PYTHONPATH=. python tests/benchmarks/agreement.py [--count N] [--beside N]
+
+Prints two tables of tests/benchmarks/README.md in Markdown. Rounds are drawn by seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+
+from dmoe_opt import Instance, Status, generate, solve
+from dmoe_opt.joint import highs
+from tests.campaigns.rounds import TooLarge, draw, judge, made, truth
+
+BESIDE_S = 20.0
+
+
+def table(title: str, header: str) -> None:
+    """Head of a Markdown table."""
+    columns = header.split(" | ")
+    print(f"\n{title}\n\n| {header} |\n|{'---|' * len(columns)}", flush=True)
+
+
+def agreement(count: int) -> None:
+    """`exact` against the brute force of the campaigns, on rounds small enough for it."""
+    table(
+        f"`exact` against enumeration on {count:,} drawn small rounds",
+        "rounds | drawn | without an answer | too large to enumerate | disagree",
+    )
+    for name, share in (("campaigns", 0.5), ("contested", 0.25), ("heavy-tailed", 0.25)):
+        tally = dict.fromkeys(("drawn", "without", "large", "wrong"), 0)
+        seed = 0
+        while tally["drawn"] < share * count:
+            rng = np.random.default_rng(seed)
+            fields = draw(rng) if name == "campaigns" else _small(name, seed, rng)
+            seed += 1
+            try:
+                right = truth(fields)
+            except TooLarge:
+                tally["large"] += 1
+                continue
+            tally["drawn"] += 1
+            tally["without"] += right.optimum is None
+            tally["wrong"] += bool(judge(fields, solve(made(fields), "jesa", "exact"), right))
+        print(f"| {name} | {' | '.join(map(str, tally.values()))} |", flush=True)
+
+
+def _small(family: str, seed: int, rng: np.random.Generator) -> dict[str, Any]:
+    """The fields of a contested or heavy-tailed round of 3 or 4 experts and a few tokens."""
+    data = generate(
+        f"{family}-4x8",
+        seed,
+        num_experts=int(rng.integers(3, 5)),
+        num_tokens=int(rng.integers(3, 9)),
+        num_subcarriers=int(rng.integers(3, 9)),
+    )
+    assert isinstance(data, Instance)
+    names = ("source", "scores", "threshold", "max_experts", "compute_energy", "on_shortfall")
+    return {name: getattr(data, name) for name in names} | {"link_energy": data.link_energy}
+
+
+def beside(count: int) -> None:
+    """`exact` beside the whole program on HiGHS, without a modelling layer, on drawn rounds."""
+    table(
+        f"`exact` beside the whole program handed to HiGHS itself on {count} drawn rounds of up to "
+        f"8 experts; up to {BESIDE_S:g} s each",
+        "family | rounds | proven by exact | by HiGHS | longest exact s | longest HiGHS s | "
+        "most that exact took longer, s",
+    )
+    for family in ("edge-8x64", "contested-4x8", "heavy-tailed-4x8"):
+        rows = [_both(family, seed) for seed in range(count // 3)]
+        exact, whole, proven, also = (np.array(column) for column in zip(*rows, strict=True))
+        print(
+            f"| {family} | {len(rows)} | {proven.sum()} | {also.sum()} | {exact.max():.2f} | "
+            f"{whole.max():.2f} | {(exact - whole).max():.2f} |",
+            flush=True,
+        )
+
+
+def _both(family: str, seed: int) -> tuple[float, float, bool, bool]:
+    """Seconds of `exact` and of HiGHS on a drawn round, and whether each settled it."""
+    rng = np.random.default_rng(seed)
+    experts = int(rng.integers(3, 9))
+    carriers = int(rng.integers(experts, experts * (experts - 1) + 1))
+    sizes = {"num_experts": experts, "num_tokens": 4 * experts, "num_subcarriers": carriers}
+    data = generate(family, seed, **sizes, share=float(rng.uniform(0.4, 0.7)))
+    assert isinstance(data, Instance)
+    exact = solve(data, "jesa", "exact", time_limit=BESIDE_S)
+    problem = data.selection_problem()
+    everything = highs.Reduced(
+        np.isfinite(data.link_energy), problem.usable, np.zeros_like(problem.usable)
+    )
+    started = time.perf_counter()
+    answer = highs.solve_reduced(data, everything, None, BESIDE_S)
+    seconds = time.perf_counter() - started
+    settled = exact.status in (Status.OPTIMAL, Status.INFEASIBLE)
+    return exact.wall_s, seconds, settled, answer.infeasible or seconds < BESIDE_S
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=2_000)
+    parser.add_argument("--beside", type=int, default=300)
+    arguments = parser.parse_args()
+    for data in (generate("tiny", 1), generate("scarce-8x36", 1)):
+        solve(data, "jesa", "exact")  # compile
+    agreement(arguments.count)
+    beside(arguments.beside)
+
+
+if __name__ == "__main__":
+    main()
