@@ -116,12 +116,18 @@ def test_modules_are_small(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= 350
 
 
+KERNELS = ["des_bound", "des_search", "des_reduce", "des_pareto", "des_exchange", "des_split"]
+
+
 @pytest.mark.parametrize(
     ("module", "below"),
     [
         ("des_search", ["des_bound"]),
         ("des_reduce", ["des_bound", "des_search"]),
-        ("des_kernel", ["des_bound", "des_search", "des_reduce"]),
+        ("des_pareto", ["des_bound", "des_search"]),
+        ("des_exchange", ["des_bound", "des_search"]),
+        ("des_split", KERNELS[:5]),
+        ("des_kernel", KERNELS),
     ],
 )
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:

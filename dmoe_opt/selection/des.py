@@ -12,12 +12,18 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
 4. *Search.* Depth first over the other experts, and the decision whose opposite costs most comes
    first. Bounds are look-ups in tables that are made once per token. One sweep finds the last two
    experts of a set, without branching.
-5. *Sizes.* A token that is still open after a few hundred nodes is split by its number of experts.
-   With n of them fixed the relaxation cannot mix sizes, which closes costs that are correlated with
-   scores (Pisinger, Computers & OR 32, 2005).
+5. *Subproblems.* A token that is still open after a few hundred nodes is split by its number of
+   experts. With n of them fixed the relaxation cannot mix sizes, which closes costs that are
+   correlated with scores (Pisinger, Computers & OR 32, 2005). Exchanges of two members improve the
+   incumbent. If all costs are multiples of one unit, a better set saves at least a unit. A size
+   that takes a thousand nodes is branched on the expert that matters most, and each branch gets its
+   own best lambda, its own reduction and its own search.
+6. *Fallback.* If that takes long and the scores have few different sums, a dynamic program decides
+   one expert after the other. It keeps the Pareto states of cost, score and number of experts,
+   unless their bound is too high.
 
-The comments of the kernels, `des_bound`, `des_search`, `des_reduce` and `des_kernel`, name these
-steps.
+The comments of the kernels, `des_bound`, `des_search`, `des_reduce`, `des_exchange`, `des_split`,
+`des_pareto` and `des_kernel`, name these steps.
 """
 
 from __future__ import annotations
@@ -190,7 +196,7 @@ def search_tree(
     With `reduce` and `sweep` off the search starts without incumbent and decided experts, and
     branches down to the last expert. It stops after `most` nodes. A node that was completed by a
     sweep shows the cost of the best set below it, or of the incumbent if none is better. A hard
-    token has a root for each number of experts.
+    token has a root for each number of experts, and more for the branches of a long search.
 
     Raises
     ------

@@ -32,6 +32,7 @@ TIE = 1e-12  # a node whose bound is this close (relative) to the incumbent is n
 CLOSE = 1.1  # an incumbent within this factor of the root bound is left to the search
 FIRST_PRICE = 0.25  # of the mean cost per score; a good guess saves two passes, a bad one costs one
 COARSE = 1e-9  # a rounding error beyond this (relative) makes a price useless
+UNIT_SLACK = 1e-6  # of the unit of all costs, for the rounding of quotients
 ROUNDING = 1e-15  # error of a bound per term and unit of magnitude
 NONE = np.int64(0)  # a literal 0 would make numba compile everything below once more
 BRANCHED, SOLUTION, SHORT, CUT, COMPLETED = 0, 1, 2, 3, 4  # why a node of the tree was left
@@ -53,7 +54,7 @@ class Work(NamedTuple):
 
 (G, E, R, VAL, PENALTY, CORE_G, CORE_E, AT_SCORE, AT_COST, SIZE_BOUND, SIZE_LAM, REALS) = range(12)
 (SEL, CHOSEN, CORE, INSIDE, LABEL, INDEX, FOUND, MEMBERS, BEST) = range(9)
-(TAKEN, SECOND, AT_COUNT, NEGATIVE, NODE, OUT, WHOLES) = range(9, 16)
+(TAKEN, SECOND, AT_COUNT, NEGATIVE, NODE, OUT, ANSWER, PATH, TURNED, WHOLES) = range(9, 19)
 (REDUCED, CHEAP, SCORE, TABLES) = range(4)
 
 
@@ -257,6 +258,15 @@ def rounding(best, lam, score, hi):
     It is ROUNDING (hi + 4) (best + lam score), and 0 without an incumbent.
     """
     return ROUNDING * (hi + 4) * (best + lam * score) if best < np.inf else 0.0
+
+
+@cached(nogil=True, _nrt=False, inline="always")
+def cut_from(best, unit, err):
+    """Bounds from here on rule out a better set than the incumbent of cost `best`.
+
+    All costs are multiples of `unit`, or it is 0; err is the rounding error of the bounds.
+    """
+    return min(best * (1.0 - TIE), best - (1.0 - UNIT_SLACK) * unit + err)
 
 
 @cached(nogil=True, _nrt=False)

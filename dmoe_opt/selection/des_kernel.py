@@ -13,13 +13,10 @@ from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     BEST,
     CLOSE,
-    COARSE,
     INDEX,
     MEMBERS,
     NONE,
     REALS,
-    SIZE_BOUND,
-    SIZE_LAM,
     TABLES,
     TIE,
     WHOLES,
@@ -29,14 +26,14 @@ from dmoe_opt.selection.des_bound import (
     best_dual,
     copy_members,
     repair,
-    rounding,
     sums,
     trade,
 )
 from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
+from dmoe_opt.selection.des_split import split
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "1b104385d14326e2"
+SOURCES = "0fa1cced2d438858"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -44,21 +41,7 @@ Numba's cache of this file does not notice a change there. This line does.
 
 
 @cached(nogil=True, _nrt=False)
-def _next_multiple(g, m, need):
-    """Raise `need` to the next multiple of the greatest common divisor of all scores.
-
-    No sum of scores lies between.
-    """
-    divisor = np.int64(0)
-    for j in range(m):
-        other = np.int64(g[j])
-        while other:
-            divisor, other = other, divisor % other
-    return np.ceil(need / divisor) * divisor
-
-
-@cached(nogil=True, _nrt=False)
-def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
+def _solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, rows):
     """Solve one token; returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
 
     cap is D; limit is in nodes. best and bound are inf if `need` is out of reach.
@@ -90,7 +73,25 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
     # Steps 3 and 4, up to the nodes that an easy token takes.
     first = min(limit, EASY_NODES) if pairs else limit
     best, found, nodes, low, finished = reduce_and_search(
-        g, e, m, need, NONE, hi, dual, best, low, first, w, reduce, pairs, stop, tree, rows
+        g,
+        e,
+        NONE,
+        m,
+        need,
+        NONE,
+        hi,
+        dual,
+        best,
+        low,
+        first,
+        0.0,
+        0.0,
+        w,
+        reduce,
+        pairs,
+        stop,
+        tree,
+        rows,
     )
     if found >= 0:
         size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
@@ -98,33 +99,26 @@ def _solve_token(g, e, m, need, cap, limit, w, reduce, pairs, stop, tree, rows):
         return best, size, nodes, min(best, low)
     if nodes >= limit or stop[0]:
         return best, size, nodes, min(best, bound - err, dropped)
-    # Step 5: the token is hard. With the number of experts fixed, the relaxation cannot mix sizes,
-    # which closes costs that are correlated with scores.
-    need = _next_multiple(g, m, need)
-    low = dropped
-    for n in range(1, hi + 1):
-        bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
-        err = rounding(best, lam, need + total, n)
-        coarse = err > COARSE * best and bound < np.inf
-        w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
-        w.real[SIZE_LAM, n] = 0.0 if coarse else lam
-    w.real[SIZE_BOUND, 0] = np.inf
-    while True:
-        # The size with the least bound comes first: its sets are the most likely incumbents.
-        n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
-        bound = w.real[SIZE_BOUND, n]
-        if bound == np.inf:
-            return best, size, nodes, min(best, low)
-        dual = (bound, w.real[SIZE_LAM, n])
-        best, found, spent, low, finished = reduce_and_search(
-            g, e, m, need, n, n, dual, best, low, limit - nodes, w, reduce, pairs, stop, tree, rows
-        )
-        nodes += spent
-        if found >= 0:
-            size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
-        if not finished:
-            return best, size, nodes, min(best, low, bound)
-        w.real[SIZE_BOUND, n] = np.inf
+    return split(
+        g,
+        e,
+        m,
+        need,
+        hi,
+        dual,
+        best,
+        size,
+        dropped,
+        nodes,
+        limit,
+        w,
+        store,
+        reduce,
+        pairs,
+        stop,
+        tree,
+        rows,
+    )
 
 
 @cached(nogil=True, _nrt=False)
@@ -143,6 +137,7 @@ def solve_tokens(
     bound,
     nodes,
     w,
+    store,
     tree,
     rows,
 ):
@@ -175,7 +170,7 @@ def solve_tokens(
                 e[j] *= scale
         most = NONE if stop[0] else limit
         _, size, visited, low = _solve_token(
-            g, e, m, need[t], cap, most, w, reduce, pairs, stop, tree, rows
+            g, e, m, need[t], cap, most, w, store, reduce, pairs, stop, tree, rows
         )
         for k in range(size):
             chosen[t, w.whole[INDEX, w.whole[BEST, k]]] = True

@@ -24,9 +24,9 @@ from dmoe_opt.selection.des_bound import (
     NONE,
     PENALTY,
     SEL,
-    TIE,
     VAL,
     R,
+    cut_from,
     negative,
     rounding,
     smallest,
@@ -34,7 +34,7 @@ from dmoe_opt.selection.des_bound import (
 )
 from dmoe_opt.selection.des_search import search
 
-SOURCES = "795ff3451dac3d86"
+SOURCES = "ae5f54ea4ca6978f"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -151,8 +151,8 @@ def _relax(g, e, m, lam, lo, hi, w):
 
 
 @cached(nogil=True, _nrt=False, inline="always")
-def _order_core(g, e, m, room, w):
-    """List the undecided experts by penalty, the largest first; returns their number.
+def _order_core(g, e, first, m, room, weight, w):
+    """List the undecided experts by penalty + weight g, the largest first; returns their number.
 
     An expert is undecided if its penalty in w.real[R] is below the room. Their numbers go to
     w.whole[CORE], their scores and costs to w.real[CORE_G] and w.real[CORE_E].
@@ -164,7 +164,7 @@ def _order_core(g, e, m, room, w):
         size += 1 if r[j] < room else 0
     for p in range(size):
         j = w.whole[CORE, p]
-        v = r[j]
+        v = r[j] + weight * g[j]
         q = p
         while q > 0 and w.real[PENALTY, q - 1] < v:
             w.real[PENALTY, q] = w.real[PENALTY, q - 1]
@@ -177,23 +177,43 @@ def _order_core(g, e, m, room, w):
         w.real[CORE_G, p] = g[j]
         w.real[CORE_E, p] = e[j]
         w.whole[INSIDE, p] = w.whole[CHOSEN, j]
-        w.whole[LABEL, p] = w.whole[INDEX, j]
+        w.whole[LABEL, p] = w.whole[INDEX, first + j]
     return size
 
 
 @cached(nogil=True, _nrt=False)
 def reduce_and_search(
-    g, e, m, need, lo, hi, dual, best, low, limit, w, reduce, pairs, stop, tree, rows
+    g,
+    e,
+    first,
+    m,
+    need,
+    lo,
+    hi,
+    dual,
+    best,
+    low,
+    limit,
+    weight,
+    unit,
+    w,
+    reduce,
+    pairs,
+    stop,
+    tree,
+    rows,
 ):
     """Decide experts by the dual bound and the incumbent, then search the undecided ones.
 
-    dual is (bound, lam). Returns the results of `search`, with the members in w.whole[MEMBERS].
+    dual is (bound, lam). Items are decided by penalty + weight lam g, the largest first; their
+    numbers begin at `first`, for the record. All costs are multiples of unit, or it is 0. Returns
+    the results of `search`, with the members in w.whole[MEMBERS].
     """
     bound, lam = dual
     r = w.real[R]
     total, _ = sums(g, e, m)
     bound, lam, err = trusted(bound, lam, best, need + total, hi)
-    cut = best * (1.0 - TIE)
+    cut = cut_from(best, unit, err)
     if bound >= cut:  # step 1: the incumbent is optimal
         return best, -1, 0, min(low, bound - err), True
     before, after = _relax(g, e, m, lam, lo, hi, w)
@@ -201,8 +221,9 @@ def reduce_and_search(
     room = cut - bound if reduce else np.inf
     least, fixed, score, cost = _penalties(g, e, r, w.whole[CHOSEN], m, before, after, room)
     low = min(low, bound + least - err)
-    # Step 4: large penalties first, so that the second branch of a node is cut early.
-    size = _order_core(g, e, m, room, w)
+    # Step 4: large penalties first, so that the second branch of a node is cut early. With peaked
+    # scores the relaxation splits the best expert, whose penalty is 0: there the score counts too.
+    size = _order_core(g, e, first, m, room, weight * lam, w)
     best, found, nodes, low, finished = search(
         w.real[CORE_G],
         w.real[CORE_E],
@@ -217,6 +238,7 @@ def reduce_and_search(
         score,
         cost,
         limit,
+        unit,
         w,
         pairs,
         stop,

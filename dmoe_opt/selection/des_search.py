@@ -28,10 +28,10 @@ from dmoe_opt.selection.des_bound import (
     SHORT,
     SOLUTION,
     TAKEN,
-    TIE,
+    cut_from,
 )
 
-SOURCES = "1549a05395904c38"
+SOURCES = "b9b4e77a023c0738"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -39,7 +39,7 @@ Numba's cache of this file does not notice a change there. This line does.
 
 
 @cached(nogil=True, _nrt=False)
-def _complete(g, e, order, n, k, need, best, out):
+def complete(g, e, order, n, k, need, best, out):
     """Cheapest completion by at most k = 1 or 2 of the n items in `order`, if it is below `best`.
 
     order (n,) lists the items by ascending score. One sweep is enough: the better of two scores is
@@ -94,7 +94,7 @@ def _complete(g, e, order, n, k, need, best, out):
 
 
 @cached(nogil=True, _nrt=False)
-def _tables(g, e, m, lam, hi, w):
+def tables(g, e, m, lam, hi, w):
     """Fill the tables of the search: they make every bound one look-up.
 
     For each suffix i, ..., m - 1 of the items and each count k <= hi, w.table[REDUCED], [CHEAP] and
@@ -159,17 +159,19 @@ def search(
     base_score,
     base_cost,
     limit,
+    unit,
     w,
     pairs,
     stop,
     tree,
     rows,
 ):
-    """Depth-first search over items in the order of their penalties, the largest first.
+    """Depth-first search over the items in their order, see `reduce_and_search`.
 
     The penalty of an item is the cost of deciding it against the relaxation. base_score and
     base_cost belong to the experts that are fixed in. lam and err are the price of the bound and
-    its rounding error; limit is in nodes; pairs switches the sweep over pairs on.
+    its rounding error; limit is in nodes; all costs are multiples of unit, or it is 0; pairs
+    switches the sweep over pairs on.
 
     Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, otherwise
     the members stand in w.whole[FOUND]. low is the least bound at which a node was cut, less err.
@@ -177,10 +179,11 @@ def search(
     if lo > m:
         return best, -1, 0, low, True
     hi = min(hi, m)
-    _tables(g, e, m, lam, hi, w)
+    tables(g, e, m, lam, hi, w)
     size = -1
     nodes = 0
     i = 0
+    cut = cut_from(best, unit, err)
     w.whole[AT_COUNT, 0] = 0
     w.real[AT_SCORE, 0] = base_score
     w.real[AT_COST, 0] = base_cost
@@ -209,7 +212,7 @@ def search(
             bound = max(
                 cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least]
             )
-            if bound >= best * (1.0 - TIE):
+            if bound >= cut:
                 reason = CUT
                 low = min(low, bound - err)
             elif pairs:
@@ -220,11 +223,11 @@ def search(
                         cost + lam * missing + w.table[REDUCED, i, fill],
                         cost + w.table[CHEAP, i, 3],
                     )
-                if more >= best * (1.0 - TIE):  # only one or two more experts can pay
+                if more >= cut:  # only one or two more experts can pay
                     low = min(low, more - err)
                     reason = COMPLETED
                     k = min(k, 2)
-                    bound = cost + _complete(
+                    bound = cost + complete(
                         g, e, w.order[i], m - i, k, missing, best - cost, w.whole[OUT]
                     )
                     extra = 1 if w.whole[OUT, 0] >= 0 and bound < best else 0
@@ -236,6 +239,7 @@ def search(
             )
         if extra:  # the node has a cheaper set: the new incumbent
             best = bound
+            cut = cut_from(best, unit, err)
             size = 0
             for p in range(i):
                 if w.whole[TAKEN, p]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from dmoe_opt import compiling
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.selection import des_kernel as kernel
+from dmoe_opt.selection.des_pareto import states
 
 Progress = Callable[[int, int], None]
+Rows = tuple[Any, Any, Any]
 UNLIMITED = 2**62
 LITTLE = 2**12  # scores whose easy nodes take Python alone less time than numba takes to load
 SMALL = 2**15  # scores up to which the first nodes of all tokens take milliseconds
@@ -77,17 +80,22 @@ class Search:
             self.bound[tokens],
             self.nodes[tokens],
             kernel.workspace(problem.num_experts, problem.max_experts),
+            states(),
             np.empty((0, 5)) if tree is None else tree,
             recorded,
             little=self.chosen[tokens].size <= LITTLE and limit <= kernel.EASY_NODES,
         )
         return int(recorded[0])
 
-    def forget(self, tokens: NDArray[np.int64]) -> None:
-        """Make tokens as they were before any search."""
-        self.chosen[tokens] = False
-        self.bound[tokens] = -1.0
-        self.nodes[tokens] = 0
+    def forget(self, tokens: NDArray[np.int64]) -> Rows:
+        """Make tokens as they were before any search; returns what was found for them."""
+        kept = self.chosen[tokens], self.bound[tokens], self.nodes[tokens]
+        self.restore(tokens, (np.False_, np.float64(-1.0), np.int64(0)))
+        return kept
+
+    def restore(self, tokens: NDArray[np.int64], rows: Rows) -> None:
+        """Give tokens their rows of `chosen`, `bound` and `nodes`."""
+        self.chosen[tokens], self.bound[tokens], self.nodes[tokens] = rows
 
 
 @cache
@@ -109,7 +117,7 @@ def run_here(search: Search, limit: int) -> None:
     if kernel.solve_tokens.is_compiled or search.chosen.size > LITTLE:
         search.run(slice(None), limit)
         return
-    for t in _run_easy(search, limit):
+    for t in _run_easy(search, limit)[0].tolist():
         search.run(slice(t, t + 1), limit)
 
 
@@ -119,30 +127,30 @@ def run_all(
     """Solve all tokens: a small problem at once as far as it is easy, the others in threads."""
     tokens = search.problem.num_tokens
     if search.chosen.size > SMALL:
-        blocks = _blocks(tokens, threads)
-    else:
-        hard = _run_easy(search, limit)
-        if progress:
-            progress(tokens - len(hard), tokens)
-        blocks = [slice(t, t + 1) for t in hard]
-    if blocks:
         prepare()  # apart from the time limit
+        _run_in_threads(search, _blocks(tokens, threads), limit, threads, time_limit, progress)
+        return
+    hard, kept = _run_easy(search, limit)
+    if progress:
+        progress(tokens - len(hard), tokens)
+    if len(hard):
+        prepare()
+        blocks = [slice(t, t + 1) for t in hard.tolist()]
         _run_in_threads(search, blocks, limit, threads, time_limit, progress)
+        late = search.nodes[hard] < kernel.EASY_NODES  # the limit struck before their turn
+        search.restore(hard[late], tuple(rows[late] for rows in kept))
 
 
-def _run_easy(search: Search, limit: int) -> list[int]:
-    """Solve all tokens with the nodes of an easy one; returns those that need more, as not begun.
+def _run_easy(search: Search, limit: int) -> tuple[NDArray[np.int64], Rows]:
+    """Solve all tokens with the nodes of an easy one; those that need more are as not begun.
 
-    This takes milliseconds, less than it takes to start threads.
+    Returns them, and what was found for them. This takes milliseconds, less than it takes to start
+    threads.
     """
     easy = min(limit, kernel.EASY_NODES)
     search.run(slice(None), easy)
-    if easy == limit:
-        return []
-    hard = np.flatnonzero(search.nodes >= easy)
-    if len(hard):
-        search.forget(hard)
-    return list(hard.tolist())
+    hard = np.flatnonzero(search.nodes >= easy)[: None if easy < limit else 0]
+    return hard, search.forget(hard)
 
 
 def _blocks(tokens: int, threads: int) -> list[slice]:

@@ -332,14 +332,7 @@ except SystemExit:
 def test_interrupt_is_one_line(tmp_path: Path) -> None:
     """Ctrl-C ends a search that would run for minutes, at once and without a traceback."""
     des.prepare()  # so that the process finds the kernels compiled
-    hard = generate(
-        "inverse-strongly-correlated",
-        1,
-        num_experts=100,
-        max_experts=12,
-        share=0.2,
-        num_tokens=20_000,
-    )
+    hard = generate("chvatal", 1, num_experts=128, max_experts=16, num_tokens=100)
     save(hard, tmp_path / "hard.npz")
     process = subprocess.Popen(
         [sys.executable, "-m", "dmoe_opt", "solve", "hard.npz"],

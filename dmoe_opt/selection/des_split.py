@@ -1,0 +1,307 @@
+"""Compiled search of DES for hard tokens, steps 5 and 6.
+
+For g, e, m, need, best, size and w see `des_bound`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmoe_opt.compiling import cached
+from dmoe_opt.selection.des_bound import (
+    ANSWER,
+    BEST,
+    COARSE,
+    FOUND,
+    INDEX,
+    MEMBERS,
+    NONE,
+    PATH,
+    SEL,
+    SIZE_BOUND,
+    SIZE_LAM,
+    TURNED,
+    UNIT_SLACK,
+    VAL,
+    R,
+    best_dual,
+    cut_from,
+    rounding,
+    smallest,
+    sums,
+)
+from dmoe_opt.selection.des_exchange import exchange
+from dmoe_opt.selection.des_pareto import MOST_STATES, pareto
+from dmoe_opt.selection.des_reduce import reduce_and_search
+
+SOURCES = "d476906bb71e8934"
+"""Digest of the kernels that this file calls.
+
+Numba's cache of this file does not notice a change there. This line does.
+"""
+NOTHING = np.int64(-1)
+UNLIMITED = np.int64(2**62)
+FINEST = 2.0**40  # costs up to 1 have a common unit if they are whole multiples of 1 / FINEST
+FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
+SHARE = 0.25  # of the nodes so far, which a later subproblem may take
+PEAK = 2.0  # a best score above this many times the mean of the best ones is decided first
+PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
+
+
+@cached(nogil=True, _nrt=False)
+def common_unit(values, m, scale):
+    """Greatest number of which all values are whole multiples; 0 if values times scale are not."""
+    divisor = np.int64(0)
+    for j in range(m):
+        scaled = values[j] * scale
+        if scaled != np.rint(scaled):
+            return 0.0
+        other = np.int64(scaled)
+        while other:
+            divisor, other = other, divisor % other
+    return divisor / scale
+
+
+@cached(nogil=True, _nrt=False)
+def _note_answer(first, members, found, depth, w):
+    """Make the taken items of the path and `members`, numbered from item `first` on, the answer.
+
+    Returns its size. The answer has the numbers of experts, since items change places.
+    """
+    size = 0
+    for p in range(depth):
+        if w.whole[PATH, p]:
+            w.whole[ANSWER, size] = w.whole[INDEX, p]
+            size += 1
+    for k in range(found):
+        w.whole[ANSWER, size] = w.whole[INDEX, first + members[k]]
+        size += 1
+    return size
+
+
+@cached(nogil=True, _nrt=False)
+def _swap(g, e, index, a, b):
+    """Let two items change places."""
+    g[a], g[b] = g[b], g[a]
+    e[a], e[b] = e[b], e[a]
+    index[a], index[b] = index[b], index[a]
+
+
+@cached(nogil=True, _nrt=False)
+def _solve_size(
+    g, e, m, need, n, best, size, low, limit, weight, unit, done, w, reduce, pairs, stop, tree, rows
+):
+    """Search the sets of n experts: a tree of subproblems, each with a price of its own.
+
+    Items before `depth` are decided. Returns (best, size, nodes, low, finished), with the experts
+    of the incumbent in w.whole[ANSWER].
+    """
+    path = w.whole[PATH]
+    turned = w.whole[TURNED]
+    index = w.whole[INDEX]
+    nodes = 0
+    depth = NONE
+    while True:
+        score = 0.0
+        cost = 0.0
+        count = 0
+        for p in range(depth):
+            if path[p]:
+                score += g[p]
+                cost += e[p]
+                count += 1
+        missing = need - score
+        rest = n - count
+        closed = True
+        lam = 0.0
+        nodes += 1
+        if missing <= 0.0:
+            if cost < best:
+                best = cost
+                size = _note_answer(depth, w.whole[BEST], 0, depth, w)
+        elif rest > 0 and m - depth >= rest and cost < best:
+            left = m - depth
+            near = best - cost
+            bound, lam, near, found = best_dual(
+                g[depth:], e[depth:], left, missing, rest, rest, near, NOTHING, w
+            )
+            if found >= 0 and cost + near < best:
+                best = cost + near
+                size = _note_answer(depth, w.whole[BEST], found, depth, w)
+            if bound < np.inf:
+                most = min(limit - nodes, np.int64(max(FIRST_NODES, SHARE * (done + nodes))))
+                near, found, spent, deep, closed = reduce_and_search(
+                    g[depth:],
+                    e[depth:],
+                    depth,
+                    left,
+                    missing,
+                    rest,
+                    rest,
+                    (bound, lam),
+                    best - cost,
+                    np.inf,
+                    most,
+                    1.0 if depth > 0 else weight,
+                    unit,
+                    w,
+                    reduce,
+                    pairs,
+                    stop,
+                    tree,
+                    rows,
+                )
+                nodes += spent
+                if found >= 0 and cost + near < best:
+                    best = cost + near
+                    size = _note_answer(depth, w.whole[MEMBERS], found, depth, w)
+                if closed:
+                    low = min(low, cost + deep)
+        if not closed:
+            if nodes >= limit or stop[0]:
+                return best, size, nodes, low, False
+            # Branch on the item that changes the rest most, by score and by reduced cost.
+            most_j = depth
+            worth = -np.inf
+            for j in range(depth, m):
+                v = abs(e[j] - lam * g[j]) + lam * g[j]
+                if v > worth:
+                    worth = v
+                    most_j = j
+            _swap(g, e, index, depth, most_j)
+            path[depth] = 1
+            turned[depth] = 0
+            depth += 1
+            continue
+        depth -= 1
+        while depth >= 0 and turned[depth]:
+            depth -= 1
+        if depth < 0:
+            return best, size, nodes, low, True
+        turned[depth] = 1
+        path[depth] = 1 - path[depth]
+        depth += 1
+
+
+@cached(nogil=True, _nrt=False)
+def _is_peaked(g, m, hi, w):
+    """Whether the best score is more than PEAK times the mean of the hi best."""
+    r = w.real[R]
+    for j in range(m):
+        r[j] = -g[j]
+    n = smallest(r, m, hi, np.inf, w.whole[SEL], w.real[VAL])
+    score = 0.0
+    for k in range(n):
+        score -= w.real[VAL, k]
+    return -w.real[VAL, 0] * n > PEAK * score
+
+
+@cached(nogil=True, _nrt=False)
+def split(
+    g,
+    e,
+    m,
+    need,
+    hi,
+    dual,
+    best,
+    size,
+    low,
+    nodes,
+    limit,
+    w,
+    store,
+    reduce,
+    pairs,
+    stop,
+    tree,
+    rows,
+):
+    """Solve a hard token by its number of experts, and by a dynamic program if that takes long.
+
+    Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
+    """
+    divisor = common_unit(g, m, 1.0)
+    need = np.ceil(need / divisor) * divisor  # no sum of scores lies between
+    unit = common_unit(e, m, FINEST)
+    if unit < COARSE * best:
+        unit = 0.0
+    total, _ = sums(g, e, m)
+    for n in range(1, hi + 1):
+        bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
+        err = rounding(best, lam, need + total, n)
+        coarse = err > COARSE * best and bound < np.inf
+        w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
+        w.real[SIZE_LAM, n] = 0.0 if coarse else lam
+    w.real[SIZE_BOUND, 0] = np.inf
+    for k in range(size):
+        w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
+    weight = 1.0 if _is_peaked(g, m, hi, w) else 0.0
+    # Step 6 is for few sums of scores: it keeps at most one state for each of them and each size.
+    is_coarse = need <= divisor * MOST_STATES
+    patience = np.int64(FIRST_NODES)
+    dropped = low
+    low = np.inf
+    while True:
+        # The size with the least bound comes first: its sets are the most likely incumbents.
+        n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
+        bound = w.real[SIZE_BOUND, n]
+        if bound == np.inf or bound >= cut_from(best, unit, 0.0):
+            low = min(low, bound)
+            break
+        if patience > FIRST_NODES:
+            near, found = exchange(g, e, m, need, w.real[SIZE_LAM, n], n, best, w)
+            if found >= 0:
+                best = near
+                size = _note_answer(0, w.whole[MEMBERS], found, 0, w)
+        most = min(limit - nodes, patience)
+        best, size, spent, deep, finished = _solve_size(
+            g,
+            e,
+            m,
+            need,
+            n,
+            best,
+            size,
+            low,
+            most,
+            weight,
+            unit,
+            nodes,
+            w,
+            reduce,
+            pairs,
+            stop,
+            tree,
+            rows,
+        )
+        nodes += spent
+        if finished:
+            low = deep
+            w.real[SIZE_BOUND, n] = np.inf
+        elif nodes >= limit or stop[0]:
+            low = min(low, bound)
+            break
+        elif patience == FIRST_NODES:
+            patience = np.int64(PARETO_NODES) if is_coarse else UNLIMITED
+        elif patience == PARETO_NODES:
+            patience = UNLIMITED
+            _, lam = dual
+            err = rounding(best, lam, need + total, hi)
+            near, found, deep, finished = pareto(
+                g, e, m, need, hi, lam, err, best, unit, w, store, stop
+            )
+            if finished:
+                if found >= 0:
+                    best = near
+                    size = _note_answer(0, w.whole[FOUND], found, 0, w)
+                low = min(low, deep)
+                break
+    low = min(best, low)
+    if unit > 0.0 and low < np.inf:  # costs are whole multiples, and so is the optimum
+        low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit)
+    low = min(low, dropped)
+    for k in range(size):
+        w.whole[INDEX, k] = w.whole[ANSWER, k]
+        w.whole[BEST, k] = k
+    return best, size, nodes, low
