@@ -1,0 +1,210 @@
+"""Who wins on which family of knapsacks: DES and outside solvers, cell by cell.
+
+python tests/benchmarks/families.py [--tokens 5] [--limit 3] [--sizes 8-4,64-8,256-32]
+    [--shares 5,50,95] [--together]
+
+A cell is a family, a size K-D and a threshold in percent of the best D scores. Each solver gets one
+integer program per token, or with --together one program per cell, and `limit` seconds per token.
+Programs are read beforehand, which does not count. DES is timed with all its checks, as the best of
+five runs below 0.1 s. A solver that does not prove its answer to 10^-6 is charged its limit.
+
+Each cell of the table says by what factor DES is ahead of the fastest outside solver, and its name.
+A name in front is that of a solver that beats DES. `>` says that no outside solver proved all
+tokens, so that the true factor is larger; `none` that nobody did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import outside
+
+from dmoe_opt import SelectionProblem, generate, solve
+from dmoe_opt.generating.knapsacks import FAMILIES
+from dmoe_opt.models.export import export
+from dmoe_opt.selection import des
+
+PROVEN = 1e-6
+QUICK_S = 0.1  # a time below is the best of five, because others use the machine too
+DRAWN: dict[str, dict[str, Any]] = {
+    **{family: {} for family in FAMILIES},
+    **{f"softmax-correlated, spread {s}": {"spread": s, "noise": 0.1} for s in (1.0, 2.0, 3.0)},
+    **{f"softmax-priced, spread {s}": {"spread": s} for s in (2.0, 3.0)},
+}
+
+
+class Cell(NamedTuple):
+    """A family, a size and a threshold."""
+
+    family: str
+    size: str
+    share: int
+
+
+class Time(NamedTuple):
+    """Seconds of a cell, and how many programs were proven within the limit."""
+
+    seconds: float
+    proven: int
+
+
+def problem_of(cell: Cell, tokens: int) -> SelectionProblem:
+    """The tokens of a cell."""
+    experts, cap = map(int, cell.size.split("-"))
+    problem = generate(
+        cell.family.partition(",")[0],
+        5,
+        num_experts=experts,
+        max_experts=cap,
+        num_tokens=tokens,
+        share=cell.share / 100,
+        **DRAWN[cell.family],
+    )
+    assert isinstance(problem, SelectionProblem)
+    return problem
+
+
+def parts_of(problem: SelectionProblem, together: bool) -> list[SelectionProblem]:
+    """One problem per program."""
+    if together:
+        return [problem]
+    return [problem.rows(np.array([t])) for t in range(problem.num_tokens)]
+
+
+def by_des(parts: list[SelectionProblem], limit_s: float) -> Time:
+    """The time of DES."""
+    seconds, proven = 0.0, 0
+    for part in parts:
+        results = [solve(part, time_limit=limit_s, threads=1)]
+        if results[0].wall_s < QUICK_S:
+            results += [solve(part, time_limit=limit_s, threads=1) for _ in range(4)]
+        seconds += min(result.wall_s for result in results)
+        proven += results[0].status == "optimal"
+    return Time(seconds, proven)
+
+
+def is_proven(part: SelectionProblem, answer: dict[str, Any], factor: float) -> bool:
+    """Whether the answer reaches the need, and its bound its energy."""
+    if answer.get("ones") is None or answer["bound"] is None:
+        return False
+    chosen = np.zeros(part.scores.shape, dtype=bool)
+    for variable in answer["ones"]:
+        kind, _, index = variable.rstrip(")").partition("(")
+        if kind in ("x", "alpha"):
+            chosen[tuple(int(k) for k in index.split("_"))] = True
+    reached = np.where(chosen, part.usable_units, 0.0).sum(axis=1)
+    if (reached < part.need_units).any() or (chosen.sum(axis=1) > part.max_experts).any():
+        return False
+    energy = float(part.cost[chosen].sum())
+    return bool(energy - answer["bound"] / factor <= PROVEN * energy)
+
+
+class Program(NamedTuple):
+    """A problem of a cell as a file for solvers, and the factor of its objective there."""
+
+    cell: Cell
+    part: SelectionProblem
+    file: str
+    factor: float
+
+
+def by_solver(name: str, programs: list[Program], limit_s: float) -> dict[Cell, Time]:
+    """The times of an outside solver on all programs, in one process."""
+    files = [program.file for program in programs]
+    command = [sys.executable, outside.__file__, name, str(limit_s), *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(answers) < len(programs):
+        raise SystemExit(f"{name}: {done.stderr.strip()[-300:]}")
+    times: dict[Cell, Time] = {}
+    for program, answer in zip(programs, answers, strict=True):
+        proven = "refused" not in answer and is_proven(program.part, answer, program.factor)
+        seconds = answer["seconds"] if proven else limit_s
+        before = times.get(program.cell, Time(0.0, 0))
+        times[program.cell] = Time(before.seconds + seconds, before.proven + proven)
+    return times
+
+
+def verdict(ours: Time, others: dict[str, Time], programs: int) -> str:
+    """One entry of the table."""
+    name = min(others, key=lambda other: (-others[other].proven, others[other].seconds))
+    best = others[name]
+    if best.proven < programs and ours.proven < programs:
+        return "none"
+    ratio = best.seconds / ours.seconds
+    if ours.proven < programs or ratio < 1:
+        return f"**{name}** {1 / ratio:.1f}"
+    return f"{'>' if best.proven < programs else ''}{ratio:,.0f} {name}"
+
+
+def geometric(values: list[float]) -> float:
+    """Geometric mean."""
+    return math.exp(float(np.mean(np.log(values))))
+
+
+def report(times: dict[str, dict[Cell, Time]], cells: dict[Cell, list[SelectionProblem]]) -> None:
+    """The table and the ratios."""
+    columns = list(dict.fromkeys((cell.size, cell.share) for cell in cells))
+    print("\n| family | " + " | ".join(f"{size}, {share} %" for size, share in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    ours = times["des"]
+    for family in DRAWN:
+        row = []
+        for size, share in columns:
+            cell = Cell(family, size, share)
+            others = {name: found[cell] for name, found in times.items() if name != "des"}
+            row.append(verdict(ours[cell], others, len(cells[cell])))
+        print(f"| {family} | " + " | ".join(row) + " |")
+    print("\n| solver | programs proven | time / DES, geometric mean | least | softmax families |")
+    print("|---|---|---|---|---|")
+    programs = sum(map(len, cells.values()))
+    for name, found in times.items():
+        ratio = {cell: found[cell].seconds / ours[cell].seconds for cell in cells}
+        softmax = [value for cell, value in ratio.items() if cell.family.startswith("softmax")]
+        print(
+            f"| {name} | {sum(time.proven for time in found.values())} of {programs} "
+            f"| {geometric(list(ratio.values())):,.0f} | {min(ratio.values()):,.2g} "
+            f"| {geometric(softmax):,.0f} |"
+        )
+
+
+def main() -> None:
+    """All of it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tokens", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=3.0)
+    parser.add_argument("--sizes", default="8-4,32-8,64-8,128-16,256-32")
+    parser.add_argument("--shares", default="5,25,50,75,95")
+    parser.add_argument("--together", action="store_true")
+    given = parser.parse_args()
+    cells = {}
+    for size in given.sizes.split(","):
+        for share in map(int, given.shares.split(",")):
+            for family in DRAWN:
+                cell = Cell(family, size, share)
+                cells[cell] = parts_of(problem_of(cell, given.tokens), given.together)
+    limit_s = given.limit * (given.tokens if given.together else 1)
+    des.prepare()
+    times = {"des": {cell: by_des(parts, limit_s) for cell, parts in cells.items()}}
+    with tempfile.TemporaryDirectory() as folder:
+        programs = []
+        for cell, parts in cells.items():
+            for part in parts:
+                file = str(Path(folder) / f"{len(programs)}.mps")
+                programs.append(Program(cell, part, file, export(part, "selection", file)))
+        for name in outside.installed():
+            times[name] = by_solver(name, programs, limit_s)
+            print(f"{name} is done", file=sys.stderr)
+    report(times, cells)
+
+
+if __name__ == "__main__":
+    main()
