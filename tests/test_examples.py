@@ -32,7 +32,7 @@ MODULES = [
 ]
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if ">>> " in path.read_text()]
 UNSEEN = re.compile(
-    r"cli\..*|selection\.des_(bound|search|kernel|reduce)|joint\.activation_kernel"
+    r"cli\..*|selection\.des_\w+|joint\.activation_kernel"
     r"|plot\..*|(.*\.)?__\w+__"
 )
 """Commands, kernels, and the files of `plot`, whose functions are listed as those of `plot`."""
