@@ -23,7 +23,6 @@ import numpy as np
 from dmoe_opt import check, generate, load, save, solve
 from dmoe_opt.data.instance import as_problem
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.generating.knapsacks import FAMILIES
 from dmoe_opt.selection import des
 from dmoe_opt.selection.search import UNLIMITED, Search
 
@@ -120,35 +119,6 @@ def radio_presets() -> None:
         )
 
 
-def hard_families(limit_s: float = 60.0) -> None:
-    """Per token on the knapsack families; HiGHS stops after a minute, which counts as one."""
-    print(
-        "\n| family | experts | at most | DES | HiGHS | HiGHS / DES | nodes a token | worst | "
-        "proven |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    factors = []
-    for family in FAMILIES[:5]:
-        for experts, cap in ((32, 4), (64, 8), (128, 16)):
-            problem = generate(family, 1, num_experts=experts, max_experts=cap, num_tokens=20)
-            result = solve(problem)
-            ours = best_us(lambda: solve(problem), 20, 3)  # noqa: B023
-            tokens = 2
-            highs = best_us(highs_direct(problem, tokens), tokens, 1)
-            factors.append(highs / ours)
-            nodes = result.stats["token_nodes"]
-            print(
-                f"| {family} | {experts} | {cap} | {ours:,.0f} | {highs:,.0f} | "
-                f"{highs / ours:,.0f} | {np.median(nodes):,.0f} "
-                f"of 2^{experts} | {nodes.max():,} | {result.status} |",
-                flush=True,
-            )
-    print(
-        f"\nHiGHS / DES: geometric mean {math.exp(np.mean(np.log(factors))):,.0f}, least "
-        f"{min(factors):,.0f}"
-    )
-
-
 def many_tokens() -> None:
     """A file of 100,000 tokens and 64 experts: load, solve, check, and the peak of memory."""
     problem = generate("uncorrelated", 1, num_tokens=100_000)
@@ -184,7 +154,6 @@ def main() -> None:
     )
     many_tokens()
     radio_presets()
-    hard_families()
 
 
 if __name__ == "__main__":
