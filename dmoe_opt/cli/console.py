@@ -28,7 +28,7 @@ SHOW_AFTER_S = 1.0
 def wrote(paths: Sequence[str | Path]) -> None:
     """Say what was written, and that figures are missing if matplotlib is."""
     for path in paths:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(printable(f"wrote {path}"), err=True)
     if paths and not any(str(path).endswith(".png") for path in paths):
         click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
 

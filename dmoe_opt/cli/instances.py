@@ -46,7 +46,7 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
             path = _in_folder(path, data)
         files.save(data, path)
         if not files.is_stdout(path):
-            click.echo(path)
+            click.echo(printable(str(path)))
 
 
 def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
@@ -122,7 +122,7 @@ def import_(
         if not told:
             _tell(trace, scores, data, options)
             told = True
-        click.echo(path)
+        click.echo(printable(str(path)))
 
 
 def _tell(file: str, trace: Trace, data: Instance, options: dict[str, Any]) -> None:
@@ -179,4 +179,4 @@ def export(file: str, problem: str, output: str) -> None:
 
     factor = write(files.load(file), problem, output)
     what = "the energy of the links" if problem == "allocation" else "the energy"
-    click.echo(f"{output}: the objective is {what} in units of {1 / factor:.6g} J")
+    click.echo(printable(f"{output}: the objective is {what} in units of {1 / factor:.6g} J"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dmoe_opt.cli.options import NATURAL, WHOLE, setting
+from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ def new(output: str, **given: Any) -> None:
     for line in filled:
         click.echo(f"filled in: {line}", err=True)
     if not piped:
-        click.echo(output)
+        click.echo(printable(output))
 
 
 def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[str]]:

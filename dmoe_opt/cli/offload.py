@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, formatted, pictures, setting
+from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     if not files.is_stdout(path):
-        click.echo(path)
+        click.echo(printable(str(path)))
 
 
 def _default_name(preset: str, seed: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dmoe_opt.cli.options import WHOLE, setting
+from dmoe_opt.errors import printable
 
 
 @click.command()
@@ -47,17 +48,17 @@ def sweep(
                 progress=report,
             )
     except KeyboardInterrupt:
-        click.echo(
-            f"{output}/{RESULTS}: the rows that are finished are kept; go on with --resume",
-            err=True,
-        )
+        kept = f"{output}/{RESULTS}: the rows that are finished are kept; go on with --resume"
+        click.echo(printable(kept), err=True)
         raise
-    click.echo(
+    said = (
         f"{output}/{RESULTS}: {done.rows} rows, {done.failed} of them failed; "
         f"{done.before} were there before, {done.rows - done.before} are new"
     )
+    click.echo(printable(said))
     if done.damaged:
         lines = ", ".join(map(str, done.damaged[:10]))
-        click.echo(f"{output}/{RESULTS}: lines {lines} are damaged; their jobs ran again", err=True)
+        again = f"{output}/{RESULTS}: lines {lines} are damaged; their jobs ran again"
+        click.echo(printable(again), err=True)
     for line in done.reasons:
-        click.echo(f"failed: {line}", err=True)
+        click.echo(printable(f"failed: {line}"), err=True)

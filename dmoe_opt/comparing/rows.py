@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from dmoe_opt.errors import printable
+
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 """Characters with which a formula begins in a spreadsheet."""
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -21,7 +23,8 @@ V = TypeVar("V")
 def as_csv(rows: Sequence[Any], kind: type) -> str:
     """Rows of the dataclass `kind` as comma-separated text; without rows, the header alone.
 
-    Text that a spreadsheet would take for a formula gets a quote in front.
+    Text that a spreadsheet would take for a formula gets a quote in front. Control characters are
+    spelt out.
     """
     text = io.StringIO()
     names = [field.name for field in fields(kind)]
@@ -33,9 +36,11 @@ def as_csv(rows: Sequence[Any], kind: type) -> str:
 
 
 def _as_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    # The writer puts no quotes around a lone carriage return, after which a row would begin.
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:

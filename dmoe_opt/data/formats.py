@@ -7,15 +7,15 @@ the fields of `tokens` and `radio` have names with a dot, and `meta` is text in 
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
 import zipfile
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from dmoe_opt.data.complaints import explain, inside, missing, one_lined
+from dmoe_opt.data.complaints import unknown as unknown  # also a name of this module
 from dmoe_opt.data.rankings import RankedRound, RankedSelection
 from dmoe_opt.data.reading import MOST_BYTES, read
 from dmoe_opt.data.validate import fail
@@ -123,37 +123,24 @@ def read_fields(content: bytes) -> dict[str, Any] | Solution:
 
 def is_solution(content: bytes) -> bool:
     """Whether the format that a file names is that of solutions; the rest is not looked at."""
-    try:
-        return decode(content, _Header).format == SOLUTION
-    except InputError:
-        return False
+    return _format_in(content) == SOLUTION
 
 
 def is_instance(content: bytes) -> bool:
     """Whether a file says that it is an instance, even if it is damaged elsewhere."""
     if is_archive(content):
         return b"format.npy" in content
+    name = _format_in(content)
+    if name is None:
+        return any(kind.encode() in content for kind in (ROUND, SELECTION))
+    return name in (ROUND, SELECTION)
+
+
+def _format_in(content: bytes) -> str | None:
     try:
-        return decode(content, _Header).format in (ROUND, SELECTION)
+        return decode(content, _Header).format
     except InputError:
-        return any(name.encode() in content for name in (ROUND, SELECTION))
-
-
-def unknown(field: str, allowed: str = "only the fields of the format") -> InputError:
-    """The complaint about a field that a file may not have; its name may hold anything."""
-    return InputError(f"{_one_line(field)} is unknown; allowed: {allowed}")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _missing(path: str) -> InputError:
-    return InputError(f"{path} is missing; allowed: it must be given")
-
-
-def _inside(path: str, field: str) -> str:
-    return f"{path}.{field}" if path else field
+        return None
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:
@@ -184,58 +171,7 @@ def decode(content: bytes, kind: type[S]) -> S:
         raise InputError("is nested too deeply; allowed: the fields of the format") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # Keys of the document stand in the complaint, and may hold line breaks.
-        raise InputError(_one_line(_explain(content, str(error)))) from None
-
-
-def _explain(content: bytes, complaint: str) -> str:
-    """Turn a decoder's complaint into field, index, value and what is allowed."""
-    what, _, where = complaint.partition(" - at `$")
-    path = where.rstrip("`").lstrip(".")
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return f"is not valid JSON: {what}"
-    odd = _not_finite(document)
-    if odd is not None:
-        return f"{odd[0]} = {odd[1]!r}; allowed: finite numbers"
-    if match := re.match(r"Object missing required field `(.*)`", what):
-        return str(_missing(_inside(path, match[1])))
-    if match := re.match(r"Object contains unknown field `(.*)`", what, re.DOTALL):
-        return str(unknown(_inside(path, match[1])))
-    return _explain_value(document, path, what)
-
-
-def _explain_value(document: Any, path: str, what: str) -> str:
-    """The complaint about the value at a path such as `tokens.scores[1][0]`."""
-    place = path or "the document"
-    value = document
-    try:
-        for key in re.findall(r"[^.\[\]]+", path):
-            value = value[int(key)] if isinstance(value, list) else value[key]
-    except (KeyError, IndexError, ValueError, TypeError):
-        return f"{place}: {what}"
-    expected = re.sub(r"Expected (.*?)(, got.*)?$", r"\1", what)
-    return str(fail(place, value, expected.replace("`", "")))
-
-
-def _not_finite(document: object) -> tuple[str, float] | None:
-    """Path and value of the first number that is not finite."""
-    # A stack in place of recursion: a document may be nested deeper than Python may call.
-    waiting: list[tuple[str, object]] = [("", document)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, float) and not np.isfinite(value):
-            return path, value
-        waiting += reversed(_entries(path, value))
-    return None
-
-
-def _entries(path: str, value: object) -> list[tuple[str, object]]:
-    if isinstance(value, dict):
-        return [(_inside(path, str(key)), inner) for key, inner in value.items()]
-    if isinstance(value, list):
-        return [(f"{path}[{i}]", inner) for i, inner in enumerate(value)]
-    return []
+        raise InputError(one_lined(explain(content, error))) from None
 
 
 def is_archive(content: bytes) -> bool:
@@ -290,7 +226,7 @@ def _arrays_of(content: bytes) -> dict[str, Any]:
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
-        reason = _one_line(str(error))[:120] or type(error).__name__
+        reason = one_lined(str(error))[:120] or type(error).__name__
         raise InputError(f"is not a readable .npz file: {reason}") from None
     return {name: array.item() if array.ndim == 0 else array for name, array in arrays.items()}
 
@@ -347,4 +283,4 @@ def _is_field(name: str, kind: type[_Fields]) -> bool:
 def _check_required(path: str, kind: type[_Fields], fields: dict[str, Any]) -> None:
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in fields:
-            raise _missing(_inside(path, field.name))
+            raise missing(inside(path, field.name))

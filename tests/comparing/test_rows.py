@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,16 @@ def test_csv() -> None:
     """A header, then a line for each row; None is an empty cell."""
     assert as_csv([Row("a", 0.5), Row("b, c", None)], Row) == 'name,value\na,0.5\n"b, c",\n'
     assert as_csv([], Row) == "name,value\n"
+
+
+@pytest.mark.parametrize("name", ["=1", "\t=1", "\r=1", "\n=1", "a\r=1,2", "\x1b[2J", 'a"\r\n=1'])
+def test_names_are_data_in_csv(name: str) -> None:
+    """No cell begins a formula, no name a row, and none acts on a terminal that shows the file."""
+    written = as_csv([Row(name, 0.5)], Row)
+    assert not {"\r", "\x1b"} & set(written)
+    _, (cell, value) = csv.reader(io.StringIO(written, newline=""))
+    assert value == "0.5"
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\n"))
 
 
 def test_groups() -> None:

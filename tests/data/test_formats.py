@@ -146,6 +146,9 @@ def test_missing_field(tmp_path: Path, field: str) -> None:
         ('{"a":' * 100_000, "nested too deeply"),
         ("[]", "the document = []; allowed: object"),
         ("\x00\xff", "is not valid JSON"),
+        ("\ufeff\ufeff{}", "is not valid JSON"),
+        ('{\0"\0f\0', "is text in UTF-16"),
+        (json.dumps(ROUND | {"name": "\ud800"}), "half of a surrogate pair"),
         (
             json.dumps(ROUND).replace("0.75", "1e999"),
             "tokens.scores[1][1] = inf; allowed: finite numbers",
