@@ -56,12 +56,10 @@ def read_frontier(folder: str | os.PathLike[str]) -> list[FrontierPoint]:
     """
     path = Path(folder) / FRONTIER
     table = _table(path)
-    points = []
-    for row in table:
-        try:
-            points.append(_point(row))
-        except InputError as error:
-            raise InputError(f"{path}: line {table.line_num}: {error}") from None
+    try:
+        points = [_point(row) for row in table]
+    except (InputError, csv.Error) as error:
+        raise InputError(f"{path}: line {table.line_num}: {error}") from None
     if not points:
         raise InputError(f"{path}: holds no setting; allowed: at least one line below the header")
     return points
@@ -71,9 +69,11 @@ def _table(path: Path) -> csv.DictReader[str]:
     """The rows of the file, which has a column for every field of a point."""
     try:
         table = csv.DictReader(files.read(path).decode().splitlines())
+        given = table.fieldnames or ()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8: {error.reason}") from None
-    given = table.fieldnames or ()
+    except csv.Error as error:
+        raise InputError(f"{path}: line 1: {error}") from None
     for name in COLUMNS:
         if name not in given:
             raise InputError(

@@ -91,6 +91,7 @@ def test_a_broken_line_is_one_complaint(tmp_path: Path, old: str, new: str, says
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        (b"a" * 200_000, "line 1: field larger than"),
         (b"", "line 1: scheduler is missing"),
         (b"scheduler\xff", "is not UTF-8: "),
         (as_csv([], FrontierPoint).encode(), "holds no setting; allowed: at least one line"),
