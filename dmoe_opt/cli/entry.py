@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line as a process of its own."""
+    built_in = __import__("_signal")  # signal itself takes a while to import
+    built_in.signal(built_in.SIGINT, built_in.SIG_DFL)  # ends the process, without a traceback
     from dmoe_opt.cli import interrupts, memory
 
     try:
