@@ -41,7 +41,8 @@ class Table:
         columns = []
         for name in names:
             column = self.column(name)
-            bad = np.flatnonzero(~((column >= 0) & (column < MOST_ENTRIES) & (column == np.floor(column))))
+            whole = column == np.floor(column)
+            bad = np.flatnonzero(~(whole & (column >= 0) & (column < MOST_ENTRIES)))
             if len(bad):
                 place = f"{name}[{bad[0]}]"
                 raise fail(place, float(column[bad[0]]), "whole numbers from 0")
