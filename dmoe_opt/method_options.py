@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from dmoe_opt.errors import InputError
 
 if TYPE_CHECKING:
+    from dmoe_opt.answer.decision import Decision
     from dmoe_opt.answer.objective import Selection
+    from dmoe_opt.answer.result import Result
+    from dmoe_opt.data.formats import Solution
+
+    Start = Decision | Result | Solution | Selection | tuple[Any, Any]
 
 MOST_SECONDS = 1e6
 
@@ -28,6 +33,7 @@ class Options(TypedDict, total=False):
     count: int | None
     gap: float | None
     selection: Selection | None
+    start: Start | None
     progress: Callable[[int, int], None] | None
     log: Callable[[float | None, float], None] | None
 
@@ -114,4 +120,5 @@ SELECTION = Option("selection", _by_method, "Experts whose links get subcarriers
 COUNT = Option("count", _whole_from(1), "List the N best distinct answers.", int, "N")
 GAP = Option("gap", _share, "With --count: at most this share above the best one.", float, "G")
 PROGRESS = Option("progress", _function, "Called with (tokens done, tokens).")
+START = Option("start", _by_method, "An answer to begin with; the result is never worse.")
 LOG = Option("log", _function, "Called with incumbent and bound in J.")

@@ -21,18 +21,20 @@ import numpy as np
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.allocation.links import active_links, chosen_experts
+from dmoe_opt.answer.check import decision_of
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.given import allocation_from, decision_from
 from dmoe_opt.answer.result import Result, Status, build, infeasible
 from dmoe_opt.data import validate
+from dmoe_opt.data.formats import Solution
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError, MethodError
-from dmoe_opt.method_options import SEED, SELECTION, TIME_LIMIT, Option
+from dmoe_opt.method_options import SEED, SELECTION, START, TIME_LIMIT, Option
 from dmoe_opt.method_table import METHODS, Method, Proof, look_up, methods
 
-DECLARED = {option.name: option for option in (TIME_LIMIT, SEED, SELECTION)}
+DECLARED = {option.name: option for option in (TIME_LIMIT, SEED, SELECTION, START)}
 """Options that `solve` hands to every method that takes them."""
 ALLOWED = 'the name of a method, "package.module:function", a function, or (name, function)'
 
@@ -211,6 +213,30 @@ def _again(data: Instance | SelectionProblem, problem: str, name: str, result: R
         stats=result.stats,
         message=result.message,
     )
+
+
+def start_from(instance: Instance, value: Any) -> Decision:
+    """An answer to begin with, given as a function of a user may return one, or as a `Solution`.
+
+    Raises
+    ------
+    InputError
+        If it is none, belongs to another instance, or breaks a rule.
+    """
+    allowed = "an answer to this instance that keeps its rules"
+    if isinstance(value, Result):
+        value = value.solution()
+    if isinstance(value, Solution):
+        if value.instance_sha256 != instance.sha256 or value.selection is None:
+            raise InputError(f"start is of {value.instance or 'unnamed'}; allowed: {allowed}")
+        decision, complaints = decision_of(instance, value)
+        if decision is None:
+            raise InputError(f"start: {complaints[0]}; allowed: {allowed}")
+        value = decision
+    result = _built(instance, "jesa", "start", decision_from(instance, value))
+    if result.decision is None:
+        raise InputError(f"start: {result.message}; allowed: {allowed}")
+    return result.decision
 
 
 def _built(

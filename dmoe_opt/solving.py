@@ -11,9 +11,9 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.method_options import SEED, TIME_LIMIT, Options
+from dmoe_opt.method_options import SEED, START, TIME_LIMIT, Options
 from dmoe_opt.method_table import Method, default_method
-from dmoe_opt.own_methods import Given, find
+from dmoe_opt.own_methods import Given, find, start_from
 from dmoe_opt.selection import search
 
 LITTLE = {"selection": search.LITTLE, "allocation": search.LITTLE, "jesa": search.LITTLE // 32}
@@ -63,7 +63,8 @@ def solve(
         Further options of the method, such as `solver="gurobi"`, `node_limit=1000`, `restarts=10`
         or `log`, a function of incumbent and bound in J that follows a search. None is "not given".
         `allocation` takes `selection`, bool (T, K), whose links are to be served; by default the
-        one that DES finds with every link on its best subcarrier.
+        one that DES finds with every link on its best subcarrier. `start` is an answer to begin
+        with, such as a result; it is checked first, and the result is never worse.
 
     Returns
     -------
@@ -91,6 +92,8 @@ def solve(
         allowed = "selection, for an instance without a radio"
         raise validate.fail("problem", problem, allowed)
     given = _checked(name, row, dict(options)) | _shared(row, time_limit, seed)
+    if START.name in given and isinstance(instance, Instance):
+        given[START.name] = start_from(instance, given[START.name])
     prepare(problem, instance.scores.size)
     loading_s = compiling.loading_s()
     started = time.perf_counter()

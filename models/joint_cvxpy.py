@@ -82,13 +82,22 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
 
 
 def solve(
-    instance: Instance, *, time_limit: float | None = None, solver: str | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    solver: str | None = None,
+    start: Decision | None = None,
 ) -> Result:
-    """Solve the round as one program with HiGHS, or with another solver by its CVXPY name."""
+    """Solve the round as one program with HiGHS, or with another solver by its CVXPY name.
+
+    `start` is an answer that the result is never worse than; Gurobi begins with it.
+    """
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
         model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
         program = model.program
+        if attempt.start is not None:
+            _begin(model, attempt.start)
         if attempt.too_small:  # at least one other expert is needed
             larger = [cp.sum(model.alpha[t, ~experts]) >= 1 for t, experts in attempt.too_small]
             program = cp.Problem(program.objective, [*program.constraints, *larger])
@@ -98,7 +107,20 @@ def solve(
         return RoundAnswer(decision, bound_j, outcome.infeasible)
 
     stats = {"solver": solver or cvxpy_solver.DEFAULT}
-    return solve_round(instance, "cvxpy", solve_once, time_limit=time_limit, stats=stats)
+    return solve_round(
+        instance, "cvxpy", solve_once, time_limit=time_limit, start=start, stats=stats
+    )
+
+
+def _begin(model: RoundProgram, start: Decision) -> None:
+    """Give the variables the values of an answer; CVXPY hands them to solvers that take them."""
+    assert start.allocation is not None
+    model.alpha.value = start.selection.astype(float)
+    if model.y is not None and model.f is not None:
+        i, j = model.ends.T
+        used = start.allocation[i, j].astype(float)
+        model.y.value = used
+        model.f.value = used * start.loads[i, j][:, None]
 
 
 def _decision(instance: Instance, model: RoundProgram) -> Decision:

@@ -144,9 +144,16 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
 
 
 def solve(
-    instance: Instance, *, time_limit: float | None = None, solver: str | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    solver: str | None = None,
+    start: Decision | None = None,
 ) -> Result:
-    """Solve the round as one program with HiGHS, or with another solver by its Pyomo name."""
+    """Solve the round as one program with HiGHS, or with another solver by its Pyomo name.
+
+    `start` is an answer that the result is never worse than; Gurobi begins with it.
+    """
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
         model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
@@ -156,13 +163,29 @@ def solve(
         for token, experts in attempt.too_small:  # at least one other expert is needed
             others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]
             model.larger.add(sum(others) >= 1)
-        outcome = pyomo_solver.run(model, solver, attempt.time_limit)
+        if attempt.start is not None:
+            _begin(model, attempt.start)
+        begun = attempt.start is not None
+        outcome = pyomo_solver.run(model, solver, attempt.time_limit, begun=begun)
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
         decision = _decision(instance, model) if outcome.solved else None
         return RoundAnswer(decision, bound_j, outcome.infeasible)
 
     stats = {"solver": solver or pyomo_solver.DEFAULT}
-    return solve_round(instance, "pyomo", solve_once, time_limit=time_limit, stats=stats)
+    return solve_round(
+        instance, "pyomo", solve_once, time_limit=time_limit, start=start, stats=stats
+    )
+
+
+def _begin(model: pyo.ConcreteModel, start: Decision) -> None:
+    """Give the variables the values of an answer."""
+    assert start.allocation is not None
+    for pair in model.pairs:
+        model.alpha[pair].set_value(int(start.selection[pair]))
+    for i, j, m in model.uses:
+        used = bool(start.allocation[i, j, m])
+        model.y[i, j, m].set_value(int(used))
+        model.f[i, j, m].set_value(float(start.loads[i, j]) if used else 0.0)
 
 
 def _decision(instance: Instance, model: pyo.ConcreteModel) -> Decision:

@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "gap": 0.1,
     "progress": lambda done, total: None,
     "log": lambda energy_j, bound_j: None,
+    "start": solve(load("tiny-s1"), "jesa", "topk"),
 }
 
 

@@ -64,6 +64,11 @@ def methods(form: str) -> None:
 @click.option(
     "--selection", metavar="SOLUTION", help="Whose experts get subcarriers; default: DES."
 )
+@click.option(
+    "--start",
+    metavar="SOLUTION",
+    help="An answer to begin with. (jesa: bcd, lagrangian, exact, ...)",
+)
 @of_methods
 @click.option("--log", is_flag=True, help="Rows of the search on stderr. (lagrangian, exact)")
 @click.option(
@@ -82,6 +87,7 @@ def solve(
     problem: str,
     method: str | None,
     selection: str | None,
+    start: str | None,
     output: str | None,
     log: bool,
     stream: bool,
@@ -115,6 +121,8 @@ def solve(
     takes_progress = find(problem, method)[1].takes(PROGRESS.name)
     if selection is not None:
         options["selection"] = selection_in(selection, data)
+    if start is not None:
+        options["start"] = files.load_solution(start)
     rows = console.SearchLog() if log else None
     console.prepare(problem, data.scores.size)
     with console.progress(f"{data.name or file}: {method}") as report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.descent import Descent, better, conclude, descend_from, select
@@ -14,7 +15,9 @@ FAR = 0.01  # above the bound: the descent may be stuck, where links contest few
 RANDOM_AMONG = 5
 
 
-def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result:
+def solve_bcd(
+    instance: Instance, *, restarts: int = 0, seed: int = 0, start: Decision | None = None
+) -> Result:
     """Block coordinate descent from every link's best subcarrier.
 
     Where it ends more than 1 % above the relaxed bound, a few steps of the price ascent of
@@ -27,6 +30,8 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
         answer counts.
     seed
         Seed of the restarts.
+    start
+        An answer from which one more descent starts.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def solve_bcd(instance: Instance, *, restarts: int = 0, seed: int = 0) -> Result
     >>> trace == sorted(trace, reverse=True), result.gap < 0.01
     (True, True)
     """
-    end = close_in(instance, "bcd", far=FAR, effort=QUICK)
+    end = close_in(instance, "bcd", far=FAR, effort=QUICK, start=start)
     if isinstance(end, Result):
         return end
     best = _restart(instance, end.answer, restarts, np.random.default_rng(seed))

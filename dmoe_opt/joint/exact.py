@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
@@ -130,7 +131,11 @@ def _experts(
 
 
 def solve_exact(
-    instance: Instance, *, time_limit: float | None = LIMIT_S, log: Log | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = LIMIT_S,
+    log: Log | None = None,
+    start: Decision | None = None,
 ) -> Result:
     """Joint optimum, or the best answer and bound within the time limit.
 
@@ -140,6 +145,8 @@ def solve_exact(
         Seconds; None for no limit.
     log
         Called with (incumbent in J or None, bound in J) as the search goes on.
+    start
+        An answer from which one more descent starts.
 
     Returns
     -------
@@ -156,7 +163,7 @@ def solve_exact(
     optimal: 30.748 mJ
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = close_in(instance, "exact", share=SHARE, deadline=deadline, log=log)
+    first = close_in(instance, "exact", share=SHARE, deadline=deadline, log=log, start=start)
     if isinstance(first, Result):
         return first
     reduced = _open_part(instance, first)

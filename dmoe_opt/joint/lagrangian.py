@@ -244,14 +244,17 @@ def close_in(
     share: float = 1.0,
     deadline: float = np.inf,
     log: Log | None = None,
+    start: Decision | None = None,
 ) -> Ascent | Result:
     """Descend; if this ends `far` above the bound, count active links, and ascend.
 
     The value is a result of `method` where the round is proven to have no answer. Where spectrum is
     scarce and every set of links was looked at, the ascent has only a `share` of the time left.
+    `start` is an answer from which one more descent starts.
     """
     selection, bound_j = relaxed_bound(instance)
     answer = descend_from(instance, selection)
+    answer = better(answer, None if start is None else descend(start))
     if answer is not None and answer.energy_j * (1 - far) <= bound_j:
         return Ascent(_least_prices(instance), bound_j, answer, 0)
     scarce = (Decision(instance, selection).loads > 0).sum() > instance.num_subcarriers
@@ -281,7 +284,11 @@ def _over(instance: Instance, open_links: NDArray[np.bool_] | None) -> Descent |
 
 
 def solve_lagrangian(
-    instance: Instance, *, time_limit: float | None = None, log: Log | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    log: Log | None = None,
+    start: Decision | None = None,
 ) -> Result:
     """Descend, then raise the bound by prices on links and repair what they suggest.
 
@@ -303,7 +310,7 @@ def solve_lagrangian(
     (True, True)
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = close_in(instance, "lagrangian", deadline=deadline, log=log)
+    end = close_in(instance, "lagrangian", deadline=deadline, log=log, start=start)
     if isinstance(end, Result):
         return end
     stats = {"iterations": end.iterations}

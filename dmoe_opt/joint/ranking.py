@@ -48,6 +48,7 @@ def solve_ranked(
     gap: float | None = None,
     time_limit: float | None = LIMIT_S,
     log: Log | None = None,
+    start: Decision | None = None,
 ) -> Result:
     """The best answers with distinct selections, at most `count`, by energy.
 
@@ -57,7 +58,7 @@ def solve_ranked(
     ----------
     gap
         The energy of no answer is more than 1 + gap times that of the best one; 0.01 by default.
-    time_limit, log
+    time_limit, log, start
         As in `exact.solve_exact`; the limit is for all answers together.
 
     Returns
@@ -75,7 +76,7 @@ def solve_ranked(
     ['2.643 mJ', '2.732 mJ', '2.820 mJ']
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = solve_exact(instance, time_limit=time_limit, log=log)
+    first = solve_exact(instance, time_limit=time_limit, log=log, start=start)
     if first.decision is None:
         return first
     list_ = _List([first.decision], first.bound_j or 0.0)

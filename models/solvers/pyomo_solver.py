@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
@@ -22,9 +23,16 @@ DEFAULT = "highs"
 
 
 def run(
-    model: pyo.ConcreteModel, solver: str | None = None, time_limit: float | None = None
+    model: pyo.ConcreteModel,
+    solver: str | None = None,
+    time_limit: float | None = None,
+    *,
+    begun: bool = False,
 ) -> Outcome:
     """Solve to a gap of zero and load the best solution found into the model.
+
+    Where `begun` is True, the values of the variables are an answer to begin with; Pyomo hands it
+    to solvers such as Gurobi, and not to HiGHS.
 
     Raises
     ------
@@ -33,7 +41,7 @@ def run(
     """
     if solver in (None, DEFAULT):
         return _highs(model, time_limit)
-    return _by_name(model, str(solver), time_limit)
+    return _by_name(model, str(solver), time_limit, begun)
 
 
 def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
@@ -56,17 +64,19 @@ def _highs(model: pyo.ConcreteModel, time_limit: float | None) -> Outcome:
     return Outcome(solved, float(bound) if known else None, infeasible)
 
 
-def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None) -> Outcome:
+def _by_name(model: pyo.ConcreteModel, name: str, time_limit: float | None, begun: bool) -> Outcome:
     with capture_output(), LoggingIntercept(io.StringIO(), "pyomo"):  # it warns of unknown names
         solver = pyo.SolverFactory(name)
         available = bool(solver.available(exception_flag=False))
     if not available:
         allowed = f'"{DEFAULT}" or a solver that Pyomo finds on this machine'
         raise InputError(f'solver = "{name}"; allowed: {allowed}')
-    limit = {} if time_limit is None else {"timelimit": time_limit}
+    options: dict[str, Any] = {} if time_limit is None else {"timelimit": time_limit}
+    if begun and solver.warm_start_capable():
+        options["warmstart"] = True
     try:
         with capture_output():  # licence notices must not mix with what is printed
-            results = solver.solve(model, load_solutions=False, **limit)
+            results = solver.solve(model, load_solutions=False, **options)
     except Exception as error:  # every solver's interface raises kinds of its own
         raise InputError(f'solver = "{name}" failed: {" ".join(str(error).split())}') from None
     infeasible = results.solver.termination_condition == pyo.TerminationCondition.infeasible

@@ -34,13 +34,14 @@ class Attempt(NamedTuple):
 
     `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
     than `most_j` is left out; `too_small` has pairs (token, experts (K,)) that miss the threshold;
-    `time_limit` is in seconds.
+    `time_limit` is in seconds; `start` is an answer for a solver that takes one.
     """
 
     factor: float
     most_j: float
     too_small: list[tuple[int, NDArray[np.bool_]]]
     time_limit: float | None
+    start: Decision | None
 
 
 class RoundAnswer(NamedTuple):
@@ -57,16 +58,36 @@ def solve_round(
     solve_once: Callable[[Attempt], RoundAnswer],
     *,
     time_limit: float | None,
+    start: Decision | None,
     stats: dict[str, Any],
 ) -> Result:
-    """Solve a round by a function that builds and solves one program."""
+    """Solve a round by a function that builds and solves one program.
+
+    The result is never worse than `start`, if one is given.
+    """
+    result = _solve(instance, method, solve_once, time_limit, start, stats)
+    if start is None or (result.objective_j is not None and result.objective_j <= start.energy_j):
+        return result
+    return build(instance, method, start, bound_j=result.bound_j, stats=stats)
+
+
+def _solve(
+    instance: Instance,
+    method: str,
+    solve_once: Callable[[Attempt], RoundAnswer],
+    time_limit: float | None,
+    start: Decision | None,
+    stats: dict[str, Any],
+) -> Result:
     if not instance.num_tokens:
         nothing = np.zeros(instance.scores.shape, dtype=bool)
         return build(instance, method, Decision(instance, nothing), bound_j=0.0, stats=stats)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = solve_bcd(instance)
+    first = solve_bcd(instance, start=start)
     known_j = np.inf if first.objective_j is None else first.objective_j
-    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None)
+    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None, None)
+    if start is not None:
+        attempt = attempt._replace(start=first.decision)
     bound_j = first.bound_j
     if _is_wide(instance, attempt):
         message = "costs span too many orders of magnitude for a solver; allowed: exact"
