@@ -168,35 +168,37 @@ def broken(problem):
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A module of the user in the folder where the commands run."""
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "homemade.py").write_text(MINE)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.delitem(sys.modules, "homemade", raising=False)
     return tmp_path
 
 
 def test_commands_take_own_methods(mine: Path, typed: Callable[..., Ended]) -> None:
     """By the place of the function; what it prints does not mix with what the command says."""
-    ended = typed("compare", "tiny-s1", "--methods", "topk,mine:cheapest,mine:broken", "--json")
+    ended = typed(
+        "compare", "tiny-s1", "--methods", "topk,homemade:cheapest,homemade:broken", "--json"
+    )
     assert (ended.returncode, ended.stderr) == (0, "at work\n")
     rows = {row["method"]: row for row in json.loads(ended.stdout)["rows"]}
-    assert rows["mine:cheapest"]["energy_j"] == rows["topk"]["energy_j"]
-    assert rows["mine:cheapest"]["gap"] == pytest.approx(rows["topk"]["gap"])
-    broken = rows["mine:broken"]
+    assert rows["homemade:cheapest"]["energy_j"] == rows["topk"]["energy_j"]
+    assert rows["homemade:cheapest"]["gap"] == pytest.approx(rows["topk"]["gap"])
+    broken = rows["homemade:broken"]
     assert (broken["status"], broken["energy_j"]) == ("failed", None)
-    assert "mine:broken raised AttributeError: " in broken["message"]
-    ended = typed("solve", "tiny-s1", "--method", "mine:broken")
+    assert "homemade:broken raised AttributeError: " in broken["message"]
+    ended = typed("solve", "tiny-s1", "--method", "homemade:broken")
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
 
 
 def test_sweeps_take_own_methods(mine: Path, typed: Callable[..., Ended]) -> None:
     """In a grid, beside others; a place without a function is told before the first job."""
-    grid = '[grid]\npreset = "tiny"\nmethod = ["topk", "mine:cheapest"]\n'
+    grid = '[grid]\npreset = "tiny"\nmethod = ["topk", "homemade:cheapest"]\n'
     (mine / "grid.toml").write_text(grid)
     ended = typed("sweep", "grid.toml", "-o", "out")
     assert ended.returncode == 0, ended.stderr
     lines = (mine / "out" / "results.jsonl").read_text().splitlines()
     topk, own = (json.loads(line) for line in lines)
-    assert (own["method"], own["status"]) == ("mine:cheapest", "feasible")
+    assert (own["method"], own["status"]) == ("homemade:cheapest", "feasible")
     assert own["objective_j"] == topk["objective_j"]
     (mine / "grid.toml").write_text(grid.replace("cheapest", "dearest"))
     assert typed("sweep", "grid.toml", "-o", "other").returncode == 2
