@@ -29,7 +29,7 @@ def wrote(paths: Sequence[str | Path]) -> None:
     """Say what was written, and that figures are missing if matplotlib is."""
     for path in paths:
         click.echo(printable(f"wrote {path}"), err=True)
-    if paths and not any(str(path).endswith(".png") for path in paths):
+    if paths and not any(str(path).endswith((".png", ".pdf", ".svg")) for path in paths):
         click.echo('no figures: matplotlib is missing (pip install "dmoe-opt[plot]")', err=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import NATURAL, WHOLE, emit, formatted, pictures, setting
+from dmoe_opt.cli.options import FIGURES, NATURAL, WHOLE, emit, formatted, pictures, setting
 from dmoe_opt.layers import schedulers as names
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def _listed(values: Sequence[object]) -> str:
 @setting("--channel-error", type=float, default=0.0, help="Unknown share of the variance.")
 @setting("--seed", type=NATURAL, default=0)
 @click.option("-o", "--output", metavar="FOLDER", help="For protocol.json, CSV files and figures.")
+@FIGURES
 @formatted()
 def protocol(
     preset: str,
@@ -132,6 +133,7 @@ def _write_run(folder: str, done: Run) -> list[Path]:
 @click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
 @click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
 @click.option("-o", "--output", metavar="FOLDER", help="For frontier.csv and figures; - prints it.")
+@FIGURES
 @formatted()
 def frontier(
     preset: str,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, formatted, pictures, setting
+from dmoe_opt.cli.options import FIGURES, JSON, NATURAL, WHOLE, emit, formatted, pictures, setting
 from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _default_name(preset: str, seed: int | None) -> str:
 @click.option(
     "-o", "--output", required=True, metavar="FOLDER", help="For agent.npz and learning.csv, .png."
 )
+@FIGURES
 @JSON
 def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> None:
     """Train Soft Actor-Critic; needs the extra drl."""
@@ -132,6 +133,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
 @click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
+@FIGURES
 @JSON
 def evaluate(
     episode: str,
@@ -194,6 +196,7 @@ def evaluate(
 )
 @AGENT
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")
+@FIGURES
 @formatted()
 def compare(
     scenario: str | None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -17,6 +18,16 @@ setting = partial(click.option, show_default=True)
 """An option with a default that the help shows."""
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
+)
+FIGURE_FORMAT = "dmoe_opt.figure_format"
+FIGURES = click.option(
+    "--format-figure",
+    type=click.Choice(["png", "pdf", "svg"]),
+    default="png",
+    show_default=True,
+    expose_value=False,
+    callback=lambda context, _, kind: context.meta.__setitem__(FIGURE_FORMAT, kind),
+    help="Of the figures.",
 )
 FORMS = ("text", "csv", "json", "markdown", "latex")
 PROBLEM = click.option(
@@ -78,5 +89,25 @@ def pictures(module: str, function: str, *arguments: object) -> dict[str, bytes]
         figures = import_module(f"dmoe_opt.{module}")
     except ImportError:
         return {}
-    drawn: dict[str, bytes] = getattr(figures, function)(*arguments)
-    return drawn
+    with figure_format() as suffix:
+        drawn: dict[str, bytes] = getattr(figures, function)(*arguments)
+    return renamed(drawn, suffix)
+
+
+@contextmanager
+def figure_format() -> Iterator[str]:
+    """Figures are drawn in the format that --format-figure says; yields it."""
+    import matplotlib as mpl
+
+    context = click.get_current_context(silent=True)
+    kind: str = "png" if context is None else context.meta.get(FIGURE_FORMAT, "png")
+    with mpl.rc_context({"savefig.format": kind}):
+        yield kind
+
+
+def renamed(files: dict[str, bytes], suffix: str) -> dict[str, bytes]:
+    """Files by name, figures with the suffix of their format."""
+    return {
+        f"{name.removesuffix('.png')}.{suffix}" if name.endswith(".png") else name: content
+        for name, content in files.items()
+    }

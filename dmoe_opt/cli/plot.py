@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import emit, formatted
+from dmoe_opt.cli.options import FIGURES, emit, figure_format, formatted, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +36,7 @@ class Report:
     metavar="FOLDER",
     help="Where figures and tables go; default: beside the results.",
 )
+@FIGURES
 @formatted("text", "json", "markdown", "latex")
 def plot(folder: str, output: str | None, form: str) -> None:
     """Draw the results of a sweep or a frontier.
@@ -52,12 +53,13 @@ def plot(folder: str, output: str | None, form: str) -> None:
         names = _results_in(folder)
         if output is not None:
             files.make_folder(output)
-        report = _report(folder, names)
+        with figure_format() as suffix:
+            report = _report(folder, names)
     except ImportError as error:
         raise MissingExtraError(
             f'figures of sweeps need the extra plot: pip install "dmoe-opt[plot]" ({error})'
         ) from None
-    written = files.write_all(folder if output is None else output, report.files)
+    written = files.write_all(folder if output is None else output, renamed(report.files, suffix))
     if form == "json":
         emit(_document(report))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from dmoe_opt.cli.options import JSON, WHOLE, emit, pictures, setting
+from dmoe_opt.cli.options import FIGURES, JSON, WHOLE, emit, pictures, setting
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.savings import Measure, SavingPoint
@@ -53,6 +53,7 @@ class _Source(NamedTuple):
 @click.option("--bandwidth-hz", type=float, help="Of one subcarrier.")
 @click.option("--payload-bits", type=float, help="Size of one hidden state.")
 @click.option("-o", "--output", metavar="FOLDER", help="Write savings.csv and a figure there.")
+@FIGURES
 @JSON
 def savings(
     source: str,

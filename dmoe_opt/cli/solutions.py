@@ -10,6 +10,7 @@ import click
 
 from dmoe_opt.cli import streams
 from dmoe_opt.cli.options import (
+    FIGURES,
     JSON,
     NATURAL,
     PROBLEM,
@@ -222,6 +223,7 @@ def check(file: str, solution: str, as_json: bool) -> None:
 @click.option(
     "-o", "--output", metavar="FOLDER", help="For comparison.csv and figures; - prints it."
 )
+@FIGURES
 @formatted()
 def compare(
     paths: tuple[str, ...],

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmoe_opt.comparing.judged import MethodRow
+from dmoe_opt.comparing.sheets import rounded
 from dmoe_opt.plot.styling import plain, png, styles, tidy
 
 ENTRY_IN = 1.25
@@ -16,9 +17,14 @@ ENTRY_IN = 1.25
 
 
 def comparison(rows: Sequence[MethodRow]) -> dict[str, bytes]:
-    """The figures of a comparison as PNG files by name: `energy_gap.png` and `time.png`."""
+    """The figures of a comparison as PNG files by name: `energy_gap.png` and `time.png`.
+
+    One instance has `energy.png` alone: a bar for each method, with energy, gap and time.
+    """
     pictures = {}
     instances = list(dict.fromkeys(row.instance for row in rows))
+    if len(instances) == 1:
+        return {"energy.png": _bars(rows)}
     width = max(6.4, 0.55 * len(instances) + 3.0)
     figure = Figure(figsize=(width, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
@@ -54,6 +60,26 @@ def comparison(rows: Sequence[MethodRow]) -> dict[str, bytes]:
     _legend(figure, axes)
     pictures["time.png"] = png(figure)
     return pictures
+
+
+def _bars(rows: Sequence[MethodRow]) -> bytes:
+    """The energy of every method on one instance, and its gap and time beside the bar."""
+    answers = [row for row in rows if row.energy_j is not None]
+    figure = Figure(figsize=(7.2, 1.2 + 0.34 * max(len(answers), 1)), layout="constrained")
+    axes = figure.subplots()
+    looks = styles(row.method for row in rows)
+    energies = [1e3 * (row.energy_j or 0.0) for row in answers]
+    axes.barh(range(len(answers)), energies, color=[looks[r.method]["color"] for r in answers])
+    for place, (row, energy_mj) in enumerate(zip(answers, energies, strict=True)):
+        gap = "" if row.gap is None else f", gap {rounded(100 * row.gap, 3)} %"
+        time = "" if row.wall_s is None else f", {rounded(1e3 * row.wall_s, 3)} ms"
+        axes.text(energy_mj, place, f" {rounded(energy_mj, 3)} mJ{gap}{time}", va="center")
+    axes.set_yticks(range(len(answers)), [plain(row.method) for row in answers])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.7 * max(energies, default=1.0) or 1.0)
+    axes.set(xlabel="energy, mJ", title=plain(rows[0].instance) or "unnamed")
+    tidy(axes, None)
+    return png(figure)
 
 
 def _least_energy(rows: Sequence[MethodRow]) -> dict[str, float]:

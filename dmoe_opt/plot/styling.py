@@ -129,10 +129,10 @@ def plain(name: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+    """The figure as a file: PNG, or the `savefig.format` that matplotlib is set to."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # names in scripts that the font lacks
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        figure.savefig(buffer, format="png", dpi=150)
+        figure.savefig(buffer, dpi=150)
     return buffer.getvalue()

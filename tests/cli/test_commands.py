@@ -223,6 +223,20 @@ def test_rows_stand_below_their_instance(typed: Typed, tmp_path: Path) -> None:
     assert max(len(line) for line in lines if line != long) <= 80
 
 
+@pytest.mark.parametrize(
+    ("form", "magic"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")]
+)
+def test_figures_in_every_format(typed: Typed, tmp_path: Path, form: str, magic: bytes) -> None:
+    """One instance is drawn as bars, several as dots, each in the format that is wanted."""
+    command = ("--methods", "des,topk", "-o", "out", "--format-figure", form)
+    assert typed("compare", "tiny-s1", *command).returncode == 0
+    assert typed("compare", "tiny-s1", "digits-l4", *command).returncode == 0
+    figures = {path.name for path in (tmp_path / "out").iterdir()} - {"comparison.csv"}
+    assert figures == {f"energy.{form}", f"energy_gap.{form}", f"time.{form}"}
+    for name in figures:
+        assert (tmp_path / "out" / name).read_bytes().startswith(magic)
+
+
 def test_allocation_of_a_solution(typed: Typed, tmp_path: Path) -> None:
     """Experts of one solution file get subcarriers in another, which passes its check.
 

@@ -54,7 +54,8 @@ def test_frontiers_and_comparisons_share_the_table(monkeypatch: pytest.MonkeyPat
     names = ["topp", "des", "topk"]
     comparison.comparison(
         [
-            MethodRow("tiny", 1, 2, 1, name, "feasible", 1e-3, None, None, 0.5, 0, 1.0, None, "")
+            MethodRow(data, 1, 2, 1, name, "feasible", 1e-3, None, None, 0.5, 0, 1.0, None, "")
+            for data in ("tiny", "other")
             for name in names
         ]
     )
