@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dmoe_opt.explaining import Explanation, explain
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
+    from dmoe_opt.proof.certificates import prove
     from dmoe_opt.solving import solve
     from dmoe_opt.versions import show_versions
 
@@ -46,6 +47,7 @@ __all__ = [
     "generate",
     "load",
     "methods",
+    "prove",
     "read_array",
     "save",
     "show_versions",
@@ -58,6 +60,7 @@ _HOMES = {
     "checking": ("check",),
     "comparing.methods": ("compare",),
     "data.arrays": ("read_array",),
+    "proof.certificates": ("prove",),
     "data.files": ("load", "save"),
     "data.instance": ("Instance",),
     "data.problem": ("SelectionProblem",),

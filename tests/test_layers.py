@@ -23,6 +23,7 @@ FOLDERS = [
     "selection",
     "allocation",
     "joint",
+    "proof",
     "models",
     "method_options",
     "method_table",

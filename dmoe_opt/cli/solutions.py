@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli import streams
+from dmoe_opt.cli import proofs, streams
 from dmoe_opt.cli.options import (
     FIGURES,
     JSON,
@@ -82,6 +82,7 @@ def methods(form: str) -> None:
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file; - is stdout.")
+@click.option("--proof", metavar="FILE", help="Write a certificate of the bound there.")
 @JSON
 def solve(
     file: str,
@@ -94,6 +95,7 @@ def solve(
     stream: bool,
     backend: str | None,
     scheduler: str | None,
+    proof: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -105,8 +107,9 @@ def solve(
     asked = streams.Given(stream, backend, scheduler)
     options["relax"] = options["relax"] or None  # a flag that is not set is not given
     if streams.is_streamed(file, problem, asked):
-        if selection is not None or log or output == "-":
-            raise click.UsageError("--selection, --log and -o - have no meaning for --stream")
+        if selection is not None or log or proof is not None or output == "-":
+            what = "--selection, --log, --proof and -o -"
+            raise click.UsageError(f"{what} have no meaning for --stream")
         chosen = method or default_method(problem)
         options.pop("seed")
         sys.exit(EXIT_CODES[streams.solve(file, chosen, output, as_json, asked, options)])
@@ -132,6 +135,8 @@ def solve(
         result = run(data, problem, method, log=rows, **options)
     if rows is not None:
         rows.last(result.objective_j, result.bound_j)
+    if proof is not None:
+        result = proofs.write(data, result, proof)
     if output is not None:
         files.save(result, output)
     _show(result, as_json, output is not None and files.is_stdout(output))
@@ -173,8 +178,9 @@ def selection_in(path: str, data: Instance | SelectionProblem) -> Selection:
 @click.command()
 @click.argument("file")
 @click.argument("solution")
+@click.option("--proof", metavar="FILE", help="A certificate, checked in exact arithmetic.")
 @JSON
-def check(file: str, solution: str, as_json: bool) -> None:
+def check(file: str, solution: str, proof: str | None, as_json: bool) -> None:
     """Recompute a solution from its instance, and try to refute its bound.
 
     The exit code is 1 if a rule is broken or a claim is false.
@@ -185,9 +191,15 @@ def check(file: str, solution: str, as_json: bool) -> None:
     from dmoe_opt.errors import printable
 
     claim = files.load_solution(solution)
-    violations = judge(files.load(file), claim)
+    data = files.load(file)
+    violations = judge(data, claim)
+    refused = None if proof is None else proofs.verdict(data, claim, proof)
+    if refused:
+        violations = [*violations, f"bound claimed, not certified: {refused}"]
     if as_json:
-        emit({"ok": not violations, "violations": violations, "claimed": told(claim)})
+        certified = {} if proof is None else {"certified": not refused}
+        claimed = told(claim)
+        emit({"ok": not violations, "violations": violations, "claimed": claimed} | certified)
     elif violations:
         click.echo(printable("\n".join(violations)))
     else:
@@ -197,7 +209,9 @@ def check(file: str, solution: str, as_json: bool) -> None:
         if claim.token_ranking or claim.round_ranking:
             click.echo("recomputed: rules, energies and order of all answers; that none is missing")
             click.echo("between them is claimed")
-        if told(claim):
+        if proof is not None:
+            click.echo(f"bound certified: at least {claim.bound_j} J, in exact arithmetic")
+        elif told(claim):
             known = claim.method in METHODS[claim.problem]
             method = claim.method if known else f"{claim.method!r}, which is no method of ours"
             refuted = f"claimed by {method}, and not refuted within a second: {told(claim)}"

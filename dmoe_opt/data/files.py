@@ -198,6 +198,11 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
     return [path / name for name in contents]
 
 
+def as_json(data: Instance | SelectionProblem) -> bytes:
+    """An instance as its JSON file."""
+    return _json(_fields_of(data))
+
+
 def _listed(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()

@@ -169,7 +169,7 @@ def ascend(
     answer as the target.
     """
     least = _least_prices(instance)
-    scale = least + (LEAST_SCALE * least.mean() or 1.0)
+    scale = least + (LEAST_SCALE * least.sum() / max(least.size, 1) or 1.0)
     climb = _Climb(least, least)
     seen: set[bytes] = set()
     iteration = 0

@@ -1,0 +1,46 @@
+"""Certificates on the command line: `solve --proof` writes one, `check --proof` believes none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dmoe_opt.answer.result import Result
+    from dmoe_opt.data.formats import Solution
+    from dmoe_opt.data.instance import Instance
+    from dmoe_opt.data.problem import SelectionProblem
+
+
+def write(data: Instance | SelectionProblem, result: Result, path: str) -> Result:
+    """Prove the bound of a result; returns the result with the bound that is certified.
+
+    That bound is rounded down, and lower where a proof would have grown too large.
+    """
+    from dmoe_opt.answer.result import derive_status, relative_gap
+    from dmoe_opt.data import files
+    from dmoe_opt.proof.certificates import prove
+
+    files.require_place(path)
+    certificate = prove(data, result)
+    files.write(path, certificate.json())
+    if certificate.open_tokens:
+        listed = ", ".join(map(str, certificate.open_tokens[:10]))
+        click.echo(f"less is proven than claimed of tokens {listed}: large trees", err=True)
+    energy_j = certificate.energy_j
+    gap = relative_gap(energy_j, certificate.bound_j)
+    status = derive_status(energy_j, gap)
+    return replace(result, bound_j=certificate.bound_j, gap=gap, status=status)
+
+
+def verdict(data: Instance | SelectionProblem, claim: Solution, path: str) -> str:
+    """Why a certificate does not prove the bound of a solution; empty if it does."""
+    from dmoe_opt.errors import InputError
+    from dmoe_opt.proof.certificates import read, refusal
+
+    try:
+        return refusal(data, claim.problem, claim.bound_j, read(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

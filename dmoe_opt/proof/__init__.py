@@ -1,0 +1,1 @@
+"""Proofs of bounds: certificates, and a checker that needs nothing but Python."""

@@ -1,0 +1,199 @@
+"""Certificates: what is proven is true, and what is forged is refused in one line."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.drawn import Ended, problems, rounds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmoe_opt import Instance, SelectionProblem, load, prove, solve
+from dmoe_opt.data.files import as_json
+from dmoe_opt.proof import check_proof
+from dmoe_opt.proof.trees import Token, prove_token
+
+Typed = Callable[..., Ended]
+
+
+def plain(data: Instance | SelectionProblem) -> Any:
+    return json.loads(as_json(data))
+
+
+@given(problem=problems())
+def test_every_token_is_proven(problem: SelectionProblem) -> None:
+    """Trees of small problems prove the optimum but for rounding, and never more."""
+    result = solve(problem)
+    if result.objective_j is None:
+        return
+    certificate = prove(problem, result)
+    assert certificate.open_tokens == ()
+    assert result.objective_j * (1 - 1e-11) <= certificate.bound_j <= result.objective_j
+    above = result.objective_j * (1 + 1e-6) + 1e-9
+    assert "the proof reaches" in check_proof.verdict(plain(problem), above, certificate.fields)
+
+
+@settings(max_examples=25)
+@given(instance=rounds())
+def test_rounds_are_proven_from_below(instance: Instance) -> None:
+    """Prices and trees never prove more than the optimum, with several experts on a node too."""
+    result = solve(instance, "jesa", "exact")
+    if result.objective_j is None:
+        return
+    assert prove(instance, result).bound_j <= result.objective_j * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("scarce-8x48-s0", 1e-3)]
+)
+def test_committed_rounds_are_certified(name: str, gap: float) -> None:
+    """With links to spare the joint optimum is certified, where spectrum is scarce within 0.1 %."""
+    result = solve(load(name), "jesa", "lagrangian")
+    certificate = prove(load(name), result)
+    assert certificate.bound_j >= result.bound_j * (1 - gap)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container and key in a document."""
+    keys = range(len(value)) if isinstance(value, list) else list(value)
+    found = []
+    for key in keys:
+        found.append((value, key))
+        if isinstance(value[key], list | dict):
+            found += places(value[key])
+    return found
+
+
+ODD: list[Any] = [None, -1.0, 0, 1e300, 10**400, "x", [], {}, True, ["sizes", []], [0, 0.0, 0.0]]
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_forged_certificates_prove_nothing_false(data: st.DataObject) -> None:
+    """Whatever is changed in a certificate, it never proves more than the optimum."""
+    name = data.draw(st.sampled_from(["problem", "round"]))
+    instance, fields, optimum_j = FORGED[name]
+    forged = copy.deepcopy(fields)
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(places(forged)))
+        kind = data.draw(st.sampled_from(["odd", "scale", "swap", "cut"]))
+        value = container[key]
+        if kind == "odd":
+            container[key] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+        elif kind == "scale" and type(value) is float:
+            container[key] = value * data.draw(st.sampled_from([0.5, 1.001, 2.0, -1.0]))
+        elif kind == "swap":
+            other, place = data.draw(st.sampled_from(places(forged)))
+            container[key] = copy.deepcopy(other[place])
+        elif kind == "cut":
+            del container[key]
+        if not forged:
+            break
+    reason = check_proof.verdict(instance, optimum_j * (1 + 1e-6), forged)
+    assert reason
+    assert "\n" not in reason
+    assert len(reason) < 300
+
+
+def _forgeable(data: Instance | SelectionProblem) -> tuple[Any, Any, float]:
+    result = solve(data, "jesa" if isinstance(data, Instance) else "selection")
+    assert result.objective_j is not None
+    return plain(data), prove(data, result).fields, result.objective_j
+
+
+TWO = SelectionProblem(
+    scores=[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]],
+    cost=[[1.0, 3.0, 2.0], [1.0, 2.0, 2.0]],
+    threshold=[0.6, 0.5],
+    max_experts=2,
+)
+FORGED: dict[str, tuple[Any, Any, float]] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgeable() -> None:
+    """Two instances with proofs to forge."""
+    FORGED["problem"] = _forgeable(TWO)
+    FORGED["round"] = _forgeable(load("tiny-s1"))
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        ([0, 0.0, 0.0], "does not reach"),  # a leaf whose price is too low
+        ([0, [1, 9.0, 8.0]], "none of"),  # a branch is missing
+        ([0, [0, 0.0, 0.0], 0.0], "twice"),
+        ([7, 0.0, 0.0], "none of"),  # there is no expert 7
+        (["sizes", [0.0, 0.0]], "sizes"),  # sizes 0 to 2 are wanted
+        ([0, -4.0, 0.0], "not a number >= 0"),  # a negative price would count too much for nothing
+        (True, "not a number >= 0"),
+    ],
+)
+def test_each_rule_refuses(tree: Any, says: str) -> None:
+    """A tree that breaks one rule is refused by that rule."""
+    instance, fields, _ = FORGED["problem"]
+    lines = [{"z": 2.99, "tree": tree}, fields["tokens"][1]]
+    assert says in check_proof.verdict(instance, 0.0, fields | {"tokens": lines})
+
+
+def test_the_three_ways_to_close_a_leaf() -> None:
+    """Too many experts, too little relevance, and the price: each closes what the others do not."""
+    prices = {0: Fraction(1), 1: Fraction(3)}
+    token = check_proof.Token(prices, [2, 1], 2, 1)
+    z = Fraction(1)
+    assert check_proof.leaf_holds(token, z, {0, 1}, set(), None, 0.0)
+    assert check_proof.leaf_holds(token, z, set(), {0}, None, 0.0)
+    assert not check_proof.leaf_holds(token, z, set(), set(), None, 0.0)
+    assert check_proof.leaf_holds(token, z, set(), set(), None, 2.0**39)  # 1/2 per unit
+    assert not check_proof.leaf_holds(token, z + Fraction(1, 10**9), set(), set(), None, 2.0**39)
+
+
+def test_another_instance_is_another_proof() -> None:
+    """A proof does not carry over to an instance with cheaper experts."""
+    _, fields, optimum_j = FORGED["problem"]
+    cheaper = TWO.replace(cost=TWO.cost * 0.9)
+    assert check_proof.verdict(plain(cheaper), optimum_j * (1 - 1e-9), fields)
+
+
+def test_trees_split_by_size_where_they_grow() -> None:
+    """Costs that follow the scores need the number of experts; the proof is found all the same."""
+    problem = load("strongly-correlated-s1")
+    assert isinstance(problem, SelectionProblem)
+    one = problem.rows([0])
+    certificate = prove(one, solve(one))
+    assert certificate.open_tokens == ()
+    assert certificate.fields["tokens"][0]["tree"][0] == "sizes"
+
+
+def test_no_tree_proves_too_much() -> None:
+    """Asked for more than the optimum, the search gives up."""
+    token = Token(TWO.cost[0], TWO.scores[0], 0.6, 2)
+    assert prove_token(token, 3.0 * (1 - 1e-12)) is not None
+    assert prove_token(token, 3.0 * (1 + 1e-9)) is None
+
+
+def test_the_checker_runs_alone(typed: Typed, tmp_path: Path) -> None:
+    """One file of plain Python, without the package and without site-packages, says yes or no."""
+    (tmp_path / "i.json").write_bytes(as_json(load("tiny-s1")))
+    done = typed("solve", "i.json", "--problem", "jesa", "--proof", "p.json", "-o", "s.json")
+    assert done.returncode == 0
+    told = typed("check", "i.json", "s.json", "--proof", "p.json")
+    assert (told.returncode, "bound certified" in told.stdout) == (0, True)
+    script = Path(check_proof.__file__)
+    alone = [sys.executable, "-I", "-S", str(script), "i.json", "s.json", "p.json"]
+    assert subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True).returncode == 0
+    forged = json.loads((tmp_path / "s.json").read_text())
+    forged["bound_j"] *= 1 + 1e-9
+    (tmp_path / "s.json").write_text(json.dumps(forged))
+    refused = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True)
+    assert (refused.returncode, refused.stdout.count("\n")) == (1, 1)
+    told = typed("check", "i.json", "s.json", "--proof", "p.json")
+    assert (told.returncode, "claimed, not certified" in told.stdout) == (1, True)
