@@ -107,7 +107,7 @@ def solve(
     asked = streams.Given(stream, backend, scheduler)
     options["relax"] = options["relax"] or None  # a flag that is not set is not given
     if streams.is_streamed(file, problem, asked):
-        if selection is not None or log or proof is not None or output == "-":
+        if any((selection, log, proof, output == "-")):
             what = "--selection, --log, --proof and -o -"
             raise click.UsageError(f"{what} have no meaning for --stream")
         chosen = method or default_method(problem)
@@ -141,10 +141,15 @@ def solve(
         files.save(result, output)
     _show(result, as_json, output is not None and files.is_stdout(output))
     if result.status == "infeasible" and not as_json:
-        given = "" if selection is None else f" --selection {shlex.quote(selection)}"
-        command = f"dmoe-opt explain {shlex.quote(file)} --problem {problem}{given}"
-        click.echo(f"for the fewest tokens and rules that conflict: {command}", err=True)
+        _hint(file, problem, selection)
     sys.exit(EXIT_CODES[result.status])
+
+
+def _hint(file: str, problem: str, selection: str | None) -> None:
+    """Say how an instance without an answer is explained."""
+    given = "" if selection is None else f" --selection {shlex.quote(selection)}"
+    command = f"dmoe-opt explain {shlex.quote(file)} --problem {problem}{given}"
+    click.echo(f"for the fewest tokens and rules that conflict: {command}", err=True)
 
 
 def _show(result: Result, as_json: bool, written: bool) -> None:
