@@ -123,10 +123,7 @@ def solve(
         files.require_place(output)
     method = method or default_method(problem)
     takes_progress = find(problem, method)[1].takes(PROGRESS.name)
-    if selection is not None:
-        options["selection"] = selection_in(selection, data)
-    if start is not None:
-        options["start"] = files.load_solution(start)
+    options |= _given(selection, start, data)
     rows = console.SearchLog() if log else None
     console.prepare(problem, data.scores.size)
     with console.progress(f"{data.name or file}: {method}") as report:
@@ -143,6 +140,20 @@ def solve(
     if result.status == "infeasible" and not as_json:
         _hint(file, problem, selection)
     sys.exit(EXIT_CODES[result.status])
+
+
+def _given(
+    selection: str | None, start: str | None, data: Instance | SelectionProblem
+) -> dict[str, Any]:
+    """The answers that a method gets from files."""
+    from dmoe_opt.data import files
+
+    given: dict[str, Any] = {}
+    if selection is not None:
+        given["selection"] = selection_in(selection, data)
+    if start is not None:
+        given["start"] = files.load_solution(start)
+    return given
 
 
 def _hint(file: str, problem: str, selection: str | None) -> None:
