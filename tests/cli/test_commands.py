@@ -138,7 +138,7 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
         ),
         (["check", TINY, TINY], 'holds an instance; allowed: format "dmoe-opt/solution"'),
         (["compare", TINY, "--methods", "des,magic"], 'method = "magic"'),
-        (["compare", "."], "holds no .json or .npz file"),
+        (["compare", "."], "holds no instance; allowed: a folder of .json or .npz instances"),
         (["generate", "moon"], 'preset = "moon"; allowed: tiny, '),
         (["generate"], "PRESET is missing"),
         (
