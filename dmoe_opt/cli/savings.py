@@ -110,6 +110,8 @@ def _source(source: str, options: dict[str, Any]) -> _Source:
         return _task(source, options)
     if source in PRESETS:
         return _preset(source, options)
+    if source == "-":  # standard input can be read once, and is a log
+        return _trace(source, options)
     path = files.resolve(split_name(source, None)[0])
     if path.is_dir() or b"dmoe-opt/" in files.read(path)[:4096]:
         return _files(path, options)
