@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -194,7 +195,8 @@ def _small(archive: zipfile.ZipFile, name: str) -> Any:
 def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """An archive; whatever is wrong with it becomes one line that starts with the path."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        # Closed here, and not when the last member is forgotten, as an archive would do it.
+        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
             yield archive
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
