@@ -45,9 +45,10 @@ class Round:
         working = np.isfinite(instance.link_energy)
         working[np.arange(nodes), np.arange(nodes)] = False
         flat = working.reshape(nodes * nodes, -1)
-        kinds, self.kind_of, self.sizes = np.unique(
+        kinds, kind_of, self.sizes = np.unique(
             flat, axis=1, return_inverse=True, return_counts=True
         )
+        self.kind_of = kind_of.reshape(-1)  # numpy 2.0.0 gives it two axes
         self.works = kinds.reshape(nodes, nodes, -1)
         self.needs = instance.selection_problem().need_units
         self.fewest: dict[tuple[bytes, bool], Fewest] = {}
