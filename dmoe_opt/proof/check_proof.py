@@ -199,7 +199,7 @@ def proven_bound(instance: Any, proof: Any) -> Fraction:
         except Refused as reason:
             raise Refused(f"token {t}: {reason}") from None
         if not holds:
-            raise Refused(f"token {t}: a leaf does not reach z = {line['z']}")
+            raise Refused(f"token {t}: a leaf does not reach z = {str(line['z'])[:30]}")
         total += z
     return max(total - earned, Fraction(0))
 
@@ -209,7 +209,7 @@ def verdict(instance: Any, claimed_j: Any, proof: Any) -> str:
     try:
         bound = proven_bound(instance, proof)
         if Fraction(claimed_j) > bound:
-            return f"the proof reaches {float(bound):.12g} J, claimed are {claimed_j} J"
+            return f"the proof reaches {float(bound):.12g} J, claimed are {str(claimed_j)[:30]} J"
     except Refused as reason:
         return str(reason)
     except (
