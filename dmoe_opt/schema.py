@@ -91,6 +91,7 @@ def _of_struct(kind: type[msgspec.Struct]) -> Schema:
     schema: Schema = parts.pop(top["$ref"].rpartition("/")[2])
     for part in (schema, *parts.values()):
         part.pop("title")
+        part.pop("description", None)  # a docstring, whose indents differ between Pythons
         for name, value in part["properties"].items():
             value.pop("default", None)
             _narrow(name, value)

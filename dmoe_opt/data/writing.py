@@ -46,7 +46,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if is_stdout(path) or _is_device(path):
             parts = io.BytesIO()
             yield parts
-            _pour(parts.getbuffer(), path)
+            with parts.getbuffer() as written:  # released before its buffer is
+                _pour(written, path)
             return
         target = Path(os.path.realpath(path))
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
