@@ -28,7 +28,7 @@ def decision_from(data: Instance | SelectionProblem, value: Any) -> Decision:
     value
         A `Decision`; or a selection; or a pair (tuple) of selection and allocation. The selection
         is an array (T, K) of True and False or 1 and 0, or T rows with the numbers of experts. The
-        allocation is an array (K, K, M), or rows (i, j, m); None is no allocation.
+        allocation is an array (N, N, M), or rows (i, j, m); None is no allocation.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def selection_from(data: Instance | SelectionProblem, value: Any) -> Selection:
 
 
 def allocation_from(instance: Instance, value: Any) -> Allocation:
-    """An allocation (K, K, M), given as in `decision_from`; raises `InputError` likewise."""
+    """An allocation (N, N, M), given as in `decision_from`; raises `InputError` likewise."""
     shape = instance.link_energy.shape
     matrix = _as_matrix("allocation", value, shape)
     if matrix is not None:
         return matrix
     allocation = np.zeros(shape, dtype=bool)
-    for n, row in enumerate(_rows("allocation", value, "an array (K, K, M), or rows (i, j, m)")):
+    for n, row in enumerate(_rows("allocation", value, "an array (N, N, M), or rows (i, j, m)")):
         entry = _rows(f"allocation[{n}]", row, "three numbers i, j, m")
         if len(entry) != 3:
             raise fail(f"allocation[{n}]", row, "three numbers i, j, m")
@@ -109,7 +109,7 @@ def _as_matrix(field: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.boo
         If its numbers can be read in two ways, or are neither 0 nor 1.
     """
     try:
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        array = np.asarray(validate.detached(value))
     except (TypeError, ValueError):  # rows of different lengths
         return None
     if array.shape != shape or array.dtype.kind not in "biuf":

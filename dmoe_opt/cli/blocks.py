@@ -18,7 +18,7 @@ from dmoe_opt.comparing.methods import COLUMNS, cells
 from dmoe_opt.errors import printable
 
 WIDTHS = (15, 11, 10, 9, 9, 9, 9)
-"""Of method, status, energy, gap, relevance, time and nodes."""
+"""Widths of the columns method, status, energy, gap, relevance, time and nodes."""
 LEFT = 2
 """Columns flushed left."""
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import FIGURES, NATURAL, WHOLE, emit, formatted, pictures, setting
+from dmoe_opt.cli.options import (
+    FIGURES,
+    NATURAL,
+    WHOLE,
+    emit,
+    formatted,
+    numbers_in,
+    pictures,
+    setting,
+)
 from dmoe_opt.layers import schedulers as names
 
 if TYPE_CHECKING:
@@ -66,7 +75,7 @@ def protocol(
     given = click.get_current_context().get_parameter_source("gamma0")
     if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --gamma0 or --importance, one of the two")
-    factors = None if importance is None else _numbers("importance", importance)
+    factors = None if importance is None else numbers_in("importance", importance)
     if output is not None:
         files.make_folder(output)
     console.prepare("jesa")
@@ -159,9 +168,9 @@ def frontier(
 
     grid: dict[str, Any] = {
         "schedulers": [_todays_name(name.strip()) for name in schedulers.split(",")],
-        "gamma0": _numbers("gamma0", gamma0),
-        "z": _numbers("z", z),
-        "max_experts": [_whole(value) for value in _numbers("max_experts", max_experts)],
+        "gamma0": numbers_in("gamma0", gamma0),
+        "z": numbers_in("z", z),
+        "max_experts": [_whole(value) for value in numbers_in("max_experts", max_experts)],
     }
     if output is not None and files.is_stdout(output):
         output, form = None, "csv"
@@ -188,15 +197,6 @@ def _todays_name(scheduler: str) -> str:
     if hint is not None:
         click.echo(f"dmoe-opt: {hint}", err=True)
     return names.OLD_NAMES.get(scheduler, scheduler)
-
-
-def _numbers(name: str, text: str) -> list[float]:
-    from dmoe_opt.data.validate import fail
-
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise fail(name, text, "numbers with commas between them") from None
 
 
 def _whole(value: float) -> float:

@@ -167,8 +167,7 @@ def _radio(gains: NDArray[Any], given: dict[str, Any], asked: set[str]) -> tuple
     if given["snr_db"] is not None:
         radio = radio.at_mean_snr(given["snr_db"])
     elif given["noise_w"] is None:
-        links = radio.gains[~np.eye(len(radio.gains), dtype=bool)]
-        mean_gain = float(links.mean()) if links.size else 1.0
+        mean_gain = 1.0 if radio.mean_gain is None else radio.mean_gain
         snr_db = 10 * np.log10(max(radio.power_w * mean_gain / thermal_w, 1e-300))
         what = f"noise: {thermal_w:.3g} W, thermal at 290 K; the mean SNR is {snr_db:.0f} dB"
         filled.append(f"{what} (--noise-w, --snr-db)")

@@ -111,3 +111,13 @@ def renamed(files: dict[str, bytes], suffix: str) -> dict[str, bytes]:
         f"{name.removesuffix('.png')}.{suffix}" if name.endswith(".png") else name: content
         for name, content in files.items()
     }
+
+
+def numbers_in(name: str, text: str) -> list[float]:
+    """Numbers that were typed with commas between them."""
+    from dmoe_opt.data.validate import fail
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise fail(name, text, "numbers with commas between them") from None

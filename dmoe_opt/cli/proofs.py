@@ -19,7 +19,7 @@ def write(data: Instance | SelectionProblem, result: Result, path: str) -> Resul
 
     That bound is rounded down, and lower where a proof would have grown too large.
     """
-    from dmoe_opt.answer.result import derive_status, relative_gap
+    from dmoe_opt.answer.result import build
     from dmoe_opt.data import files
     from dmoe_opt.proof.certificates import prove
 
@@ -29,10 +29,10 @@ def write(data: Instance | SelectionProblem, result: Result, path: str) -> Resul
     if certificate.open_tokens:
         listed = ", ".join(map(str, certificate.open_tokens[:10]))
         click.echo(f"less is proven than claimed of tokens {listed}: large trees", err=True)
-    energy_j = certificate.energy_j
-    gap = relative_gap(energy_j, certificate.bound_j)
-    status = derive_status(energy_j, gap)
-    return replace(result, bound_j=certificate.bound_j, gap=gap, status=status)
+    proven = build(
+        data, result.method, result.decision, problem=result.problem, bound_j=certificate.bound_j
+    )
+    return replace(result, bound_j=proven.bound_j, gap=proven.gap, status=proven.status)
 
 
 def verdict(data: Instance | SelectionProblem, claim: Solution, path: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from dmoe_opt.cli.options import FIGURES, JSON, WHOLE, emit, pictures, setting
+from dmoe_opt.cli.options import FIGURES, JSON, WHOLE, emit, numbers_in, pictures, setting
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.savings import Measure, SavingPoint
@@ -73,7 +74,7 @@ def savings(
     from dmoe_opt.data import files
 
     found = _source(source, options)
-    wanted = study.SHARES if shares is None else _numbers(shares)
+    wanted = study.SHARES if shares is None else numbers_in("shares", shares)
     number = samples if found.samples is None else min(samples, found.samples)
     if output is not None:
         files.make_folder(output)
@@ -90,15 +91,6 @@ def savings(
         _show(points, ends, found.facts)
 
 
-def _numbers(text: str) -> list[float]:
-    from dmoe_opt.data.validate import fail
-
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise fail("shares", text, "numbers with commas between them") from None
-
-
 def _source(source: str, options: dict[str, Any]) -> _Source:
     """What SOURCE names: a task, a preset, rounds in files, or a trace."""
     from dmoe_opt.data import files
@@ -113,7 +105,7 @@ def _source(source: str, options: dict[str, Any]) -> _Source:
     if source == "-":  # standard input can be read once, and is a log
         return _trace(source, options)
     path = files.resolve(split_name(source, None)[0])
-    if path.is_dir() or b"dmoe-opt/" in files.read(path)[:4096]:
+    if path.is_dir() or files.is_instance(path):
         return _files(path, options)
     return _trace(source, options)
 
@@ -168,14 +160,15 @@ def _round(data: object) -> Instance:
 
 def _files(path: Path, options: dict[str, Any]) -> _Source:
     from dmoe_opt import load
+    from dmoe_opt.cli import console
+    from dmoe_opt.comparing.methods import sorted_out
     from dmoe_opt.comparing.savings import of_rounds
 
     of_traces = ("num_tokens", "experts_per_node", "num_subcarriers", "gate", "order")
     _refuse(options, of_traces, "rounds in files")
-    inside = sorted([*path.glob("*.json"), *path.glob("*.npz")]) if path.is_dir() else [path]
+    inside, others = sorted_out([path])
+    console.passed_over(others)
     rounds = [_round(load(file)) for file in inside]
-    if not rounds:
-        raise click.UsageError(f"{path}: holds no rounds")
     most = options["max_experts"]
     rounds = [round_.replace(max_experts=most) if most else round_ for round_ in rounds]
     own = _own(options)
@@ -227,6 +220,7 @@ def _own(options: dict[str, Any]) -> Callable[[Instance, int], Instance]:
         if options[name] is not None
     }
     wants_radio = fields or options["gains"] or options["snr_db"] is not None
+    gains_of = cache(lambda nodes: read_gains(options["gains"], nodes))
 
     def own(round_: Instance, seed: int) -> Instance:
         changes: dict[str, Any] = {}
@@ -237,9 +231,8 @@ def _own(options: dict[str, Any]) -> Callable[[Instance, int], Instance]:
             radio = round_.radio
             if not isinstance(radio, Radio):
                 raise click.UsageError(f"{round_.name} has link_energy; allowed: a round of gains")
-            if options["gains"]:
-                fields["gains"] = read_gains(options["gains"], round_.num_nodes)
-            radio = replace(radio, **fields)
+            gains = gains_of(round_.num_nodes) if options["gains"] else radio.gains
+            radio = replace(radio, gains=gains, **fields)
             snr_db = options["snr_db"]
             changes["radio"] = radio if snr_db is None else radio.at_mean_snr(snr_db)
         return round_.replace(**changes) if changes else round_

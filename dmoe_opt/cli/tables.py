@@ -123,9 +123,7 @@ def _facts_of_radio(data: Instance) -> dict[str, Any]:
         "dead_links": int((~works).all(axis=-1).sum()),
     }
     if data.radio is not None:
-        gains = data.radio.gains[between_nodes]
-        mean = float(gains.mean()) if gains.size else 0.0
-        snr = mean * data.radio.power_w / data.radio.noise_w
+        snr = (data.radio.mean_gain or 0.0) * data.radio.power_w / data.radio.noise_w
         facts["mean_snr_db"] = 10 * float(np.log10(snr)) if snr > 0 else None
     return facts
 

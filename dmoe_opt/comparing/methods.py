@@ -30,7 +30,7 @@ from dmoe_opt.method_table import methods
 from dmoe_opt.own_methods import Given, find, own
 from dmoe_opt.solving import prepare, solve
 
-BEST_KNOWN = "best_known.json"
+COMPANIONS = ("best_known.json", "devices.json")
 MOST_SETS_BY_DEFAULT = 20_000
 NUMBERS = ("energy J", "gap %", "relevance", "time ms", "nodes")
 COLUMNS = ("instance", "method", "status", *NUMBERS)
@@ -133,7 +133,7 @@ def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     for pattern in ("*", "*/*"):
         inside: list[Path] = []
         for path in sorted(folder.glob(pattern)):
-            if path.suffix in (".json", ".npz") and path.name != BEST_KNOWN:
+            if path.suffix in (".json", ".npz") and path.name not in COMPANIONS:
                 (inside if files.is_instance(path) else others).append(path)
         if inside:
             return inside, others

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import formats, matlab, unpacking
+from dmoe_opt.data.complaints import one_lined
 from dmoe_opt.data.reading import read
 from dmoe_opt.data.safetensors import is_safetensors, read_tensors
 from dmoe_opt.data.tables import array_of, read_table
@@ -122,5 +123,5 @@ def _npy(content: bytes) -> NDArray[Any]:
             warnings.simplefilter("ignore")
             return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
     except Exception as error:  # numpy raises many kinds on damaged files
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_lined(str(error))[:120] or type(error).__name__
         raise InputError(f"is not a readable .npy file: {reason}") from None

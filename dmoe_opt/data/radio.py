@@ -126,10 +126,14 @@ class Radio:
 
     def at_mean_snr(self, snr_db: float) -> Radio:
         """The same radio with the noise that gives its links a mean SNR of so many decibels."""
+        mean_gain = 1.0 if self.mean_gain is None else self.mean_gain
+        return replace(self, noise_w=self.power_w * mean_gain / 10.0 ** (snr_db / 10.0))
+
+    @property
+    def mean_gain(self) -> float | None:
+        """Mean gain over links and subcarriers; None for a single node."""
         links = self.gains[~np.eye(len(self.gains), dtype=bool)]
-        mean_gain = float(links.mean()) if links.size else 1.0
-        noise_w = self.power_w * mean_gain / 10.0 ** (snr_db / 10.0)
-        return replace(self, noise_w=noise_w)
+        return float(links.mean()) if links.size else None
 
     def rate_bit_s(self) -> NDArray[np.float64]:
         """Shannon rate B0 log2(1 + P0 H / N0), bit/s, shape (N, N, M)."""

@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dmoe_opt.data import formats
+from dmoe_opt.data.complaints import one_lined
 from dmoe_opt.data.problem import SelectionProblem, digest_head, digest_start
 from dmoe_opt.errors import InputError
 
@@ -205,5 +206,5 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     except (GeneratorExit, KeyboardInterrupt):
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged archives
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_lined(str(error))[:120] or type(error).__name__
         raise InputError(f"{path}: is not a readable .npz file: {reason}") from None

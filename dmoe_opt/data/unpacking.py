@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from dmoe_opt.data.complaints import one_lined
 from dmoe_opt.data.reading import MOST_BYTES
 from dmoe_opt.errors import InputError, MissingExtraError
 
 GZIP, ZSTD, ZIP, NPY = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\x93NUMPY"
 MOST_LAYERS = 3
-"""Of compression around each other."""
+"""A file may be compressed so many times."""
 
 
 def _save(read: str) -> str:
@@ -38,7 +39,7 @@ UNREAD = (
 )
 """First bytes, kind, and the line that converts it."""
 _PROTOCOLS = range(2, 6)
-"""Of pickle, as its second byte says."""
+"""Versions of the pickle protocol; the second byte of a file names one."""
 
 
 def unpack(content: bytes) -> bytes:
@@ -88,7 +89,7 @@ def _inflated(content: bytes, new: Callable[[], Any], kind: str) -> bytes:
     except InputError:
         raise
     except Exception as error:  # zlib and zstd raise kinds of their own
-        raise InputError(f"is damaged {kind}: {' '.join(str(error).split())[:80]}") from None
+        raise InputError(f"is damaged {kind}: {one_lined(str(error))[:80]}") from None
 
 
 def unread(content: bytes, allowed: str) -> InputError:

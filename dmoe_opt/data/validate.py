@@ -48,7 +48,7 @@ def _as_array(field: str, value: object, kinds: str, wanted: str) -> NDArray[Any
     if _is_masked(value):
         raise InputError(f"{field} has masked entries; allowed: {wanted}, every entry given")
     try:
-        array = np.asarray(_detached(value))
+        array = np.asarray(detached(value))
         if array.dtype.kind in "OV" and "f" in kinds:
             array = _of_numbers(array)
     except Exception:  # every library's arrays raise kinds of their own
@@ -67,7 +67,7 @@ def _is_masked(value: object) -> bool:
     return "numpy.ma" in sys.modules and bool(np.ma.is_masked(value))
 
 
-def _detached(value: Any) -> Any:
+def detached(value: Any) -> Any:
     """The value, or the numbers of a tensor of torch that may carry a gradient."""
     if not hasattr(value, "detach"):
         return value

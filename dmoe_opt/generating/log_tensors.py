@@ -226,8 +226,7 @@ def scores_of_experts(
 def plain(value: Any) -> Any:
     """What torch.load returned as numpy arrays, dictionaries and lists; the rest is left out."""
     if hasattr(value, "detach"):
-        tensor = value.detach().cpu()
-        return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
+        return validate.detached(value).numpy()
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -12,6 +12,7 @@ from typing import Any
 
 from dmoe_opt.data import files, unpacking, validate
 from dmoe_opt.data.arrays import UNNAMED, arrays_in, one_of, split_name
+from dmoe_opt.data.complaints import one_lined
 from dmoe_opt.data.tables import array_of, read_table
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError, MissingExtraError
@@ -111,5 +112,5 @@ def _torch_load(content: bytes) -> Any:
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise many kinds
-        reason = " ".join(str(error).split())[:80]
+        reason = one_lined(str(error))[:80]
         raise InputError(f"cannot be opened with weights only: {reason}") from None

@@ -25,7 +25,7 @@ from dmoe_opt.generating.router import router_logits
 MOST_EXPERTS = 4096
 """Most experts of a trace; the links of a round grow with their square."""
 SUM_TOLERANCE = 0.01
-"""Of scores that sum to 1: bfloat16 keeps 8 bits of each."""
+"""By so much the scores of a token may miss a sum of 1: bfloat16 keeps 8 bits of each."""
 MOST_LOGIT = 1e30
 """Largest absolute logit; differences stay finite."""
 

@@ -83,7 +83,9 @@ def _levels(links):  # type: ignore[no-untyped-def]
 
 
 @cached(nogil=True)
-def close_most(units, order, node_of, roof, roof_order, need, links, cap, limit):  # type: ignore[no-untyped-def]
+def close_most(  # type: ignore[no-untyped-def]
+    units, order, node_of, roof, roof_order, need, links, cap, limit
+):
     """The largest set of `links` that can be closed: its mask, and an upper limit on its size.
 
     The two agree unless the work, in looks at a token, reached `limit`.
@@ -144,7 +146,9 @@ def close_most(units, order, node_of, roof, roof_order, need, links, cap, limit)
 
 
 @cached(nogil=True)
-def closable(units, order, node_of, need, links, cap, least, found, limit):  # type: ignore[no-untyped-def]
+def closable(  # type: ignore[no-untyped-def]
+    units, order, node_of, need, links, cap, least, found, limit
+):
     """Write the masks of all sets of at least `least` links that can be closed into `found`.
 
     The result is their number; it is larger than `found` where that is too small for them, or where

@@ -30,7 +30,7 @@ from dmoe_opt.joint.lagrangian import Log, as_descent, ascend
 
 GAP = 0.01
 SHARES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1)
-"""Of the gap, one after the other: the less of it, the more is decided before HiGHS begins."""
+"""Shares of the gap to try in turn; a smaller share decides more before HiGHS begins."""
 
 
 @dataclass

@@ -91,7 +91,7 @@ def test_infeasibility_is_challenged() -> None:
 
 
 def test_solutions_of_others_are_refused(theirs: dmoe_opt.Result, tmp_path: Path) -> None:
-    """Of another instance or problem, or none at all; told before anything runs."""
+    """A solution of another instance or problem, or no solution, is told before anything runs."""
     with pytest.raises(
         InputError, match=r"solution: is of another instance \(tiny-s1\); allowed: "
     ):
