@@ -206,10 +206,11 @@ def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
         bars = [width or 0.0 for width in half]
         line = looks[name] | {"ls": "-", "lw": 1.3, "ms": 5, "capsize": 3}
         axes.errorbar(x, mean, yerr=bars, label=label, **line)
-    for k, row in enumerate(rows):
-        if row.topp_unserved:
-            text = f"no Top-p:\n{row.topp_unserved} of {row.seeds}"
-            axes.annotate(text, (k, 12), ha="center", fontsize=8)
+    unserved = [(k, row) for k, row in enumerate(rows) if row.topp_unserved]
+    for k, row in unserved:
+        axes.annotate(f"{row.topp_unserved}/{row.seeds}", (k, 12), ha="center", fontsize=8)
+    if unserved:
+        axes.annotate("rounds that Top-p cannot serve:", (-0.3, 15), fontsize=8)
     axes.axhline(0, color="0.2", lw=1)
     axes.set_xticks(range(len(rows)), [row.value for row in rows])
     for tick, row in zip(axes.get_xticklabels(), rows, strict=True):
