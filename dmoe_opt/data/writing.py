@@ -21,7 +21,7 @@ def is_stdout(path: str | os.PathLike[str]) -> bool:
     return str(path) in STANDARD_OUTPUT
 
 
-def write(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
+def write(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all; `-` and /dev/stdout are standard output.
 
     Raises
@@ -46,8 +46,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if is_stdout(path) or _is_device(path):
             parts = io.BytesIO()
             yield parts
-            with parts.getbuffer() as written:  # released before its buffer is
-                _pour(written, path)
+            _pour(parts.getvalue(), path)  # no view: a failed write would keep it alive
             return
         target = Path(os.path.realpath(path))
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
@@ -73,7 +72,7 @@ def _is_device(path: str | os.PathLike[str]) -> bool:
     return there.exists() and not there.is_file() and not there.is_dir()
 
 
-def _pour(content: memoryview, path: str | os.PathLike[str]) -> None:
+def _pour(content: bytes, path: str | os.PathLike[str]) -> None:
     """Write to standard output, or into a pipe or device, whose real path may be none."""
     if not is_stdout(path):
         Path(path).write_bytes(content)
