@@ -13,7 +13,7 @@ import pytest
 import dmoe_opt
 from dmoe_opt import Decision, InputError, Instance, Result, SelectionProblem, Status
 from dmoe_opt.answer.result import build
-from tests.campaigns import files, interrupts, kills, rounds, tokens
+from tests.campaigns import brute_force, damage, files, interrupts, kills, rounds, tokens
 from tests.campaigns.outcome import Outcome
 
 PROBLEM = SelectionProblem(
@@ -64,10 +64,10 @@ def test_the_truths_are_those_worked_by_hand() -> None:
     """Tokens cost 3 and 1; the round sends one token for 1 + 0.25 J and keeps one for 0.5 J."""
     right = tokens.truth(PROBLEM)
     assert right.optima == [3, 1]
-    assert rounds.truth(ROUND).optimum == 1.75
+    assert brute_force.truth(ROUND).optimum == 1.75
     assert tokens.truth(PROBLEM.replace(threshold=5.0, on_shortfall="infeasible")).optima is None
     dead = ROUND | {"link_energy": np.full((2, 2, 2), 1e10), "on_shortfall": "infeasible"}
-    assert rounds.truth(dead).optimum is None
+    assert brute_force.truth(dead).optimum is None
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -78,7 +78,7 @@ def test_planted_faults_are_reported(name: str) -> None:
     answer = dmoe_opt.solve(PROBLEM)
     assert tokens.judge(PROBLEM, answer, right) == []
     assert complaint in " ".join(tokens.judge(PROBLEM, change(answer), right))
-    of_round = rounds.truth(ROUND)
+    of_round = brute_force.truth(ROUND)
     answer = dmoe_opt.solve(Instance(**ROUND), "jesa", "exact")
     assert rounds.judge(ROUND, answer, of_round) == []
     assert complaint in " ".join(rounds.judge(ROUND, change(answer), of_round))
@@ -147,7 +147,9 @@ def test_wrong_messages_of_loaders_are_reported(
 
 def test_damage_is_the_same_for_the_same_seed() -> None:
     for source in files.sources():
-        first, second = (files.damaged(np.random.default_rng(3), source) for _ in range(2))
+        first, second = (
+            damage.damaged(np.random.default_rng(3), source.kind, source.content) for _ in range(2)
+        )
         assert first == second
 
 

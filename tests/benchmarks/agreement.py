@@ -15,7 +15,9 @@ import numpy as np
 
 from dmoe_opt import Instance, Status, generate, solve
 from dmoe_opt.joint import highs
-from tests.campaigns.rounds import TooLarge, draw, judge, made, truth
+from tests.campaigns.brute_force import TooLarge, truth
+from tests.campaigns.drawn_rounds import draw
+from tests.campaigns.rounds import judge, made
 
 BESIDE_S = 20.0
 
