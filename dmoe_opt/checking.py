@@ -76,7 +76,7 @@ def _challenge(
         return []
     if claim.problem == "allocation" and claim.selection is None:
         return []  # the claim does not say which experts could not be served
-    if as_problem(data).infeasibility() is not None:
+    if data.infeasibility() is not None:
         return []  # recomputed: some token is out of reach
     refuted_j = float("inf") if claim.bound_j is None else claim.bound_j * (1 - BOUND_NOISE)
     for known in _answers(data, claim, time.monotonic() + patience_s):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.links import chosen_experts, crowd_of, matching, subcarriers
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.data import formats, printed, validate
-from dmoe_opt.data.instance import Instance, as_problem, problem_of
+from dmoe_opt.data.instance import Instance, as_problem, problem_of, require_plain
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
 from dmoe_opt.errors import InputError, printable
 from dmoe_opt.joint.activation import fewest_links
@@ -143,6 +143,7 @@ def explain(
     methods(problem)
     if selection is not None and problem != "allocation":
         raise InputError(f'selection is given for problem = "{problem}"; allowed: allocation')
+    require_plain(data, "explain")
     prepare(problem)
     base = Explanation(problem, data.name, data.sha256)
     short = _of_token(base, as_problem(data), data)
@@ -160,7 +161,7 @@ def _of_token(
 ) -> Explanation | None:
     """The first token that cannot reach its threshold whatever the others do; None without one."""
     short = np.flatnonzero(problem.shortfall)
-    if problem.infeasibility() is None:
+    if data.infeasibility() is None:
         return None
     t = int(short[0])
     nodes = (int(data.source[t]),) if isinstance(data, Instance) else ()

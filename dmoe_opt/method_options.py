@@ -1,4 +1,4 @@
-"""The options of methods, each declared once: its name, the check of its values, and its help.
+"""Methods and their options: what a row of the table says, and each option declared once.
 
 This file is light for the same reason as `method_table`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from dmoe_opt.errors import InputError
@@ -57,6 +58,33 @@ class Option:
     def plain(self) -> bool:
         """Whether a value fits on a command line and into a grid: a number, a word or a flag."""
         return self.parse is not None
+
+
+class Proof(StrEnum):
+    """What a method proves of its answers; every method of the table carries a bound."""
+
+    YES = "yes"
+    BOUND_MET = "where its bound is met"
+    BOUND_ONLY = "bound only"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table: `solve` takes the instance and the options, and imports the method.
+
+    `rules` are the optional fields of a round that the method takes.
+    """
+
+    solve: Callable[..., Result]
+    proves: Proof
+    says: str
+    options: tuple[Option, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether the method has an option of this name."""
+        return any(option.name == name for option in self.options)
 
 
 def _seconds(name: str, value: object) -> None:

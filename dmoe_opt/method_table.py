@@ -6,9 +6,6 @@ before it knows what is to be solved. Every function imports its method when it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from dmoe_opt.errors import InputError
@@ -28,34 +25,13 @@ from dmoe_opt.method_options import (
     TIME_LIMIT,
     Option,
 )
+from dmoe_opt.method_options import Method as Method  # also names of this module
+from dmoe_opt.method_options import Proof as Proof
 
 if TYPE_CHECKING:
     from dmoe_opt.answer.result import Result
     from dmoe_opt.data.instance import Instance
     from dmoe_opt.data.problem import SelectionProblem
-
-
-class Proof(StrEnum):
-    """What a method proves of its answers; every method of the table carries a bound."""
-
-    YES = "yes"
-    BOUND_MET = "where its bound is met"
-    BOUND_ONLY = "bound only"
-    NO = "no"
-
-
-@dataclass(frozen=True)
-class Method:
-    """A row of the table: `solve` takes the instance and the options, and imports the method."""
-
-    solve: Callable[..., Result]
-    proves: Proof
-    says: str
-    options: tuple[Option, ...] = ()
-
-    def takes(self, name: str) -> bool:
-        """Whether the method has an option of this name."""
-        return any(option.name == name for option in self.options)
 
 
 def _des(problem: SelectionProblem, count: int | None = None, **options: Any) -> Result:
@@ -336,6 +312,17 @@ def look_up(problem: str, method: str) -> Method:
     if method not in names:
         raise InputError(f'method = "{method}"; allowed for {problem}: {", ".join(names)}')
     return METHODS[problem][method]
+
+
+def require_rules(problem: str, method: str, row: Method, given: tuple[str, ...]) -> None:
+    """Raise `InputError` if a method does not take all the optional fields that a round has."""
+    foreign = [rule for rule in given if rule not in row.rules]
+    if not foreign:
+        return
+    others = [name for name, row in METHODS[problem].items() if set(given) <= set(row.rules)]
+    allowed = ", ".join(others) or "no method of this problem, but those of jesa"
+    refused = f"the {problem} method {method} does not take a round with {foreign[0]}"
+    raise InputError(f"{refused}; allowed: {allowed}")
 
 
 def takers() -> dict[Option, list[str]]:

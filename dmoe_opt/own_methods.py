@@ -29,6 +29,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.formats import Solution
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.rules import OPTIONAL_RULES
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError, MethodError
 from dmoe_opt.method_options import SEED, SELECTION, START, TIME_LIMIT, Option
@@ -131,7 +132,8 @@ def find(problem: str, method: Given) -> tuple[str, Method]:
     options = [DECLARED.get(name) or _option(name) for name in _parameters(chosen.function)]
     if problem == "allocation" and SELECTION not in options:
         options.append(SELECTION)
-    return chosen.name, Method(partial(run, chosen, problem), Proof.NO, "", tuple(options))
+    call = partial(run, chosen, problem)
+    return chosen.name, Method(call, Proof.NO, "", tuple(options), OPTIONAL_RULES)
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:

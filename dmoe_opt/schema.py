@@ -18,6 +18,7 @@ import numpy as np
 
 from dmoe_opt.answer.result import Status
 from dmoe_opt.data import formats, printed
+from dmoe_opt.data.instance import MOST_CAPACITY
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
 from dmoe_opt.offload import episode, scenario, store
@@ -35,8 +36,8 @@ WORDS = {
 LIMITS: list[tuple[str, Schema]] = [
     ("scores skill correlation", {"minimum": 0, "maximum": 1}),
     ("threshold", {"minimum": 0, "maximum": MOST_THRESHOLD}),
-    ("compute_energy cost", {"minimum": 0, "maximum": MOST_ENERGY_J}),
-    ("source gains link_energy placement", {"minimum": 0}),
+    ("compute_energy wake_energy drop_price cost", {"minimum": 0, "maximum": MOST_ENERGY_J}),
+    ("source gains link_energy placement air_deadline_s", {"minimum": 0}),
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
     ("max_experts", {"minimum": 1, "maximum": 2**31}),
@@ -71,6 +72,8 @@ def schemas() -> dict[str, Schema]:
         {"required": [links], "properties": {links: {"not": {"type": "null"}}}}
         for links in ("radio", "link_energy")
     ]
+    capacity, _ = made[formats.ROUND]["properties"]["capacity"]["anyOf"]
+    capacity["items"]["maximum"] = MOST_CAPACITY  # of tokens, not of an offloading scenario
     return {name: {"$schema": DRAFT, "title": name, **schema} for name, schema in made.items()}
 
 

@@ -12,7 +12,7 @@ from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.method_options import SEED, START, TIME_LIMIT, Options
-from dmoe_opt.method_table import Method, default_method
+from dmoe_opt.method_table import Method, default_method, require_rules
 from dmoe_opt.own_methods import Given, find, start_from
 from dmoe_opt.selection import search
 
@@ -91,6 +91,8 @@ def solve(
     if problem != "selection" and not isinstance(instance, Instance):
         allowed = "selection, for an instance without a radio"
         raise validate.fail("problem", problem, allowed)
+    if isinstance(instance, Instance):
+        require_rules(problem, name, row, instance.optional_rules)
     given = _checked(name, row, dict(options)) | _shared(row, time_limit, seed)
     if START.name in given and isinstance(instance, Instance):
         given[START.name] = start_from(instance, given[START.name])
@@ -98,7 +100,7 @@ def solve(
     loading_s = compiling.loading_s()
     started = time.perf_counter()
     data = as_problem(instance) if problem == "selection" else instance
-    reason = as_problem(instance).infeasibility()
+    reason = instance.infeasibility()
     if reason is None:
         result = row.solve(data, **given)
     else:

@@ -11,7 +11,7 @@ import pyomo.environ as pyo
 
 from dmoe_opt.allocation.links import Links, active_links, chosen_experts
 from dmoe_opt.data import files
-from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.instance import Instance, as_problem, require_plain
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.models import allocation_pyomo, joint_pyomo, selection_pyomo
@@ -58,6 +58,7 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
 
 def _model(data: Instance | SelectionProblem, problem: str) -> tuple[pyo.ConcreteModel, float]:
     """The program, and the factor of its objective."""
+    require_plain(data, f"the program of {problem}")
     p1 = as_problem(data)
     if problem not in ("selection", "allocation", "jesa"):
         allowed = "selection, or allocation or jesa for a round"

@@ -38,7 +38,7 @@ def check(data: Instance | SelectionProblem, answer: Result | formats.Solution) 
         return [f"the solution belongs to another instance ({claim.instance or 'unnamed'})"]
     impossible = _impossible(claim)
     if claim.selection is None:
-        return impossible + _check_absence(claim, as_problem(data).infeasibility())
+        return impossible + _check_absence(claim, data.infeasibility())
     decision, broken = decision_of(data, claim)
     if decision is None:
         return broken

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer import objective
+from dmoe_opt.answer.bill import Bill, bill_of, dropped
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
@@ -80,21 +81,30 @@ class Decision:
         return objective.loads(self.instance, self.selection)
 
     @cached_property
+    def bill(self) -> Bill:
+        """What the round costs, by cause; of a round where subcarriers are chosen."""
+        assert self.allocation is not None
+        return bill_of(self.instance, self.selection, self.allocation, self.loads)
+
+    @cached_property
     def energy_j(self) -> float:
         """The objective, J: of the round where subcarriers are chosen, of P1 otherwise."""
         if isinstance(self.data, Instance) and self.allocation is not None:
-            return objective.energy_at_loads_j(
-                self.data, self.selection, self.allocation, self.loads
-            )
+            return self.bill.total_j
         return objective.energy_j(self.problem, self.selection)
+
+    @cached_property
+    def dropped(self) -> NDArray[np.bool_]:
+        """Tokens of the round that are dropped, shape (T,)."""
+        return dropped(self.instance, self.selection)
 
     @cached_property
     def violations(self) -> list[str]:
         """Every rule that the decision breaks, in words; empty if it is feasible."""
-        broken = objective.violations(self.problem, self.selection)
-        if broken or self.allocation is None or not isinstance(self.data, Instance):
-            return broken
-        return objective.allocation_violations(self.data, self.allocation, self.loads)
+        if not isinstance(self.data, Instance) or self.allocation is None:
+            return objective.violations(self.problem, self.selection)
+        broken = objective.selection_violations(self.data, self.selection)
+        return broken or objective.allocation_violations(self.data, self.allocation, self.loads)
 
     @cached_property
     def relevance(self) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.bill import bill_of, dropped
+from dmoe_opt.answer.limits import capacity_violations, deadline_violations
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, blocks, score_units
 
@@ -38,24 +40,8 @@ def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
     return load
 
 
-def tokens_per_joule(
-    instance: Instance, allocation: Allocation, i: NDArray[np.int64], j: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum of 1/c over the subcarriers of links i[n] -> j[n]; 0 for a link without one that works.
-
-    c is the energy of one token on one subcarrier, J.
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0)
-    return np.asarray(rates.sum(axis=1))
-
-
 def round_energy_j(instance: Instance, selection: Selection, allocation: Allocation) -> float:
-    """Energy of a round, J: computing, and sending the tokens over each link that carries some.
-
-    A link with load q and n subcarriers costs P0 n s0 q / (sum of their rates). In terms of c, the
-    energy of one token on one subcarrier, that is q n / sum(1 / c); it is inf without a subcarrier
-    that works.
+    """Energy of a round, J, as in `bill`; inf where a link cannot send its tokens.
 
     Examples
     --------
@@ -66,35 +52,38 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
     >>> round_energy_j(round_, answer.selection, answer.allocation) == answer.objective_j
     True
     """
-    return energy_at_loads_j(instance, selection, allocation, loads(instance, selection))
-
-
-def energy_at_loads_j(
-    instance: Instance, selection: Selection, allocation: Allocation, load: NDArray[np.int64]
-) -> float:
-    """The energy of a round, J, where the loads (N, N) of its selection are known already."""
-    i, j = np.nonzero(load)
-    rates = tokens_per_joule(instance, allocation, i, j)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        used = allocation[i, j].sum(axis=1)
-        links = np.where(rates > 0, load[i, j] * used / rates, np.inf)
-    return float(selection.sum(axis=0) @ instance.compute_energy + links.sum())
+    return bill_of(instance, selection, allocation, loads(instance, selection)).total_j
 
 
 def round_violations(instance: Instance, selection: Selection, allocation: Allocation) -> list[str]:
     """Every rule of a round that a decision breaks, one sentence each; empty if it is feasible.
 
-    Rules (C1) and (C2) as in `violations`; (C3) a subcarrier serves at most one link; (C4) a link
-    that carries tokens has a subcarrier that works.
+    Rules (C1) and (C2) as in `violations`, (C3) to (C7) as in `limits` and
+    `allocation_violations`.
     """
-    broken = violations(instance.selection_problem(), selection)
+    broken = selection_violations(instance, selection)
     return broken or allocation_violations(instance, allocation, loads(instance, selection))
+
+
+def selection_violations(instance: Instance, selection: Selection) -> list[str]:
+    """Rules that the experts of a round break on their own: (C1), (C2), and (C5) capacity.
+
+    (C1) does not bind a dropped token.
+    """
+    problem = instance.selection_problem()
+    priced = instance.drop_price is not None and selection.shape == problem.scores.shape
+    broken = violations(problem, selection, dropped(instance, selection) if priced else None)
+    return broken or capacity_violations(instance, selection)
 
 
 def allocation_violations(
     instance: Instance, allocation: Allocation, load: NDArray[np.int64]
 ) -> list[str]:
-    """Rules (C3) and (C4) that an allocation breaks for links with these loads (N, N), in words."""
+    """Rules (C3), (C4) and (C7) that an allocation breaks for links with these loads (N, N).
+
+    (C3) a subcarrier serves at most one link; (C4) a link that carries tokens has a subcarrier that
+    works, and (C7) can send them in time.
+    """
     if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
         wanted = instance.link_energy.shape
         return [f"the allocation has shape {allocation.shape}, wanted {wanted} of bool"]
@@ -111,7 +100,7 @@ def allocation_violations(
         f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works"
         for i, j in np.argwhere((load > 0) & ~works)
     ]
-    return broken[:MOST_LISTED]
+    return (broken or deadline_violations(instance, allocation, load))[:MOST_LISTED]
 
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
@@ -133,22 +122,26 @@ def _token_of(problem: SelectionProblem, places: NDArray[np.int64]) -> NDArray[n
     return places // max(problem.num_experts, 1)
 
 
-def violations(problem: SelectionProblem, selection: Selection) -> list[str]:
+def violations(
+    problem: SelectionProblem, selection: Selection, dropped: NDArray[np.bool_] | None = None
+) -> list[str]:
     """Every rule of P1 that a selection breaks, one sentence each; empty if it is feasible.
 
     (C1) the chosen scores reach the threshold, after the shortfall rule; (C2) at most D experts per
-    token; and no token uses an expert that it cannot reach.
+    token; and no token uses an expert that it cannot reach. `dropped` (T,) are tokens that (C1)
+    does not bind, in a round that may drop tokens.
     """
     shape = (problem.num_tokens, problem.num_experts)
     if selection.shape != shape or selection.dtype != np.bool_:
         have = f"shape {selection.shape} of {selection.dtype}"
         return [f"the selection has {have}, wanted {shape} of bool"]
-    if (reason := problem.infeasibility()) is not None:
+    if dropped is None and (reason := problem.infeasibility()) is not None:
         return [f"no selection is feasible: {reason}"]
     broken = []
     chosen = np.flatnonzero(selection)
     units = _chosen_units(problem, chosen)
-    for t in np.flatnonzero(units < problem.need_units):
+    short = units < problem.need_units
+    for t in np.flatnonzero(short if dropped is None else short & ~dropped):
         reached, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
         broken.append(f"token {t} (C1): relevance {reached:.9g} is below {wanted:.9g}")
     counts = np.bincount(_token_of(problem, chosen), minlength=problem.num_tokens)

@@ -104,9 +104,9 @@ def facts(data: Instance | SelectionProblem) -> dict[str, Any]:
         "price_j": _range(problem.cost[problem.usable]),
     }
     if isinstance(data, Instance):
-        facts |= _facts_of_radio(data)
+        facts |= _facts_of_radio(data) | _facts_of_rules(data)
     return facts | {
-        "infeasible": problem.infeasibility(),
+        "infeasible": data.infeasibility(),
         "sha256": data.sha256,
         "meta": data.meta,
     }
@@ -125,6 +125,19 @@ def _facts_of_radio(data: Instance) -> dict[str, Any]:
     if data.radio is not None:
         snr = (data.radio.mean_gain or 0.0) * data.radio.power_w / data.radio.noise_w
         facts["mean_snr_db"] = 10 * float(np.log10(snr)) if snr > 0 else None
+    return facts
+
+
+def _facts_of_rules(data: Instance) -> dict[str, Any]:
+    """The optional rules that a round has."""
+    given = {name: getattr(data, name) for name in data.optional_rules}
+    facts = {
+        name: _range(value) if isinstance(value, np.ndarray) else value
+        for name, value in given.items()
+    }
+    if data.air_tokens is not None:
+        between_nodes = ~np.eye(data.num_nodes, dtype=bool)
+        facts["tokens_in_time"] = _range(data.air_tokens[between_nodes])
     return facts
 
 

@@ -26,7 +26,7 @@ from dmoe_opt.data import files
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError, MethodError, MissingExtraError
-from dmoe_opt.method_table import methods
+from dmoe_opt.method_table import look_up, methods
 from dmoe_opt.own_methods import Given, find, own
 from dmoe_opt.solving import prepare, solve
 
@@ -145,6 +145,9 @@ def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str
     from dmoe_opt.selection.exhaustive import number_of_sets
 
     names = list(methods(problem))
+    if isinstance(data, Instance):  # unless none does, whose rows then say so
+        rules = set(data.optional_rules)
+        names = [name for name in names if rules <= set(look_up(problem, name).rules)] or names
     if number_of_sets(data.num_experts, data.max_experts) <= MOST_SETS_BY_DEFAULT:
         return names
     return [name for name in names if name != "exhaustive"]

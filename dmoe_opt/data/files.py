@@ -241,6 +241,7 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
     }
     if data.placement is not None:
         fields["placement"] = data.placement
+    fields |= {name: getattr(data, name) for name in data.optional_rules}
     if data.radio is None:
         # Inside, a dead link has infinite energy, which JSON cannot hold.
         return fields | {"link_energy": np.minimum(data.link_energy, 10 * DEAD_LINK_J)}

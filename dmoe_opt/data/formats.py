@@ -64,6 +64,10 @@ class _Round(_Fields):
     name: str = ""
     meta: dict[str, Any] = {}
     placement: list[int] | None = None
+    drop_price: float | list[float] | None = None
+    capacity: list[int] | None = None
+    wake_energy: list[float] | None = None
+    air_deadline_s: float | None = None
 
 
 class _Selection(_Fields):

@@ -14,9 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
-from dmoe_opt.data.problem import MOST_ENERGY_J, SelectionProblem, check_common, digest, thresholds
+from dmoe_opt.data.problem import (
+    MOST_ENERGY_J,
+    SelectionProblem,
+    check_common,
+    digest,
+    per_token,
+    thresholds,
+)
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
+from dmoe_opt.data.rules import OPTIONAL_RULES
 from dmoe_opt.errors import InputError
+
+MOST_CAPACITY = 10**6
+"""Tokens; as good as no limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +50,17 @@ class Instance:
     placement
         Node of expert j, shape (K,); None where expert j lives on node j, and then N = K. An expert
         on the token's own node needs no link.
+    drop_price
+        What it costs to drop token t, which then uses no expert, J, shape (T,) or one number for
+        all; None if no token may be dropped.
+    capacity
+        Tokens that expert j serves at most in a round, whole numbers, shape (K,); None for any
+        number.
+    wake_energy
+        Energy paid once if expert j serves any token, own ones too, J, shape (K,); None for none.
+    air_deadline_s
+        Time by which every subcarrier must have sent its tokens, s; needs a `radio`. None for no
+        deadline.
 
     Raises
     ------
@@ -73,6 +95,10 @@ class Instance:
     name: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     placement: NDArray[np.int64] | None = None
+    drop_price: NDArray[np.float64] | None = None
+    capacity: NDArray[np.int64] | None = None
+    wake_energy: NDArray[np.float64] | None = None
+    air_deadline_s: float | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -94,7 +120,27 @@ class Instance:
         put(self, "threshold", thresholds("tokens.threshold", self.threshold, self.num_tokens))
         if self.placement is None:
             put(self, "link_energy", self._links(experts))
+        self._check_rules()
         check_common(self)
+
+    def _check_rules(self) -> None:
+        """Check the optional fields that are given."""
+        put, experts = object.__setattr__, (self.num_experts,)
+        if self.drop_price is not None:
+            price = per_token("drop_price", self.drop_price, self.num_tokens, MOST_ENERGY_J)
+            put(self, "drop_price", price)
+        if self.capacity is not None:
+            most = MOST_CAPACITY + 1
+            put(self, "capacity", validate.whole_array("capacity", self.capacity, experts, most))
+        if self.wake_energy is not None:
+            wake = validate.real_array("wake_energy", self.wake_energy, experts, MOST_ENERGY_J)
+            put(self, "wake_energy", wake)
+        if self.air_deadline_s is not None:
+            deadline_s = validate.real("air_deadline_s", self.air_deadline_s, positive=False)
+            if self.radio is None:
+                given = f"air_deadline_s = {deadline_s:g} is given without radio"
+                raise InputError(f"{given}; allowed: both, or link_energy without a deadline")
+            put(self, "air_deadline_s", deadline_s)
 
     def _links(self, nodes: int | None) -> NDArray[np.float64]:
         """Energies of the links, from the radio or as given."""
@@ -146,6 +192,23 @@ class Instance:
         """Number of subcarriers M."""
         return int(self.link_energy.shape[2])
 
+    @property
+    def optional_rules(self) -> tuple[str, ...]:
+        """Names of the optional fields that this round has, in the order of `OPTIONAL_RULES`."""
+        return tuple(name for name in OPTIONAL_RULES if getattr(self, name) is not None)
+
+    @cached_property
+    def air_tokens(self) -> NDArray[np.int64] | None:
+        """Tokens U that every subcarrier of a link can send before the deadline, (N, N, M).
+
+        None without a deadline.
+        """
+        if self.radio is None or self.air_deadline_s is None:
+            return None
+        return np.where(
+            np.isfinite(self.link_energy), self.radio.tokens_within(self.air_deadline_s), 0
+        )
+
     @cached_property
     def best_link_energy(self) -> NDArray[np.float64]:
         """J per token of every link on its best subcarrier, inf without one, shape (N, N)."""
@@ -164,6 +227,10 @@ class Instance:
     def to_experts(self, of_links: NDArray[Any]) -> NDArray[Any]:
         """Values of the links (N, N) as tokens meet them on the way to experts, shape (T, K)."""
         return np.asarray(of_links[self.source[:, None], self.node_of])
+
+    def infeasibility(self) -> str | None:
+        """Why some token can never be served, in words; None if each can be, or be dropped."""
+        return None if self.drop_price is not None else self._p1.infeasibility()
 
     def selection_problem(self) -> SelectionProblem:
         """P1 with every link on its best subcarrier, made once.
@@ -190,7 +257,9 @@ class Instance:
     @cached_property
     def sha256(self) -> str:
         """Digest of the content, not of a file; equal data has equal digests in every format."""
-        placed = () if self.placement is None else (self.placement,)
+        placed: list[NDArray[Any]] = [] if self.placement is None else [self.placement]
+        for name in self.optional_rules:  # its name too: fields of the same shape must differ
+            placed += [np.frombuffer(name.encode(), np.uint8), np.asarray(getattr(self, name))]
         arrays = ("source", "scores", "threshold", "compute_energy")
         if self.radio is None:
             return digest(self, (*arrays, "link_energy"), (), *placed)
@@ -231,6 +300,7 @@ class Instance:
         size = f"{self.num_tokens} tokens, {self.num_experts} experts"
         size += "" if self.placement is None else f" on {self.num_nodes} nodes"
         size += f", {self.num_subcarriers} subcarriers"
+        size += "".join(f", {name}" for name in self.optional_rules)
         return f"<Instance {self.name or 'unnamed'}: {size}>"
 
 
@@ -242,3 +312,10 @@ def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:
 def problem_of(data: Instance | SelectionProblem) -> str:
     """Name of the problem that an answer to this data is about, unless another is named."""
     return "selection" if isinstance(data, SelectionProblem) else "jesa"
+
+
+def require_plain(data: Instance | SelectionProblem, what: str) -> None:
+    """Raise `InputError` if a round has optional rules, which `what` does not cover."""
+    given = data.optional_rules if isinstance(data, Instance) else ()
+    if given:
+        raise InputError(f"{what} does not cover {given[0]}; allowed: a round without it")

@@ -260,12 +260,17 @@ class SelectionProblem:
         return validate.rebuild, (type(self), given)
 
 
-def thresholds(field_name: str, value: object, tokens: int) -> NDArray[np.float64]:
-    """One threshold per token, from an array or from one number for all, shape (T,)."""
+def per_token(field_name: str, value: object, tokens: int, most: float) -> NDArray[np.float64]:
+    """One number per token in [0, most], from an array or from one number for all, shape (T,)."""
     number = validate.scalar(value)
     if isinstance(number, int | float):
         value = np.full(tokens, validate.real(field_name, number, positive=False))
-    return validate.real_array(field_name, value, (tokens,), most=MOST_THRESHOLD)
+    return validate.real_array(field_name, value, (tokens,), most=most)
+
+
+def thresholds(field_name: str, value: object, tokens: int) -> NDArray[np.float64]:
+    """One threshold per token, from an array or from one number for all, shape (T,)."""
+    return per_token(field_name, value, tokens, MOST_THRESHOLD)
 
 
 def check_common(data: SelectionProblem | Instance) -> None:

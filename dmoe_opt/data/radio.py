@@ -17,6 +17,10 @@ from dmoe_opt.errors import InputError
 
 DEAD_LINK_J = 1e9
 """A link on which one token would cost more than this many joules counts as unusable."""
+MOST_TOKENS = 2**40
+"""What a subcarrier can send at most: far more tokens than any round has."""
+ON_TIME = 1e-9
+"""Relative rounding that is granted to a token that ends exactly at a deadline."""
 MOST_DB = 3000.0
 """Largest gain in decibels, up or down; far beyond any channel."""
 
@@ -160,3 +164,25 @@ class Radio:
         nodes = np.arange(energy.shape[0])
         energy[nodes, nodes, :] = 0.0
         return energy
+
+    def tokens_within(self, seconds: float) -> NDArray[np.int64]:
+        """Whole tokens that a subcarrier can send in a time, U = floor(tau r / s0), (N, N, M).
+
+        With `round_trip` it is half as many, since the result comes back in the same time.
+
+        Examples
+        --------
+        At one bit per second, a token of 2 bits takes 2 s:
+
+        >>> import numpy as np
+        >>> from dmoe_opt import Radio
+        >>> radio = Radio(
+        ...     np.ones((2, 2, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=2.0
+        ... )
+        >>> radio.tokens_within(5.0)[0, 1].tolist()
+        [2]
+        """
+        ways = 2.0 if self.round_trip else 1.0
+        with np.errstate(over="ignore"):
+            tokens = self.rate_bit_s() * (seconds / (self.payload_bits * ways))
+        return np.asarray(np.minimum(np.floor(tokens * (1 + ON_TIME)), MOST_TOKENS), dtype=np.int64)

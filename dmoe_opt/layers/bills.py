@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.answer.bill import tokens_per_joule
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, tokens_per_joule
+from dmoe_opt.answer.objective import Allocation
 from dmoe_opt.data.radio import Radio
 from dmoe_opt.errors import InputError
 

@@ -13,7 +13,8 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
-from dmoe_opt.answer.objective import Allocation, Selection, loads, tokens_per_joule
+from dmoe_opt.answer.bill import tokens_per_joule
+from dmoe_opt.answer.objective import Allocation, Selection, loads
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data import files
 from dmoe_opt.data.files import as_json
-from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.instance import Instance, as_problem, require_plain
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
 from dmoe_opt.errors import InputError
 from dmoe_opt.joint.exact import dual
@@ -53,7 +53,8 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     Raises
     ------
     InputError
-        If the result is of the problem `allocation`, or has no answer.
+        If the result is of the problem `allocation` or has no answer, or the round has optional
+        rules.
 
     Examples
     --------
@@ -65,6 +66,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     >>> certificate.bound_j > result.bound_j * (1 - 1e-9), certificate.open_tokens
     (True, ())
     """
+    require_plain(data, "a certificate")
     if result.problem == "allocation" or result.decision is None:
         allowed = "an answer to selection or jesa"
         raise InputError(f"a proof of {result.problem} ({result.status}); allowed: {allowed}")

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, generate, load, save, solve
 from dmoe_opt.data import files as files_module
+from dmoe_opt.data.rules import OPTIONAL_RULES
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
@@ -44,6 +45,25 @@ def test_round_trip(tmp_path: Path, suffix: str, per_node: int | None) -> None:
     assert (again.name, again.meta) == (data.name, data.meta)
     assert again.radio is not None
     assert (again.node_of == data.node_of).all()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+@pytest.mark.parametrize("rules", [*[(name,) for name in OPTIONAL_RULES], OPTIONAL_RULES])
+def test_optional_rules_survive(tmp_path: Path, suffix: str, rules: tuple[str, ...]) -> None:
+    """Every optional field survives a file and a change elsewhere, and changes the digest."""
+    plain = generate("tiny", 3)
+    values = {
+        "drop_price": 0.125,
+        "capacity": [2, 0, 3],
+        "wake_energy": [0.1 + 0.2, 0.0, 1.0],
+        "air_deadline_s": 0.01,
+    }
+    data = plain.replace(**{name: values[name] for name in rules})
+    save(data, tmp_path / f"x{suffix}")
+    again = load(tmp_path / f"x{suffix}")
+    assert again.optional_rules == data.optional_rules == rules
+    assert again.sha256 == data.replace(name="another").sha256 == data.sha256 != plain.sha256
+    assert data.replace(**dict.fromkeys(rules)).sha256 == plain.sha256
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
