@@ -62,8 +62,8 @@ def schemas() -> dict[str, Schema]:
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
-    made = {name: _of_struct(kind) for name, kind in formats.KINDS.items()} | {
-        printed.EXPLANATION: _of_struct(printed.Explanation),
+    made = {name: _of_file(kind) for name, kind in formats.KINDS.items()} | {
+        printed.EXPLANATION: _of_file(printed.Explanation),
         store.OFFLOAD: _of_offload(),
     }
     for name, schema in made.items():
@@ -85,20 +85,31 @@ def documents() -> dict[str, bytes]:
     }
 
 
-def _of_struct(kind: type[msgspec.Struct]) -> Schema:
-    """The schema of a structure that msgspec reads, with ranges and words.
+def of_struct(kind: Any) -> Schema:
+    """The schema of a structure or of a list of them, without ranges and words.
 
     Nested structures stand in `$defs`.
     """
-    (top,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    schema: Schema = parts.pop(top["$ref"].rpartition("/")[2])
+    (schema,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    if "$ref" in schema:
+        schema = parts.pop(schema["$ref"].rpartition("/")[2])
     for part in (schema, *parts.values()):
-        part.pop("title")
+        part.pop("title", None)
         part.pop("description", None)  # a docstring, whose indents differ between Pythons
-        for name, value in part["properties"].items():
+        if "properties" in part:
+            part["additionalProperties"] = False
+        for value in part.get("properties", {}).values():
             value.pop("default", None)
-            _narrow(name, value)
     return schema | ({"$defs": parts} if parts else {})
+
+
+def _of_file(kind: type[msgspec.Struct]) -> Schema:
+    """The schema of a structure that msgspec reads, with ranges and words."""
+    schema = of_struct(kind)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        for name, value in part["properties"].items():
+            _narrow(name, value)
+    return schema
 
 
 def _narrow(name: str, value: Schema) -> None:
@@ -127,7 +138,7 @@ def _of_offload() -> Schema:
     example = preset("fading")
     parts = {name: _of_part(kind, getattr(example, name)) for name, kind in scenario.PARTS.items()}
     drawn = _of_part(episode.Episode, episode.draw(example, 0), episode.MARGIN)
-    schema = _of_struct(store.Document)
+    schema = _of_file(store.Document)
     schema["properties"] |= parts | {"episode": {"anyOf": [drawn, {"type": "null"}]}}
     return schema
 

@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dmoe_opt import InputError, Instance, explain, load, save, solve
+from dmoe_opt.cli import documents as cli_documents
 from dmoe_opt.data import files
 from dmoe_opt.offload import episode, presets, store
 from dmoe_opt.schema import documents, schemas
@@ -61,12 +62,16 @@ def meaning(schema: Any) -> Any:
     return same
 
 
-def test_published_schemas_are_current() -> None:
+@pytest.mark.parametrize(
+    ("folder", "made"),
+    [(PUBLISHED, documents()), (PUBLISHED / "cli", cli_documents.files())],
+    ids=["files", "commands"],
+)
+def test_published_schemas_are_current(folder: Path, made: dict[str, bytes]) -> None:
     """Otherwise: python docs/schema/make.py."""
-    made = documents()
-    assert {path.name for path in PUBLISHED.glob("*.json")} == set(made)
+    assert {path.name for path in folder.glob("*.json")} == set(made)
     for name, content in made.items():
-        published = json.loads((PUBLISHED / name).read_bytes())
+        published = json.loads((folder / name).read_bytes())
         assert meaning(published) == meaning(json.loads(content))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, setting
+from dmoe_opt.data import printed
 from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ LARGE = 200_000  # numbers, from which an archive is better than text
 @setting("--seed", type=NATURAL, default=0, help="Seed of the first instance.")
 @setting("--count", type=WHOLE, default=1, help="Instances, of successive seeds.")
 @click.option("-o", "--output", metavar="PATH", help="File, or folder for several; - is stdout.")
-def generate(preset: str | None, listing: bool, seed: int, count: int, output: str | None) -> None:
+@JSON
+def generate(
+    preset: str | None, listing: bool, seed: int, count: int, output: str | None, as_json: bool
+) -> None:
     """Write instances of a preset; default: PRESET-sSEED.json in this folder."""
     from pathlib import Path
 
@@ -35,18 +39,31 @@ def generate(preset: str | None, listing: bool, seed: int, count: int, output: s
     from dmoe_opt.generating.presets import PRESETS
 
     if listing:
-        tables.presets()
+        emit(tables.preset_facts()) if as_json else tables.presets()
         return
     if preset is None:
         raise click.UsageError(f"PRESET is missing; allowed: {', '.join(PRESETS)}, or --list")
+    written = []
     for number in range(seed, seed + count):
         data = make(preset, number)
         path = Path("." if output is None else output)
         if path.is_dir() or count > 1:
             path = _in_folder(path, data)
-        files.save(data, path)
-        if not files.is_stdout(path):
-            click.echo(printable(str(path)))
+        written.append(_save(data, path, quiet=as_json))
+    if as_json and not files.is_stdout(written[0].file):
+        emit(printed.Generated(written))
+
+
+def _save(
+    data: Instance | SelectionProblem, path: Path, *, quiet: bool = False
+) -> printed.WrittenFile:
+    """Write an instance; unless quiet, print where, except on stdout, which has the instance."""
+    from dmoe_opt.data import files
+
+    files.save(data, path)
+    if not (quiet or files.is_stdout(path)):
+        click.echo(printable(str(path)))
+    return printed.WrittenFile(str(path), data.name, data.sha256)
 
 
 def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
@@ -87,9 +104,11 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 )
 @setting("--hidden-size", type=WHOLE, default=4096, help="Numbers of 16 bits sent per token.")
 @setting("--seed", type=NATURAL, default=0, help="Of radio, energies and --tokens.")
+@JSON
 def import_(
     trace: str,
     output: str,
+    as_json: bool,
     gate: str | None,
     num_experts: int | None,
     order: str | None,
@@ -104,7 +123,6 @@ def import_(
     """
     from pathlib import Path
 
-    from dmoe_opt.data import files
     from dmoe_opt.data.arrays import split_name
     from dmoe_opt.data.reading import STANDARD_INPUT
     from dmoe_opt.generating.trace_files import load_trace
@@ -115,31 +133,46 @@ def import_(
     scores = load_trace(trace, gate=gate, num_experts=num_experts, order=order, **drawn)
     file = split_name(trace, None)[0].removesuffix(".gz").removesuffix(".zst")
     name = "trace" if file in STANDARD_INPUT else Path(file).stem
-    told = False
+    document: printed.Imported | None = None
     for data in to_rounds(scores, name=name, layers=wanted, **options):
         path = _in_folder(Path(output), data)
-        files.save(data, path)
-        if not told:
-            _tell(trace, scores, data, options)
-            told = True
-        click.echo(printable(str(path)))
+        if document is None:
+            document = _facts_of_import(scores, data, options)
+            if not as_json:
+                _tell(trace, document)
+        document.files.append(_save(data, path, quiet=as_json))
+    if as_json:
+        emit(document)
 
 
-def _tell(file: str, trace: Trace, data: Instance, options: dict[str, Any]) -> None:
-    """Say on stderr what was in the log, and what was drawn or filled in; `data` is one round."""
-    layers, tokens, experts = trace.scores.shape
-    lines = [
-        f"{file}: layers {layers}, tokens {tokens}, experts {experts}",
-        f"in the log: {trace.source.partition(': ')[2] or trace.source}",
-        *trace.remarks,
-        f"drawn: Rayleigh fading on {data.num_subcarriers} subcarriers, mean SNR 10 dB "
+def _facts_of_import(trace: Trace, data: Instance, options: dict[str, Any]) -> printed.Imported:
+    """What was in the log, and what was drawn or filled in; `data` is one of the rounds."""
+    source = trace.source.partition(": ")[2] or trace.source
+    drawn = [
+        f"Rayleigh fading on {data.num_subcarriers} subcarriers, mean SNR 10 dB "
         f"(--subcarriers, --seed {options['seed']})",
-        "drawn: energies of the experts, 5e-05 to 0.0005 J per token",
-        f"filled in: tokens are dealt evenly over {int(data.source.max()) + 1} nodes, in order "
-        "(--sources)",
-        f"filled in: at most {data.max_experts} experts per token (--max-experts), which keep "
+        "energies of the experts, 5e-05 to 0.0005 J per token",
+    ]
+    filled_in = [
+        f"tokens are dealt evenly over {int(data.source.max()) + 1} nodes, in order (--sources)",
+        f"at most {data.max_experts} experts per token (--max-experts), which keep "
         f"{options['share']:g} of the best {data.max_experts} scores (--share)",
-        f"filled in: {options['hidden_size']} numbers of 16 bits per hidden state (--hidden-size)",
+        f"{options['hidden_size']} numbers of 16 bits per hidden state (--hidden-size)",
+    ]
+    layers, tokens, experts = trace.scores.shape
+    log = printed.Log(layers, tokens, experts, source, list(trace.remarks))
+    return printed.Imported(log, drawn, filled_in, files=[])
+
+
+def _tell(file: str, facts: printed.Imported) -> None:
+    """Say on stderr what was in the log, and what was drawn or filled in."""
+    log = facts.log
+    lines = [
+        f"{file}: layers {log.layers}, tokens {log.tokens}, experts {log.experts}",
+        f"in the log: {log.source}",
+        *log.remarks,
+        *(f"drawn: {line}" for line in facts.drawn),
+        *(f"filled in: {line}" for line in facts.filled_in),
     ]
     for line in lines:
         click.echo(printable(line), err=True)
@@ -172,11 +205,15 @@ def info(file: str, as_json: bool) -> None:
 @click.argument("file")
 @PROBLEM
 @click.option("-o", "--output", required=True, metavar="PATH", help="x.mps, x.lp or x.nl")
-def export(file: str, problem: str, output: str) -> None:
+@JSON
+def export(file: str, problem: str, output: str, as_json: bool) -> None:
     """Write the integer program for another solver."""
     from dmoe_opt.data import files
     from dmoe_opt.models.export import export as write
 
     factor = write(files.load(file), problem, output)
     what = "the energy of the links" if problem == "allocation" else "the energy"
+    if as_json:
+        emit(printed.Exported(output, problem, what, 1 / factor))
+        return
     click.echo(printable(f"{output}: the objective is {what} in units of {1 / factor:.6g} J"))

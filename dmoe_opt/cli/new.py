@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import NATURAL, WHOLE, setting
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, setting
 from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
@@ -46,13 +46,14 @@ ROOM_K = 290.0
 @click.option("--round-trip", is_flag=True, help="The result comes back over the same link.")
 @setting("--seed", type=NATURAL, default=0, help="Of energies that are drawn.")
 @click.option("-o", "--output", required=True, metavar="PATH", help="x.json or x.npz")
-def new(output: str, **given: Any) -> None:
+@JSON
+def new(output: str, as_json: bool, **given: Any) -> None:
     """Make a round from your own channel gains and gate scores.
 
     FILE is .npy, .npz, .mat, .safetensors or CSV; FILE:NAME chooses a variable or column. What is
     not given is filled in, and printed.
     """
-    from dmoe_opt.data import files
+    from dmoe_opt.data import files, printed
 
     context = click.get_current_context()
     asked = {
@@ -63,6 +64,10 @@ def new(output: str, **given: Any) -> None:
     piped = files.is_stdout(output)
     round_, filled = _made("round" if piped else Path(output).stem, given, asked)
     files.save(round_, output)
+    if as_json:
+        if not piped:
+            emit(printed.New(output, round_.name, round_.sha256, filled))
+        return
     click.echo(f"{round_!r}"[1:-1], err=True)
     for line in filled:
         click.echo(f"filled in: {line}", err=True)

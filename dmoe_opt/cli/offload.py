@@ -38,15 +38,18 @@ def offload() -> None:
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
 @click.option("--seed", type=NATURAL, help="Number of a held-out episode to write.")
 @click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json here.")
-def generate(preset: str | None, listing: bool, seed: int | None, output: str | None) -> None:
+@JSON
+def generate(
+    preset: str | None, listing: bool, seed: int | None, output: str | None, as_json: bool
+) -> None:
     """Write a scenario of a preset or a file, or one of its episodes."""
     from dmoe_opt.cli import offload_tables
-    from dmoe_opt.data import files
+    from dmoe_opt.data import files, printed
     from dmoe_opt.offload import presets, store
     from dmoe_opt.offload.episode import draw, scenario_of
 
     if listing:
-        offload_tables.presets()
+        emit(offload_tables.preset_facts()) if as_json else offload_tables.presets()
         return
     if preset is None:
         raise click.UsageError(
@@ -56,7 +59,11 @@ def generate(preset: str | None, listing: bool, seed: int | None, output: str | 
     scenario = scenario_of(data)
     path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
-    if not files.is_stdout(path):
+    if files.is_stdout(path):
+        return
+    if as_json:
+        emit(printed.OffloadGenerated(path, scenario.name, seed))
+    else:
         click.echo(printable(str(path)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dmoe_opt.cli.tables import note, show, with_interval
 from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow
 from dmoe_opt.comparing.sheets import Sheet
@@ -12,18 +14,28 @@ def presets() -> None:
     """Print the preset scenarios."""
     counts = ("experts", "types", "slots", "jobs", "jobs/s")
     table = Sheet(("preset", *counts, "what it shows"), counts)
+    for name, *numbers, jobs_per_s, says in map(dict.values, preset_facts()):
+        table.add_row(name, *map(str, numbers), f"{jobs_per_s:g}", says)
+    show(table)
+
+
+def preset_facts() -> list[dict[str, Any]]:
+    """The preset scenarios, each with what distinguishes it."""
+    rows = []
     for name in PRESETS:
         scenario = preset(name)
-        table.add_row(
-            name,
-            str(scenario.num_experts),
-            str(scenario.num_types),
-            str(scenario.experts.capacity.sum()),
-            str(scenario.arrivals.num_jobs),
-            f"{scenario.arrivals.jobs_per_s:g}",
-            str(scenario.meta["says"]),
+        rows.append(
+            {
+                "preset": name,
+                "experts": scenario.num_experts,
+                "types": scenario.num_types,
+                "slots": int(scenario.experts.capacity.sum()),
+                "jobs": scenario.arrivals.num_jobs,
+                "jobs_per_s": scenario.arrivals.jobs_per_s,
+                "says": str(scenario.meta["says"]),
+            }
         )
-    show(table)
+    return rows
 
 
 def comparison(of: OffloadComparison, form: str) -> None:

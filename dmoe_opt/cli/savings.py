@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from dmoe_opt.cli.options import FIGURES, JSON, WHOLE, emit, numbers_in, pictures, setting
+from dmoe_opt.cli.options import (
+    FIGURES,
+    WHOLE,
+    emit,
+    formatted,
+    numbers_in,
+    pictures,
+    setting,
+)
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.savings import Measure, SavingPoint
@@ -55,13 +63,13 @@ class _Source(NamedTuple):
 @click.option("--payload-bits", type=float, help="Size of one hidden state.")
 @click.option("-o", "--output", metavar="FOLDER", help="Write savings.csv and a figure there.")
 @FIGURES
-@JSON
+@formatted()
 def savings(
     source: str,
     shares: str | None,
     samples: int,
     output: str | None,
-    as_json: bool,
+    form: str,
     **options: Any,
 ) -> None:
     """Energy of Top-k, Top-p, DES and JESA against the gate weight that is kept.
@@ -71,6 +79,7 @@ def savings(
     """
     from dmoe_opt.cli import console
     from dmoe_opt.comparing import savings as study
+    from dmoe_opt.comparing.rows import as_csv
     from dmoe_opt.data import files
 
     found = _source(source, options)
@@ -84,11 +93,13 @@ def savings(
     if output is not None:
         _write(output, points, Path(source).name)
     ends = study.ends_at(points)
-    if as_json:
+    if form == "json":
         rows = [asdict(point) for point in points]
         emit({"source": source, "assumes": found.facts, "ends_at": ends, "points": rows})
+    elif form == "csv":
+        click.echo(as_csv(points, study.SavingPoint), nl=False)
     else:
-        _show(points, ends, found.facts)
+        _show(points, ends, found.facts, form)
 
 
 def _source(source: str, options: dict[str, Any]) -> _Source:
@@ -251,8 +262,10 @@ def _write(folder: str, points: Sequence[SavingPoint], name: str) -> None:
     console.wrote(files.write_all(folder, rows | drawn))
 
 
-def _show(points: Sequence[SavingPoint], ends: float | None, facts: Sequence[str]) -> None:
-    from dmoe_opt.cli.tables import show
+def _show(
+    points: Sequence[SavingPoint], ends: float | None, facts: Sequence[str], form: str
+) -> None:
+    from dmoe_opt.cli.tables import note, show
     from dmoe_opt.comparing.sheets import Sheet
 
     numbers = ["share", "Top-k", "Top-p", "DES", "JESA", "kept %", "saved %", "over Top-p %"]
@@ -261,16 +274,13 @@ def _show(points: Sequence[SavingPoint], ends: float | None, facts: Sequence[str
     table = Sheet(numbers, numbers)
     for point in points:
         table.add_row(*_cells(point, tested))
-    show(table)
-    click.echo("Energies in mJ per token, all layers summed.")
-    if ends is None:
-        click.echo("JESA saves energy at every share of this table.")
-    else:
-        click.echo(f"From share {ends:g} on, no saving of JESA from Top-k can be told from 0.")
-    for fact in facts:
-        click.echo(f"- {fact}")
-    if not tested:
-        click.echo(QUALITY)
+    show(table, form)
+    end = "JESA saves energy at every share of this table."
+    if ends is not None:
+        end = f"From share {ends:g} on, no saving of JESA from Top-k can be told from 0."
+    lines = ["Energies in mJ per token, all layers summed.", end, *(f"- {fact}" for fact in facts)]
+    for line in lines if tested else [*lines, QUALITY]:
+        note(line, form)
 
 
 def _cells(point: SavingPoint, tested: bool) -> list[str]:

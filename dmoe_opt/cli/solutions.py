@@ -35,7 +35,7 @@ DEFAULTS = ", ".join(f"{default_method(problem)} ({problem})" for problem in MET
 
 
 @click.command()
-@formatted("text", "json", "markdown", "latex")
+@formatted()
 def methods(form: str) -> None:
     """List the methods of every problem."""
     from dmoe_opt.cli import tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dmoe_opt.cli.options import WHOLE, setting
+from dmoe_opt.cli.options import JSON, WHOLE, emit, setting
 from dmoe_opt.errors import printable
 
 
@@ -22,11 +22,19 @@ from dmoe_opt.errors import printable
 @click.option("--jobs", type=WHOLE, metavar="N", help="Worker processes; default: one per core.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("--resume", is_flag=True, help="Go on where the results of FOLDER end.")
+@JSON
 def sweep(
-    config: str, output: str, backend: str, jobs: int | None, scheduler: str | None, resume: bool
+    config: str,
+    output: str,
+    backend: str,
+    jobs: int | None,
+    scheduler: str | None,
+    resume: bool,
+    as_json: bool,
 ) -> None:
     """Run a grid of presets, seeds, problems, methods and options; no finished row is ever lost."""
     from dmoe_opt.cli import console
+    from dmoe_opt.data import printed
     from dmoe_opt.sweep import plan
     from dmoe_opt.sweep.driver import sweep as run
     from dmoe_opt.sweep.journal import RESULTS
@@ -51,6 +59,11 @@ def sweep(
         kept = f"{output}/{RESULTS}: the rows that are finished are kept; go on with --resume"
         click.echo(printable(kept), err=True)
         raise
+    if as_json:
+        counts = (done.rows, done.failed, done.before, done.rows - done.before)
+        results = f"{output}/{RESULTS}"
+        emit(printed.Swept(results, *counts, list(done.damaged), list(done.reasons)))
+        return
     said = (
         f"{output}/{RESULTS}: {done.rows} rows, {done.failed} of them failed; "
         f"{done.before} were there before, {done.rows - done.before} are new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import shutil
 import sys
@@ -54,22 +55,33 @@ def presets() -> None:
     """Print the presets and what distinguishes them."""
     counts = ("experts", "tokens", "at most", "subcarriers")
     table = Sheet(("preset", *counts, "radio"), counts)
-    for name in PRESETS:
-        o = options(name)
-        numbers = (
-            _experts(o),
-            o["num_tokens"],
-            o["max_experts"],
-            o.get("num_subcarriers", ""),
-        )
-        table.add_row(name, *map(str, numbers), "none" if "family" in o else _radio(o))
+    for preset in preset_facts():
+        experts = preset["experts"]
+        if preset["nodes"] != experts:
+            experts = f"{experts} on {preset['nodes']}"
+        subcarriers = preset["subcarriers"] or ""
+        numbers = (experts, preset["tokens"], preset["max_experts"], subcarriers)
+        table.add_row(preset["preset"], *map(str, numbers), preset["radio"] or "none")
     show(table)
 
 
-def _experts(options: dict[str, Any]) -> str:
-    """Their number, and that of the nodes that they share."""
-    experts, per_node = options["num_experts"], options.get("experts_per_node")
-    return f"{experts}" if per_node is None else f"{experts} on {math.ceil(experts / per_node)}"
+def preset_facts() -> list[dict[str, Any]]:
+    """The presets, each with what distinguishes it."""
+    rows = []
+    for name in PRESETS:
+        o = options(name)
+        rows.append(
+            {
+                "preset": name,
+                "experts": o["num_experts"],
+                "nodes": math.ceil(o["num_experts"] / (o.get("experts_per_node") or 1)),
+                "tokens": o["num_tokens"],
+                "max_experts": o["max_experts"],
+                "subcarriers": o.get("num_subcarriers"),
+                "radio": None if "family" in o else _radio(o),
+            }
+        )
+    return rows
 
 
 def _radio(options: dict[str, Any]) -> str:
@@ -80,12 +92,15 @@ def _radio(options: dict[str, Any]) -> str:
 
 
 def methods(form: str) -> None:
-    """Print the table of methods."""
+    """Print the table of methods; it has no numbers, so CSV is the same cells."""
     table = Sheet(("problem", "method", "proves", "what it does"))
     for problem, rows in METHODS.items():
         for name, method in rows.items():
             table.add_row(problem, name, method.proves, method.says)
-    show(table, form)
+    if form == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([table.columns, *table.rows])
+    else:
+        show(table, form)
 
 
 def facts(data: Instance | SelectionProblem) -> dict[str, Any]:

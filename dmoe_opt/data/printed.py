@@ -7,7 +7,11 @@ import msgspec
 EXPLANATION = "dmoe-opt/explanation"
 
 
-class Explanation(msgspec.Struct, forbid_unknown_fields=True):
+class Printed(msgspec.Struct, forbid_unknown_fields=True):
+    """A document, or a part of one; its schema allows no other fields."""
+
+
+class Explanation(Printed):
     """What `dmoe-opt explain --json` prints; rules are given by name, with words for them."""
 
     format: str
@@ -22,3 +26,77 @@ class Explanation(msgspec.Struct, forbid_unknown_fields=True):
     links: list[list[int]]
     rules: dict[str, str]
     text: str
+
+
+class WrittenFile(Printed):
+    """A file that a command wrote; `sha256` is that of the content, as `info` prints it."""
+
+    file: str
+    name: str
+    sha256: str
+
+
+class Generated(Printed):
+    """What `dmoe-opt generate --json` prints."""
+
+    files: list[WrittenFile]
+
+
+class New(Printed):
+    """What `dmoe-opt new --json` prints."""
+
+    file: str
+    name: str
+    sha256: str
+    filled_in: list[str]
+
+
+class Log(Printed):
+    """What was in a router log."""
+
+    layers: int
+    tokens: int
+    experts: int
+    source: str
+    remarks: list[str]
+
+
+class Imported(Printed):
+    """What `dmoe-opt import --json` prints."""
+
+    log: Log
+    drawn: list[str]
+    filled_in: list[str]
+    files: list[WrittenFile]
+
+
+class Exported(Printed):
+    """What `dmoe-opt export --json` prints; the objective of the program is in units of J."""
+
+    file: str
+    problem: str
+    objective: str
+    unit_j: float
+
+
+class Swept(Printed):
+    """What `dmoe-opt sweep --json` prints: rows in all, and of these the failed and the new ones.
+
+    `damaged` has the numbers of lines whose jobs ran again.
+    """
+
+    results: str
+    rows: int
+    failed: int
+    before: int
+    new: int
+    damaged: list[int]
+    reasons: list[str]
+
+
+class OffloadGenerated(Printed):
+    """What `dmoe-opt offload generate --json` prints."""
+
+    file: str
+    scenario: str
+    seed: int | None
