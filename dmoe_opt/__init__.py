@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dmoe_opt.data.radio import Radio
     from dmoe_opt.errors import DmoeError, InputError, MethodError, MissingExtraError, NoAnswerError
     from dmoe_opt.explaining import Explanation, explain
+    from dmoe_opt.exploring.page import Page, explore
     from dmoe_opt.generating.presets import generate
     from dmoe_opt.method_table import methods
     from dmoe_opt.proof.certificates import prove
@@ -39,6 +40,7 @@ __all__ = [
     "MethodError",
     "MissingExtraError",
     "NoAnswerError",
+    "Page",
     "Radio",
     "Result",
     "SelectionProblem",
@@ -46,6 +48,7 @@ __all__ = [
     "check",
     "compare",
     "explain",
+    "explore",
     "generate",
     "load",
     "methods",
@@ -69,6 +72,7 @@ _HOMES = {
     "data.radio": ("Radio",),
     "errors": ("DmoeError", "InputError", "MethodError", "MissingExtraError", "NoAnswerError"),
     "explaining": ("Explanation", "explain"),
+    "exploring.page": ("Page", "explore"),
     "generating.presets": ("generate",),
     "method_table": ("methods",),
     "solving": ("solve",),

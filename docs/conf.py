@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy.typing as npt
@@ -179,6 +180,14 @@ def _factory(
     return signature and signature.replace("<factory>", "{}"), returns
 
 
+def _explore(app: Sphinx, error: Exception | None) -> None:
+    """Pages with sliders, beside the others; they are solved when the site is built."""
+    folder = Path(app.outdir) / "explore"
+    folder.mkdir(exist_ok=True)
+    for name in ("tiny-s1", "digits-l4"):
+        dmoe_opt.explore(dmoe_opt.load(name)).save(folder / f"{name}.html")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Make all this known to Sphinx."""
     app.add_html_math_renderer(
@@ -187,6 +196,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("methods", Methods)
     app.add_directive("rules", Rules)
     app.add_directive("public", Public)
+    app.connect("build-finished", _explore)
     app.connect("autodoc-skip-member", _is_field)
     app.connect("autodoc-process-signature", _factory)
     return {"parallel_read_safe": True}

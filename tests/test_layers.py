@@ -31,6 +31,7 @@ FOLDERS = [
     "solving",
     "checking",
     "explaining",
+    "exploring",
     "schema",
     "layers",
     "comparing",

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": ("solutions", "Recompute a solution, and try to refute its bound."),
     "compare": ("solutions", "Methods side by side."),
     "explain": ("explain", "Say why an instance has no answer."),
+    "explore": ("explore", "Write a page with sliders about an instance."),
     "protocol": ("layers", "Run all layers of a model under a scheduler."),
     "savings": ("savings", "What choosing experts by energy would save on a model."),
     "frontier": ("layers", "Accuracy against energy, by scheduler."),

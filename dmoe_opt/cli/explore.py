@@ -1,0 +1,37 @@
+"""The command that writes a page with sliders: `explore`."""
+
+from __future__ import annotations
+
+import click
+
+from dmoe_opt.cli.options import setting
+
+
+@click.command()
+@click.argument("file")
+@click.option(
+    "-o", "--output", metavar="PAGE", help="Default: the instance's name with .html; - is stdout."
+)
+@setting("--time-limit", type=float, default=2.0, help="Seconds for each exact solve.")
+def explore(file: str, output: str | None, time_limit: float) -> None:
+    """Write a page on which thresholds, D, importance and subcarriers can be moved by sliders.
+
+    FILE is an instance of at most 512 tokens and 64 experts. The page holds some 200 exact solves;
+    it needs no network.
+    """
+    from pathlib import Path
+
+    import dmoe_opt
+    from dmoe_opt.cli import console
+    from dmoe_opt.data import files, writing
+    from dmoe_opt.errors import printable
+
+    data = dmoe_opt.load(file)
+    target = f"{Path(file).stem}.html" if output is None else output
+    files.require_place(target)
+    console.prepare("jesa" if isinstance(data, dmoe_opt.Instance) else "selection")
+    with console.progress(f"solving {data.name or file}") as bar:
+        page = dmoe_opt.explore(data, time_limit=time_limit, progress=bar)
+    page.save(target)
+    if not writing.is_stdout(target):
+        click.echo(printable(f"wrote {target}"), err=True)

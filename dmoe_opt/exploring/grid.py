@@ -1,0 +1,203 @@
+"""One instance solved over a grid of thresholds, caps and subcarriers, for a page with sliders."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dmoe_opt.answer.result import Result
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.errors import InputError
+from dmoe_opt.solving import solve
+
+STEP = 0.9
+"""Ratio of two thresholds that are neighbours. It is gamma0 too, the importance factor of a layer:
+so threshold and layer, which multiply, meet on one grid."""
+SCALES = range(-4, 5)
+"""Powers of STEP by which the threshold slider multiplies the thresholds of the instance."""
+LAYERS = range(7)
+"""Powers of STEP by which the importance slider multiplies them."""
+POWERS = range(SCALES[0] + LAYERS[0], SCALES[-1] + LAYERS[-1] + 1)
+SHARES_OF_SPECTRUM = (0.25, 0.5, 0.75, 1.0)
+MOST_CAPS = 5
+MOST_TOKENS = 512
+MOST_EXPERTS = 64
+TIME_LIMIT_S = 2.0
+"""Of one exact solve; a point that is not proven by then says so on the page."""
+BASELINES = ("topk", "topp", "greedy", "des")
+"""Their experts are chosen with every link on its best subcarrier, then links get subcarriers."""
+
+
+class Setting(NamedTuple):
+    """Where the sliders stand; `num_subcarriers` is None where there is no radio."""
+
+    power: int
+    max_experts: int
+    num_subcarriers: int | None
+
+
+class Axes(NamedTuple):
+    """The values of every slider, in the order in which the points of a grid are listed."""
+
+    powers: list[int]
+    caps: list[int]
+    subcarriers: list[int]
+
+    def settings(self) -> Iterator[Setting]:
+        """All settings, the powers fastest."""
+        spectra: list[int | None] = [*self.subcarriers] or [None]
+        for number, cap, power in product(spectra, self.caps, self.powers):
+            yield Setting(power, cap, number)
+
+
+def axes_of(data: Instance | SelectionProblem) -> Axes:
+    """The sliders of an instance: thresholds, caps and, of a round, shares of its spectrum.
+
+    Raises
+    ------
+    InputError
+        If the instance is too large for a page.
+    """
+    for what, number, most in (
+        ("tokens", data.num_tokens, MOST_TOKENS),
+        ("experts", data.num_experts, MOST_EXPERTS),
+    ):
+        if not 1 <= number <= most:
+            raise InputError(f"the instance has {number} {what}; allowed on a page: 1 to {most}")
+    subcarriers: list[int] = []
+    if isinstance(data, Instance):
+        shares = {round(share * data.num_subcarriers) for share in SHARES_OF_SPECTRUM}
+        subcarriers = sorted(shares - {0})
+    return Axes([*POWERS], _caps(data), subcarriers)
+
+
+def _caps(data: Instance | SelectionProblem) -> list[int]:
+    """Up to `MOST_CAPS` values of D around the instance's own, which is among them."""
+    own = min(data.max_experts, data.num_experts)
+    near = sorted({1, 2, max(own - 1, 1), own, own + 1, 2 * own})
+    allowed = [cap for cap in near if cap <= data.num_experts]
+    while len(allowed) > MOST_CAPS:
+        allowed.remove(next(cap for cap in allowed if cap != own))
+    return allowed
+
+
+def variant(data: Instance | SelectionProblem, setting: Setting) -> Instance | SelectionProblem:
+    """The instance as the sliders have it."""
+    changes: dict[str, Any] = {
+        "threshold": data.threshold * STEP**setting.power,
+        "max_experts": setting.max_experts,
+    }
+    if not isinstance(data, Instance):
+        return data.replace(**changes)
+    number = setting.num_subcarriers
+    if number != data.num_subcarriers:
+        if data.radio is not None:
+            changes["radio"] = dataclasses.replace(
+                data.radio, gains=data.radio.gains[:, :, :number]
+            )
+        else:
+            changes["link_energy"] = data.link_energy[:, :, :number]
+    return data.replace(**changes)
+
+
+def exact(data: Instance | SelectionProblem, time_limit: float) -> Result:
+    """The exact answer that the page shows at a setting."""
+    problem = "jesa" if isinstance(data, Instance) else "selection"
+    return solve(data, problem, time_limit=time_limit)
+
+
+def solved_grid(
+    data: Instance | SelectionProblem,
+    time_limit: float = TIME_LIMIT_S,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Everything that the page shows, as plain data; energies in J.
+
+    Parameters
+    ----------
+    data
+        A round or a selection problem, of at most 512 tokens and 64 experts.
+    time_limit
+        Seconds for each exact solve.
+    progress
+        Called with the points done, and all points.
+    """
+    axes = axes_of(data)
+    settings = list(axes.settings())
+    points = []
+    for done, setting in enumerate(settings):
+        if progress:
+            progress(done, len(settings))
+        points.append(_point(variant(data, setting), time_limit))
+    return _facts(data) | {
+        "axes": axes._asdict() | {"scales": [*SCALES], "layers": [*LAYERS], "step": STEP},
+        "points": points,
+    }
+
+
+def _facts(data: Instance | SelectionProblem) -> dict[str, Any]:
+    """What is the same at every setting."""
+    facts: dict[str, Any] = {
+        "name": data.name or "unnamed",
+        "max_experts": data.max_experts,
+        "lowers": data.on_shortfall == "top_d",
+        "scores": data.scores.tolist(),
+        "threshold": data.threshold.tolist(),
+    }
+    if not isinstance(data, Instance):
+        return facts | {"cost": np.where(data.usable, data.cost, np.inf).tolist()}
+    return facts | {
+        "source": data.source.tolist(),
+        "node_of": data.node_of.tolist(),
+        "compute_energy": data.compute_energy.tolist(),
+        "num_nodes": data.num_nodes,
+        "best_link_energy": {
+            number: data.link_energy[:, :, :number].min(axis=2).tolist()
+            for number in axes_of(data).subcarriers
+        },
+    }
+
+
+def _point(data: Instance | SelectionProblem, time_limit: float) -> dict[str, Any]:
+    """The exact answer at a setting, and what the baselines spend there (None: no answer)."""
+    result = exact(data, time_limit)
+    point: dict[str, Any] = {
+        "status": str(result.status),
+        "energy_j": result.objective_j,
+        "bound_j": result.bound_j,
+        "message": result.message,
+        "lowered": len(result.shortfall),
+        "kept": _kept(data, result),
+        "baselines": {name: _baseline(data, name) for name in BASELINES},
+    }
+    decision = result.decision
+    if decision is None:
+        return point
+    point["experts"] = [np.flatnonzero(row).tolist() for row in decision.selection]
+    if isinstance(data, Instance) and decision.allocation is not None:
+        point["links"] = [
+            [int(i), int(n), int(decision.loads[i, n]), int(m), float(data.link_energy[i, n, m])]
+            for i, n, m in np.argwhere(decision.allocation)
+        ]
+    return point
+
+
+def _baseline(data: Instance | SelectionProblem, name: str) -> dict[str, float | None]:
+    """Energy and kept weight of a baseline; in a round its experts get their best subcarriers."""
+    chosen = solve(as_problem(data), "selection", name)
+    result = chosen
+    if isinstance(data, Instance) and chosen.selection is not None:
+        result = solve(data, "allocation", selection=chosen.selection)
+    return {"energy_j": result.objective_j, "kept": _kept(data, chosen)}
+
+
+def _kept(data: Instance | SelectionProblem, result: Result) -> float | None:
+    """Share of all gate weight that the chosen experts have; None without an answer."""
+    if result.decision is None:
+        return None
+    return float(result.decision.relevance.sum() / max(data.scores.sum(), 1e-300))
