@@ -210,6 +210,7 @@ DOCUMENTS: dict[str, Any] = {
     "check": Checked,
     "compare": Compared,
     "explain": printed.Explanation,
+    "explore": printed.Explored,
     "protocol": Protocol,
     "savings": Savings,
     "frontier": Frontier,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dmoe_opt.cli.options import setting
+from dmoe_opt.cli.options import JSON, emit, setting
 
 
 @click.command()
@@ -13,7 +13,8 @@ from dmoe_opt.cli.options import setting
     "-o", "--output", metavar="PAGE", help="Default: the instance's name with .html; - is stdout."
 )
 @setting("--time-limit", type=float, default=2.0, help="Seconds for each exact solve.")
-def explore(file: str, output: str | None, time_limit: float) -> None:
+@JSON
+def explore(file: str, output: str | None, time_limit: float, as_json: bool) -> None:
     """Write a page on which thresholds, D, importance and subcarriers can be moved by sliders.
 
     FILE is an instance of at most 512 tokens and 64 experts. The page holds some 200 exact solves;
@@ -23,7 +24,7 @@ def explore(file: str, output: str | None, time_limit: float) -> None:
 
     import dmoe_opt
     from dmoe_opt.cli import console
-    from dmoe_opt.data import files, writing
+    from dmoe_opt.data import files, printed, writing
     from dmoe_opt.errors import printable
 
     data = dmoe_opt.load(file)
@@ -33,5 +34,10 @@ def explore(file: str, output: str | None, time_limit: float) -> None:
     with console.progress(f"solving {data.name or file}") as bar:
         page = dmoe_opt.explore(data, time_limit=time_limit, progress=bar)
     page.save(target)
-    if not writing.is_stdout(target):
-        click.echo(printable(f"wrote {target}"), err=True)
+    if writing.is_stdout(target):
+        return
+    click.echo(printable(f"wrote {target}"), err=True)
+    if as_json:
+        emit(
+            printed.Explored(target, data.name, data.sha256, len(page.data["points"]), page.proven)
+        )

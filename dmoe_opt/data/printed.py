@@ -70,6 +70,16 @@ class Imported(Printed):
     files: list[WrittenFile]
 
 
+class Explored(Printed):
+    """What `dmoe-opt explore --json` prints; `proven` counts refuted settings too."""
+
+    file: str
+    instance: str
+    instance_sha256: str
+    solves: int
+    proven: int
+
+
 class Exported(Printed):
     """What `dmoe-opt export --json` prints; the objective of the program is in units of J."""
 

@@ -26,10 +26,23 @@ class Page:
     """A page about one instance; in a notebook it shows itself.
 
     `data` is what it shows, as plain data; `text` is the page, HTML.
+
+    Examples
+    --------
+    >>> import dmoe_opt
+    >>> problem = dmoe_opt.SelectionProblem([[0.5, 0.5]], [[1.0, 2.0]], 0.4, max_experts=1)
+    >>> page: dmoe_opt.Page = dmoe_opt.explore(problem)
+    >>> min(point["energy_j"] for point in page.data["points"])
+    1.0
     """
 
     data: dict[str, Any]
     text: str
+
+    @property
+    def proven(self) -> int:
+        """How many points are proven: optimal, or without an answer."""
+        return sum(point["status"] in ("optimal", "infeasible") for point in self.data["points"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file; raises `InputError` if that is not possible."""

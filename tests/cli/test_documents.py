@@ -40,6 +40,7 @@ LINES = [
     "check tiny-s1 s.json",
     "compare tiny-s1 --methods des,topk -o compared",
     "explain round.json",
+    "explore bare.npz -o page.html",
     "protocol digits --tokens 8 --layers 1 -o run",
     "savings many --shares 0.5 -o saved",
     "frontier digits --tokens 8 --layers 1 --seeds 1 --z 0.5 --gamma0 1 --schedulers topk -o front",
