@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from dmoe_opt.errors import printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
 """Characters with which a formula begins in a spreadsheet."""
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
+"""A number with a sign is no formula."""
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -40,7 +43,8 @@ def _as_cell(value: Any) -> Any:
         return value
     # The writer puts no quotes around a lone carriage return, after which a row would begin.
     text = printable(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    is_formula = text.startswith(FORMULA) and not NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 def grouped(items: Iterable[tuple[K, V]]) -> dict[K, list[V]]:

@@ -36,6 +36,13 @@ def test_names_are_data_in_csv(name: str) -> None:
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\n"))
 
 
+@pytest.mark.parametrize("number", ["-10", "+0.5", "-1e-9", "-.5", "+3."])
+def test_numbers_are_no_formulas_in_csv(number: str) -> None:
+    """A number with a sign stays one; what only begins like a number does not."""
+    assert as_csv([Row(number, None)], Row) == f"name,value\n{number},\n"
+    assert as_csv([Row(f"{number}+A1", None)], Row) == f"name,value\n'{number}+A1,\n"
+
+
 def test_groups() -> None:
     """Keys and values in order of appearance."""
     assert list(grouped([("b", 1), ("a", 2), ("b", 3)]).items()) == [("b", [1, 3]), ("a", [2])]
