@@ -16,7 +16,7 @@ from hypothesis import settings
 from dmoe_opt import Instance, Radio, SelectionProblem
 from dmoe_opt.cli.main import main
 
-settings.register_profile("dmoe", deadline=None, max_examples=60)
+settings.register_profile("dmoe", deadline=None, max_examples=30)
 settings.load_profile("dmoe")
 
 

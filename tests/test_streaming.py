@@ -53,17 +53,6 @@ def test_other_methods_too(tmp_path: Path, method: str) -> None:
     assert claim.selection == solve(problem, method=method).solution().selection
 
 
-def test_a_cluster_gives_the_same_answer(tmp_path: Path) -> None:
-    """The workers of dask get blocks, and the file is the same but for its time."""
-    save(problem_of(40), tmp_path / "p.npz")
-    documents = []
-    for on_dask in (False, True):
-        path = tmp_path / f"{on_dask}.json"
-        solve_stream(tmp_path / "p.npz", path, entries=150, threads=2, on_dask=on_dask)
-        documents.append(json.loads(path.read_text()) | {"wall_s": 0.0})
-    assert documents[0] == documents[1]
-
-
 def archive(problem: SelectionProblem, compressed: bool = False, **changes: Any) -> bytes:
     """The problem as an .npz file with some arrays changed; None leaves one out."""
     fields: dict[str, Any] = {

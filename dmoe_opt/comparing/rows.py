@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from dmoe_opt.errors import printable
 
@@ -64,4 +64,4 @@ def half_width(values: NDArray[np.float64]) -> float | None:
     number = len(values)
     if number < 2:
         return None
-    return float(stats.t.ppf(0.975, number - 1) * values.std(ddof=1) / np.sqrt(number))
+    return float(stdtrit(number - 1, 0.975) * values.std(ddof=1) / np.sqrt(number))

@@ -22,17 +22,16 @@ from dmoe_opt.offload.simulate import account, run, violations
 def test_nobody_beats_the_optimum(name: str) -> None:
     """Every policy on every episode stays at or below the bounds, which order as they must."""
     agents = {"sac": committed(name)}
-    for number in range(2):
-        episode = draw(preset(name), number)
-        relaxed = offload_pyomo.solve(episode, relax=True).bound
-        assert offload_cvxpy.solve(episode, relax=True).bound == pytest.approx(relaxed, abs=1e-6)
-        best = optimum(episode, time_limit=1.0)
-        assert best.bound <= relaxed + 1e-9
-        assert best.return_ is None or best.return_ <= best.bound + 1e-9
-        for rule in [*RULES, *agents]:
-            choice = play(episode, rule, agents=agents, seed=number)
-            assert violations(episode, choice) == []
-            assert account(episode, choice).return_ <= best.bound + 1e-9, rule
+    episode = draw(preset(name), 0)
+    relaxed = offload_pyomo.solve(episode, relax=True).bound
+    assert offload_cvxpy.solve(episode, relax=True).bound == pytest.approx(relaxed, abs=1e-6)
+    best = optimum(episode, time_limit=0.5)
+    assert best.bound <= relaxed + 1e-9
+    assert best.return_ is None or best.return_ <= best.bound + 1e-9
+    for rule in [*RULES, *agents]:
+        choice = play(episode, rule, agents=agents, seed=0)
+        assert violations(episode, choice) == []
+        assert account(episode, choice).return_ <= best.bound + 1e-9, rule
 
 
 def test_comparison_counts_and_complains() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dmoe_opt
-from dmoe_opt import Decision, InputError
+from dmoe_opt import Decision, InputError, Result
 from dmoe_opt.method_table import METHODS
 from dmoe_opt.own_methods import start_from
 
 STARTED = [name for name, row in METHODS["jesa"].items() if row.takes("start")]
 ROUND = dmoe_opt.load("tiny-s1")
-EXACT = dmoe_opt.solve(ROUND, "jesa", "exact")
+
+
+@cache
+def exact() -> Result:
+    """The optimum; kernels are not compiled while tests are collected."""
+    return dmoe_opt.solve(ROUND, "jesa", "exact")
 
 
 @pytest.mark.parametrize("method", STARTED)
 def test_no_method_ends_worse_than_its_start(method: str) -> None:
     """Not even without time: the declarative models then end with the start itself."""
-    assert EXACT.objective_j is not None
+    assert exact().objective_j is not None
     given: dict[str, Any] = {"time_limit": 1e-9} if method != "bcd" else {}
-    for start in (EXACT, EXACT.solution(), EXACT.decision, EXACT.selection):
+    for start in (exact(), exact().solution(), exact().decision, exact().selection):
         result = dmoe_opt.solve(ROUND, "jesa", method, start=start, **given)
-        assert result.objective_j == pytest.approx(EXACT.objective_j, rel=1e-12)
+        assert result.objective_j == pytest.approx(exact().objective_j, rel=1e-12)
         assert dmoe_opt.check(ROUND, result) == []
 
 
@@ -57,16 +63,22 @@ def test_random_starts_never_harm(seed: int, drawn: int) -> None:
 @pytest.mark.parametrize(
     ("start", "complaint"),
     [
-        ([[]] * 6, r"start: the answer of start was refused: token 0 \(C1\)"),
-        (dmoe_opt.solve(dmoe_opt.load("digits-l4"), "jesa", "topk"), "start is of digits-l4"),
-        (Decision(ROUND, EXACT.selection, np.zeros_like(EXACT.allocation)), "start: the answer"),
-        (5, "selection = 5; allowed: an array"),
+        (lambda: [[]] * 6, r"start: the answer of start was refused: token 0 \(C1\)"),
+        (
+            lambda: dmoe_opt.solve(dmoe_opt.load("digits-l4"), "jesa", "topk"),
+            "start is of digits-l4",
+        ),
+        (
+            lambda: Decision(ROUND, exact().selection, np.zeros_like(exact().allocation)),
+            "start: the answer",
+        ),
+        (lambda: 5, "selection = 5; allowed: an array"),
     ],
 )
-def test_a_start_is_checked_first(start: Any, complaint: str) -> None:
+def test_a_start_is_checked_first(start: Callable[[], Any], complaint: str) -> None:
     """A start that breaks a rule, or of another instance, is one line."""
     with pytest.raises(InputError, match=complaint):
-        dmoe_opt.solve(ROUND, "jesa", "bcd", start=start)
+        dmoe_opt.solve(ROUND, "jesa", "bcd", start=start())
 
 
 def test_gurobi_begins_with_the_start() -> None:
@@ -75,15 +87,15 @@ def test_gurobi_begins_with_the_start() -> None:
     start = dmoe_opt.solve(ROUND, "jesa", "topk")
     for method, solver in (("pyomo", "gurobi_direct"), ("cvxpy", "GUROBI")):
         result = dmoe_opt.solve(ROUND, "jesa", method, start=start, solver=solver)
-        assert result.objective_j == pytest.approx(EXACT.objective_j, rel=1e-9)
+        assert result.objective_j == pytest.approx(exact().objective_j, rel=1e-9)
 
 
 def test_the_command_takes_a_solution_file(typed: Callable[..., Ended], tmp_path: Path) -> None:
     """`--start FILE`; a method that takes none says so."""
-    dmoe_opt.save(EXACT, tmp_path / "s.json")
+    dmoe_opt.save(exact(), tmp_path / "s.json")
     command = ("solve", "tiny-s1", "--problem", "jesa", "--start", "s.json", "--json")
     ended = typed(*command, "--method", "bcd")
-    assert json.loads(ended.stdout)["objective_j"] == EXACT.objective_j
+    assert json.loads(ended.stdout)["objective_j"] == exact().objective_j
     ended = typed(*command, "--method", "topk")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "option start is unknown to method topk" in ended.stderr

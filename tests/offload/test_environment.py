@@ -26,7 +26,7 @@ from dmoe_opt.offload.simulate import LOST, account
 
 
 def test_environment_and_model_agree() -> None:
-    """In 1,000 random sequences of actions, environment and program give the same return."""
+    """In 300 random sequences of actions, environment and program give the same return."""
     scenario = preset("mixed")
     env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=scenario)
     rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def test_environment_and_model_agree() -> None:
         scenario, arrivals=small, experts=replace(scenario.experts, capacity=np.ones(10, dtype=int))
     )
     lost = 0
-    for number in range(50):
+    for number in range(15):
         episode = draw(tight, number)
         model = offload_pyomo.build(episode)
         (variables,) = model.component_objects(pyo.Var)
@@ -61,7 +61,7 @@ def test_environment_and_model_agree() -> None:
             assert alone - pyo.value(model.given_up) * unit(episode) == pytest.approx(
                 paid, abs=1e-9
             )
-    assert lost > 1000  # capacity was felt
+    assert lost > 300  # capacity was felt
 
 
 @pytest.mark.parametrize("name", PRESETS)

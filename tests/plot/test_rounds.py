@@ -91,7 +91,7 @@ def test_network_without_a_result(tiny: Instance) -> None:
     assert not any("expert" in line and "token 0:" in line for line in texts(axes))
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 40])
+@pytest.mark.parametrize("nodes", [1, 2, 20])
 def test_networks_of_other_sizes(nodes: int) -> None:
     """One node has no link, two bend apart, many are still all there; and nothing warns."""
     round_ = dmoe_opt.generate(
