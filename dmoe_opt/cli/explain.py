@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dmoe_opt.cli.options import JSON, emit, setting
+from dmoe_opt.cli.options import JSON, emit, say, setting
 
 
 @click.command()
@@ -38,4 +38,4 @@ def explain(
     if as_json:
         emit(explanation.document())
     else:
-        click.echo(str(explanation))
+        say(str(explanation))

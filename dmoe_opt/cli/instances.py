@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, setting
+from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, say, setting
 from dmoe_opt.data import printed
 from dmoe_opt.errors import printable
 
@@ -174,8 +174,7 @@ def _tell(file: str, facts: printed.Imported) -> None:
         *(f"drawn: {line}" for line in facts.drawn),
         *(f"filled in: {line}" for line in facts.filled_in),
     ]
-    for line in lines:
-        click.echo(printable(line), err=True)
+    say("\n".join(lines), err=True)
 
 
 def _whole_numbers(option: str, text: str) -> list[int]:

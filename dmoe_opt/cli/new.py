@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, setting
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, say, setting
 from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def new(output: str, as_json: bool, **given: Any) -> None:
         if not piped:
             emit(printed.New(output, round_.name, round_.sha256, filled))
         return
-    click.echo(f"{round_!r}"[1:-1], err=True)
+    say(f"{round_!r}"[1:-1], err=True)
     for line in filled:
-        click.echo(f"filled in: {line}", err=True)
+        say(f"filled in: {line}", err=True)
     if not piped:
         click.echo(printable(output))
 

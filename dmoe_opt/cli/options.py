@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dmoe_opt.errors import printable
 from dmoe_opt.method_options import SEED
 from dmoe_opt.method_table import takers
 
@@ -79,6 +80,29 @@ def emit(document: object) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode(document))
+
+
+def say(text: str, indent: int = 4, *, err: bool = False) -> None:
+    """Print lines; a terminal gets them broken between words, and indented from the second on."""
+    import shutil
+    import sys
+    import textwrap
+
+    stream = sys.stderr if err else sys.stdout
+    lines = printable(text).splitlines()
+    if stream is not None and stream.isatty():
+        columns = shutil.get_terminal_size().columns
+        lines = [
+            textwrap.fill(
+                line,
+                columns,
+                subsequent_indent=" " * indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for line in lines
+        ]
+    click.echo("\n".join(lines), err=err)
 
 
 def pictures(module: str, function: str, *arguments: object) -> dict[str, bytes]:

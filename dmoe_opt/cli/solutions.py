@@ -18,6 +18,7 @@ from dmoe_opt.cli.options import (
     formatted,
     of_methods,
     pictures,
+    say,
     setting,
 )
 from dmoe_opt.method_options import PROGRESS
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dmoe_opt.data.problem import SelectionProblem
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "no_solution": 4}
+LABEL = 11
+"""Columns of the names before the values of a result."""
 OWN = "Your own: package.module:function."
 DEFAULTS = ", ".join(f"{default_method(problem)} ({problem})" for problem in METHODS)
 
@@ -160,18 +163,18 @@ def _hint(file: str, problem: str, selection: str | None) -> None:
     """Say how an instance without an answer is explained."""
     given = "" if selection is None else f" --selection {shlex.quote(selection)}"
     command = f"dmoe-opt explain {shlex.quote(file)} --problem {problem}{given}"
-    click.echo(f"for the fewest tokens and rules that conflict: {command}", err=True)
+    say(f"for the fewest tokens and rules that conflict: {command}", err=True)
 
 
 def _show(result: Result, as_json: bool, written: bool) -> None:
     """Print a result; where the solution has been written to stdout, only a summary on stderr."""
     if written:
-        click.echo(str(result), err=True)
+        say(str(result), LABEL, err=True)
         return
     if as_json:
         emit(result.solution())
         return
-    click.echo(str(result))
+    say(str(result), LABEL)
     if result.token_ranking or result.round_ranking:
         from dmoe_opt.cli import rankings
 
@@ -204,7 +207,6 @@ def check(file: str, solution: str, proof: str | None, as_json: bool) -> None:
     from dmoe_opt import check as judge
     from dmoe_opt.checking import told
     from dmoe_opt.data import files
-    from dmoe_opt.errors import printable
 
     claim = files.load_solution(solution)
     data = files.load(file)
@@ -217,21 +219,23 @@ def check(file: str, solution: str, proof: str | None, as_json: bool) -> None:
         claimed = told(claim)
         emit({"ok": not violations, "violations": violations, "claimed": claimed} | certified)
     elif violations:
-        click.echo(printable("\n".join(violations)))
+        say("\n".join(violations))
     else:
         energy = "no answer" if claim.objective_j is None else f"{claim.objective_j:.9g} J"
-        click.echo(printable(f"ok: {claim.status}, {energy}"))
-        click.echo("recomputed: rules, energy, gap, status and shortfall")
+        say(f"ok: {claim.status}, {energy}")
+        say("recomputed: rules, energy, gap, status and shortfall")
         if claim.token_ranking or claim.round_ranking:
-            click.echo("recomputed: rules, energies and order of all answers; that none is missing")
-            click.echo("between them is claimed")
+            say(
+                "recomputed: rules, energies and order of all answers; "
+                "that none is missing between them is claimed"
+            )
         if proof is not None:
-            click.echo(f"bound certified: at least {claim.bound_j} J, in exact arithmetic")
+            say(f"bound certified: at least {claim.bound_j} J, in exact arithmetic")
         elif told(claim):
             known = claim.method in METHODS[claim.problem]
             method = claim.method if known else f"{claim.method!r}, which is no method of ours"
             refuted = f"claimed by {method}, and not refuted within a second: {told(claim)}"
-            click.echo(printable(refuted))
+            say(refuted)
     sys.exit(1 if violations else 0)
 
 

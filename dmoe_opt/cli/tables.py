@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from dmoe_opt.cli.options import say
 from dmoe_opt.comparing.sheets import Sheet, rounded
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.errors import printable
 from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
@@ -48,7 +48,7 @@ def show(sheet: Sheet, form: str = "text") -> None:
 
 def note(text: str, form: str = "text") -> None:
     """Print a line below a table; beside a table for a paper it goes to stderr."""
-    click.echo(printable(text), err=form != "text")
+    say(text, err=form != "text")
 
 
 def presets() -> None:
@@ -171,7 +171,7 @@ def listing(facts: dict[str, Any]) -> None:
             text = f"{value[0]:.6g} to {value[1]:.6g}"
         elif isinstance(value, float):
             text = f"{value:.4g}"
-        print(printable(f"{name:<{width}} {text}"))
+        say(f"{name:<{width}} {text}", width + 1)
 
 
 def bill(run: Run, form: str) -> None:
