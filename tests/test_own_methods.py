@@ -43,6 +43,18 @@ def test_one_answer_in_many_forms(hand: SelectionProblem, value: Any) -> None:
     assert dmoe_opt.check(hand, result) == []
 
 
+def test_one_function_for_rounds_and_bare_problems(hand: SelectionProblem) -> None:
+    """The experts of a round and those of a bare problem are asked for in the same words."""
+
+    def best_scores(data: Instance | SelectionProblem) -> Any:
+        problem = data.selection_problem()
+        return np.argsort(-problem.scores)[:, : problem.max_experts]
+
+    round_ = dmoe_opt.load("tiny-s1")
+    for data, name in ((hand, "selection"), (round_, "selection"), (round_, "jesa")):
+        assert dmoe_opt.solve(data, name, best_scores).status in ("feasible", "optimal")
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from dmoe_opt.cli.options import say
-from dmoe_opt.comparing.sheets import Sheet, rounded
+from dmoe_opt.comparing.sheets import Sheet, gap_percent, rounded
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import PRESETS, options
@@ -196,7 +196,7 @@ def bill(run: Run, form: str) -> None:
             f"{layer.experts / max(layer.tokens, 1):.2f}",
             f"{layer.relevance:.3f}",
             str(layer.shortfalls),
-            rounded(None if layer.gap is None else 100 * layer.gap, 3),
+            gap_percent(layer.gap),
         )
     table.add_section()
     totals = [rounded(1e3 * run.total(field)) for field in sums]

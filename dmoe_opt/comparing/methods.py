@@ -21,7 +21,7 @@ from dmoe_opt.comparing.judged import (
     rows_of,
 )
 from dmoe_opt.comparing.rows import as_csv
-from dmoe_opt.comparing.sheets import Sheet, rounded
+from dmoe_opt.comparing.sheets import Sheet, gap_percent, rounded
 from dmoe_opt.data import files
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
@@ -94,7 +94,7 @@ def cells(row: MethodRow) -> list[str]:
         row.method,
         row.status,
         rounded(row.energy_j),
-        rounded(None if row.gap is None else 100 * row.gap, 3),
+        gap_percent(row.gap),
         rounded(row.relevance),
         rounded(None if row.wall_s is None else 1e3 * row.wall_s),
         "" if row.nodes is None else f"{row.nodes:,}",

@@ -17,6 +17,8 @@ from dmoe_opt.errors import printable
 DIGITS = 4
 GAP = 2
 """Blanks between columns."""
+ROUNDING = 1e-9
+"""Gaps below this say nothing: energies are sums of floats."""
 PLAIN_TO = 1e6
 """Numbers from here on are printed with a power of ten."""
 LATEX = {
@@ -52,6 +54,20 @@ def rounded(value: float | None, digits: int = DIGITS) -> str:
     if 10**digits <= abs(short) < PLAIN_TO:
         return f"{short:.0f}"
     return f"{short:#.{digits}g}".removesuffix(".")
+
+
+def gap_percent(gap: float | None) -> str:
+    """A relative gap in percent; what is left of one by rounding is 0.
+
+    Examples
+    --------
+    >>> from dmoe_opt.comparing.sheets import gap_percent
+    >>> [gap_percent(gap) for gap in (0.0123456, 2e-14, None)]
+    ['1.23', '0', '']
+    """
+    if gap is None:
+        return ""
+    return rounded(0.0 if abs(gap) < ROUNDING else 100 * gap, 3)
 
 
 @dataclass

@@ -306,7 +306,7 @@ class Instance:
 
 def as_problem(data: Instance | SelectionProblem) -> SelectionProblem:
     """P1 of a round (every link on its best subcarrier), or the problem itself."""
-    return data if isinstance(data, SelectionProblem) else data.selection_problem()
+    return data.selection_problem()
 
 
 def problem_of(data: Instance | SelectionProblem) -> str:

@@ -220,6 +220,10 @@ class SelectionProblem:
         """Digest of the content, not of a file; equal data has equal digests in every format."""
         return digest(self, ("scores", "cost", "threshold", "usable"))
 
+    def selection_problem(self) -> SelectionProblem:
+        """Itself, so that a method of the user can ask a round and a bare problem alike."""
+        return self
+
     def infeasibility(self) -> str | None:
         """Why no answer exists, in words, or None if one does."""
         if self.on_shortfall != "infeasible" or not self.shortfall.any():

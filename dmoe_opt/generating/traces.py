@@ -264,7 +264,7 @@ def to_rounds(
     if max_experts is None:
         max_experts = trace.experts_per_token
     if max_experts is None:
-        allowed = "it must be given, since the trace does not say experts_per_token"
+        allowed = "it must be given (--max-experts), since the trace does not say experts_per_token"
         raise InputError(f"max_experts is missing; allowed: {allowed}")
     options: dict[str, Any] = {
         "num_subcarriers": num_subcarriers,
