@@ -24,6 +24,7 @@ FOLDERS = [
     "allocation",
     "joint",
     "proof",
+    "placing",
     "models",
     "method_options",
     "method_table",

@@ -1,0 +1,1 @@
+"""Where to put the experts: placements of least energy for a set of tokens."""
