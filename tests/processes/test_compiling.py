@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 SCRIPT = """
 import json, pathlib, sys
@@ -27,22 +30,33 @@ print(json.dumps([before, compiled()]))
 """
 
 
-def test_nothing_is_compiled_after_preparing(tmp_path: Path) -> None:
-    """`prepare` reaches every kernel, in the types in which methods call it."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
+    """A folder with all kernels, and the files there after preparing and after all methods ran."""
+    folder = tmp_path_factory.mktemp("kernels")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder)},
         capture_output=True,
         text=True,
         check=True,
     )
-    before, after = json.loads(done.stdout)
+    return folder, json.loads(done.stdout)
+
+
+def test_nothing_is_compiled_after_preparing(made: tuple[Path, list[list[str]]]) -> None:
+    """`prepare` reaches every kernel, in the types in which methods call it."""
+    _, (before, after) = made
     assert before
     assert after == before
 
 
-def test_damaged_caches_are_made_again(tmp_path: Path) -> None:
-    """Files of the cache that were cut short are deleted, and the kernels compiled once more."""
+def test_damaged_caches_are_made_again(made: tuple[Path, list[list[str]]], tmp_path: Path) -> None:
+    """Files of the cache that were cut short are deleted, and the kernels compiled once more.
+
+    Indexes (.nbi) are damaged in one folder, compiled code (.nbc) in the other.
+    """
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
     command = [sys.executable, "-m", "dmoe_opt", "solve", "scarce-8x36-s0", "--problem", "jesa"]
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
 
@@ -52,10 +66,14 @@ def test_damaged_caches_are_made_again(tmp_path: Path) -> None:
         return done.stdout.partition("time")[0]
 
     answer = solved()
-    for end in ("nbi", "nbc"):
-        files = list(tmp_path.rglob(f"*.{end}"))
+    sizes = {}
+    for room, end in (("selection", "nbi"), ("joint", "nbc")):
+        files = list(tmp_path.glob(f"{room}_*/*.{end}"))
         assert files
         for path in files:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
-        assert solved() == answer
+            sizes[path] = path.stat().st_size
+    assert solved() == answer
+    made_again = {path.suffix for path, size in sizes.items() if path.stat().st_size > size}
+    assert made_again == {".nbi", ".nbc"}
     assert solved() == answer
