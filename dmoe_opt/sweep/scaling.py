@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from dmoe_opt.comparing.rows import grouped
 from dmoe_opt.sweep.journal import FAILED
@@ -179,7 +179,12 @@ def _fit(key: tuple[str, str, str, str], points: Sequence[ScalingPoint]) -> Scal
     if len(points) < FEWEST_SIZES:
         return ScalingFit(*key, len(points), None, None, None)
     size, median_s = [p.size for p in points], [p.median_s for p in points]
-    fit = stats.linregress(np.log(size), np.log(median_s))
-    width = float(stats.t.ppf(0.975, len(points) - 2) * fit.stderr)
-    factor_s = float(np.exp(fit.intercept))
-    return ScalingFit(*key, len(points), factor_s, float(fit.slope), width)
+    x, y = np.log(size), np.log(median_s)
+    x_from_mean = x - x.mean()
+    exponent = float(x_from_mean @ y / (x_from_mean @ x_from_mean))
+    intercept = y.mean() - exponent * x.mean()
+    freedom = len(points) - 2
+    error = y - intercept - exponent * x
+    deviation = np.sqrt(error @ error / freedom / (x_from_mean @ x_from_mean))
+    width = float(stdtrit(freedom, 0.975) * deviation)
+    return ScalingFit(*key, len(points), float(np.exp(intercept)), exponent, width)
