@@ -169,5 +169,7 @@ def test_half_files_and_wrong_ends_are_reported(tmp_path: Path) -> None:
     assert "1 there twice" in kills._judge_rows(results, "here", 0, "")[0]
     assert interrupts._wrong_end(130, "dmoe-opt: interrupted\n") == ""
     assert interrupts._wrong_end(1, "dmoe-opt: interrupted\n")
+    assert interrupts._wrong_end(1, 'File "<frozen site>", line 6\nKeyboardInterrupt\n') == ""
+    assert interrupts._wrong_end(1, 'File "<frozen site>"\nFile "dmoe_opt/__init__.py"\n')
     assert interrupts._wrong_end(130, "Traceback\ndmoe-opt: interrupted\n")
     assert interrupts._wrong_end(-2, 'File "dmoe_opt/cli/main.py"\nKeyboardInterrupt\n')

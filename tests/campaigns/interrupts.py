@@ -157,7 +157,8 @@ def _without_log(err: str) -> str:
 def _wrong_end(code: int, err: str) -> str:
     """What is wrong with an exit code and what stands on stderr; empty if nothing is."""
     shown = f"exit code {code}, stderr {err[-600:]!r}"
-    if code == -signal.SIGINT:  # Python itself starts, and knows nothing of this package yet
+    if code == -signal.SIGINT or (code == 1 and "<frozen site>" in err):
+        # Python itself starts, and knows nothing of this package yet.
         return shown if "dmoe_opt/" in err else ""
     if code == 0:  # the work was done
         return shown if "Traceback" in err else ""
