@@ -44,7 +44,7 @@ def assign(problem: PlacementProblem, cost: NDArray[np.float64]) -> Assigned:
     scale = float(np.abs(cost).max(initial=0.0)) or 1.0
     answer = optimize.milp(
         cost.ravel() / scale,
-        constraints=_rules(problem),
+        constraints=rules(problem),
         integrality=np.ones(cost.size),
         bounds=optimize.Bounds(0, 1),
         options={"time_limit": TIME_LIMIT_S, "mip_rel_gap": RELATIVE_GAP},
@@ -62,7 +62,7 @@ def assign(problem: PlacementProblem, cost: NDArray[np.float64]) -> Assigned:
     return Assigned(placement, total, min(bound, total))
 
 
-def _rules(problem: PlacementProblem) -> list[optimize.LinearConstraint]:
+def rules(problem: PlacementProblem) -> list[optimize.LinearConstraint]:
     """Every expert is on one node, and no node holds more than its memory, in units of it."""
     experts, nodes = problem.num_experts, problem.num_nodes
     on_one = sparse.kron(sparse.eye(experts), np.ones((1, nodes)), format="csr")
