@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer import objective
-from dmoe_opt.answer.bill import Bill, bill_of, dropped
+from dmoe_opt.answer.bill import Bill, bill_of, dropped, sent_tokens
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
@@ -70,10 +70,24 @@ class Decision:
         return decision
 
     def without_idle_links(self) -> Decision:
-        """The same decision without subcarriers on links that carry no token."""
+        """The same decision without subcarriers that carry no token."""
         if self.allocation is None:
             return self
-        return self.with_allocation(self.allocation & (self.loads > 0)[:, :, None])
+        kept = self.allocation & (self.loads > 0)[:, :, None]
+        if self.instance.air_tokens is not None:
+            kept &= self.sent > 0
+        return self.with_allocation(kept)
+
+    @cached_property
+    def sent(self) -> NDArray[np.int64]:
+        """Tokens that each link sends on each of its subcarriers, shape (N, N, M).
+
+        Under a deadline the cheapest are filled first; without one, a link has a single one.
+        """
+        assert self.allocation is not None
+        if self.instance.air_tokens is None:
+            return np.where(self.allocation, self.loads[:, :, None], 0)
+        return sent_tokens(self.instance, self.allocation, self.loads)
 
     @cached_property
     def loads(self) -> NDArray[np.int64]:

@@ -1,0 +1,263 @@
+"""A round with optional rules as sparse matrices for HiGHS: the whole program, or what is open.
+
+::
+
+    min  sum a[j] alpha[t, j] + sum b[j] w[j] + sum rho[t] d[t] + sum c[i, n, m] f[i, n, m]
+    (C1) sum_j g[t, j] alpha[t, j] + theta[t] d[t] >= theta[t]
+    (C2) sum_j alpha[t, j] + D d[t] <= D
+    (C3) sum_in y[i, n, m] <= 1
+    (C4) sum_m f[i, n, m] = sum of alpha[t, j] over the pairs of the link
+         alpha[t, j] <= u[i, n] <= sum_m y[i, n, m]
+         without a deadline, one subcarrier per link: u[i, n] = sum_m y[i, n, m]
+    (C5) sum_t alpha[t, j] <= C[j]
+    (C6) alpha[t, j] <= w[j]
+    (C7) f[i, n, m] <= min(pairs of the link, U[i, n, m]) y[i, n, m]
+
+The columns d and w, and (C5) to (C7), are there where the round has their fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.answer.bill import dropped
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint.highs import ReducedAnswer, Rows, options, run
+
+
+class Open(NamedTuple):
+    """What is not decided yet.
+
+    Subcarriers that a link may use (N, N, M); experts that a token may and must use (T, K); tokens
+    that may and must be dropped (T,); experts that may and must be awake (K,).
+    """
+
+    subcarriers: Allocation
+    possible: Selection
+    certain: Selection
+    droppable: NDArray[np.bool_]
+    surely_dropped: NDArray[np.bool_]
+    wakeable: NDArray[np.bool_]
+    surely_awake: NDArray[np.bool_]
+
+
+def everything(instance: Instance) -> Open:
+    """The whole round."""
+    problem = instance.selection_problem()
+    priced = instance.drop_price is not None
+    none = np.zeros(instance.num_experts, dtype=bool)
+    return Open(
+        subcarriers=usable_subcarriers(instance),
+        possible=usable_experts(instance),
+        certain=np.zeros_like(problem.usable),
+        droppable=(problem.need_units > 0) & priced,
+        surely_dropped=np.zeros(instance.num_tokens, dtype=bool),
+        wakeable=~none,
+        surely_awake=none,
+    )
+
+
+def usable_subcarriers(instance: Instance) -> Allocation:
+    """Subcarriers on which a link works, and can send a token in time, bool (N, N, M)."""
+    works = np.isfinite(instance.link_energy)
+    if instance.air_tokens is not None:
+        works &= instance.air_tokens > 0
+    own = np.arange(instance.num_nodes)
+    works[own, own] = False
+    return works
+
+
+def usable_experts(instance: Instance) -> Selection:
+    """Experts with room that a token can use, over a link that can send it in time, (T, K)."""
+    linked = np.asarray(usable_subcarriers(instance).any(axis=2))
+    reached = instance.to_experts(linked) | ~instance.away
+    usable = instance.selection_problem().usable & reached
+    return usable if instance.capacity is None else usable & (instance.capacity > 0)
+
+
+class _Columns(NamedTuple):
+    """The variables: alpha, d, w, u, y, f, in this order."""
+
+    pairs: NDArray[np.int64]  # (P, 2) token and expert
+    drops: NDArray[np.int64]  # (R,) token
+    wakes: NDArray[np.int64]  # (W,) expert
+    links: NDArray[np.int64]  # (L, 2)
+    uses: NDArray[np.int64]  # (S, 2) link and subcarrier
+
+    @property
+    def starts(self) -> tuple[int, int, int, int, int, int]:
+        """First columns of d, w, u, y and f, and the number of columns."""
+        sizes = [len(part) for part in (*self, self.uses)]
+        d, w, u, y, f, width = np.cumsum(sizes).tolist()
+        return d, w, u, y, f, width
+
+    def link_of(self, instance: Instance) -> NDArray[np.int64]:
+        """The link that every pair needs, shape (P,); -1 for experts on the token's own node."""
+        number = np.full((instance.num_nodes, instance.num_nodes), -1)
+        number[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
+        return np.asarray(
+            number[instance.source[self.pairs[:, 0]], instance.node_of[self.pairs[:, 1]]]
+        )
+
+    def most_on(self, instance: Instance) -> NDArray[np.float64]:
+        """Tokens that every use can carry: the pairs of its link, and U under a deadline, (S,)."""
+        needed = self.link_of(instance)
+        pairs = np.bincount(needed[needed >= 0], minlength=len(self.links))
+        link, m = self.uses.T
+        if instance.air_tokens is None:
+            return np.asarray(pairs[link], dtype=float)
+        i, n = self.links[link].T
+        return np.asarray(np.minimum(pairs[link], instance.air_tokens[i, n, m]), dtype=float)
+
+
+def _columns(instance: Instance, part: Open) -> _Columns:
+    t, j = np.nonzero(part.possible & instance.away)
+    wanted = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
+    wanted[instance.source[t], instance.node_of[j]] = True
+    links = np.argwhere(wanted)
+    wakes = np.flatnonzero(part.possible.any(axis=0))
+    return _Columns(
+        pairs=np.argwhere(part.possible),
+        drops=np.flatnonzero(part.droppable),
+        wakes=wakes if instance.wake_energy is not None else wakes[:0],
+        links=links,
+        uses=np.argwhere(part.subcarriers[links[:, 0], links[:, 1]]),
+    )
+
+
+def _rows(instance: Instance, columns: _Columns) -> Rows:
+    """The constraints, in the order of this file's first lines."""
+    problem, inf = instance.selection_problem(), highspy.kHighsInf
+    (t, j), (link, m) = columns.pairs.T, columns.uses.T
+    d, w, u, y, f, width = columns.starts
+    pair, use, links = np.arange(len(t)), np.arange(len(link)), np.arange(len(columns.links))
+    drop = d + np.arange(len(columns.drops))
+    sent = columns.link_of(instance)
+    away = np.flatnonzero(sent >= 0)
+    step = np.arange(len(away))
+    need = problem.least_relevance
+    most = problem.max_experts
+    rows = Rows(width)
+    relevance = (t, pair, problem.grid_scores[t, j])
+    rows.add(len(need), need, inf, relevance, (columns.drops, drop, need[columns.drops]))
+    rows.add(len(need), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
+    rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
+    rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (sent[away], away, -1.0))
+    rows.add(len(away), -inf, 0.0, (step, away, 1.0), (step, u + sent[away], -1.0))
+    least = 0.0 if instance.air_tokens is None else -inf
+    rows.add(len(links), least, 0.0, (links, u + links, 1.0), (link, y + use, -1.0))
+    if instance.capacity is not None:
+        rows.add(instance.num_experts, -inf, instance.capacity, (j, pair, 1.0))
+    if instance.wake_energy is not None:
+        number = np.full(instance.num_experts, -1)
+        number[columns.wakes] = np.arange(len(columns.wakes))
+        rows.add(len(pair), -inf, 0.0, (pair, pair, 1.0), (pair, w + number[j], -1.0))
+    carried = columns.most_on(instance)
+    rows.add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -carried))
+    return rows
+
+
+def _program(instance: Instance, part: Open, columns: _Columns, factor: float) -> highspy.HighsLp:
+    """The program in HiGHS' own form; its objective is the energy times `factor`."""
+    (t, j), (link, m) = columns.pairs.T, columns.uses.T
+    i, n = columns.links[link].T
+    nothing = np.zeros(0)
+    wake = nothing if instance.wake_energy is None else instance.wake_energy[columns.wakes]
+    drop = nothing if instance.drop_price is None else instance.drop_price[columns.drops]
+    idle = np.zeros(len(columns.links) + len(columns.uses))
+    sending = instance.link_energy[i, n, m]
+    whole = columns.starts[4]
+    certain = [
+        part.certain[t, j],
+        part.surely_dropped[columns.drops],
+        part.surely_awake[columns.wakes],
+        np.zeros(len(idle) + len(sending)),
+    ]
+    allowed = [
+        np.ones(len(t) + len(columns.drops)),
+        part.wakeable[columns.wakes],
+        np.ones(len(idle)),
+        columns.most_on(instance),
+    ]
+    return _rows(instance, columns).program(
+        cost=factor * np.concatenate([instance.compute_energy[j], drop, wake, idle, sending]),
+        lower=np.concatenate(certain).astype(float),
+        upper=np.concatenate(allowed).astype(float),
+        whole=whole,
+    )
+
+
+def solve_open(
+    instance: Instance,
+    part: Open,
+    factor: float,
+    start: Decision | None = None,
+    time_limit: float = np.inf,
+    seen: Any = None,
+) -> ReducedAnswer:
+    """The best decision within what is open.
+
+    `factor`, in 1/J, brings the energy to about 1 per token; `start` is a decision to begin with;
+    `time_limit`, in seconds, may be inf; `seen` is called with (incumbent or None, bound) in J.
+    """
+    columns = _columns(instance, part)
+    if not columns.starts[-1]:  # nothing to decide, which HiGHS does not take
+        nothing = _decision(instance, columns, np.zeros(0))
+        broken = bool(nothing.violations)
+        return ReducedAnswer(None if broken else nothing, 0.0, broken)
+    highs = highspy.Highs()
+    for name, value in options(time_limit).items():
+        highs.setOptionValue(name, value)
+    highs.passModel(_program(instance, part, columns, factor))
+    if start is not None:
+        given = highspy.HighsSolution()
+        given.col_value = _values(instance, columns, start).tolist()
+        highs.setSolution(given)
+    if seen:
+        highs.cbMipLogging += lambda event: seen(
+            event.data_out.mip_primal_bound / factor, event.data_out.mip_dual_bound / factor
+        )
+    run(highs)
+    info = highs.getInfo()
+    infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
+    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return ReducedAnswer(None, bound_j, infeasible)
+    value = np.array(highs.getSolution().col_value)
+    return ReducedAnswer(_decision(instance, columns, value), bound_j, infeasible)
+
+
+def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[np.float64]:
+    """A decision as values of the binary variables; HiGHS finds the flows."""
+    assert start.allocation is not None
+    i, n = columns.links[columns.uses[:, 0]].T
+    used = start.allocation[i, n, columns.uses[:, 1]]
+    active = np.asarray(start.loads[columns.links[:, 0], columns.links[:, 1]]) > 0
+    sent = start.sent[i, n, columns.uses[:, 1]]
+    parts = [
+        start.selection[columns.pairs[:, 0], columns.pairs[:, 1]],
+        dropped(instance, start.selection)[columns.drops],
+        start.selection.any(axis=0)[columns.wakes],
+        active,
+        used,
+        sent,
+    ]
+    return np.concatenate(parts).astype(float)
+
+
+def _decision(instance: Instance, columns: _Columns, value: NDArray[np.float64]) -> Decision:
+    chosen = value > 0.5
+    d, _, _, y, f, _ = columns.starts
+    selection = np.zeros(instance.scores.shape, dtype=bool)
+    selection[tuple(columns.pairs[chosen[:d]].T)] = True
+    allocation = np.zeros(instance.link_energy.shape, dtype=bool)
+    link, m = columns.uses[chosen[y:f]].T
+    i, n = columns.links[link].T
+    allocation[i, n, m] = True
+    return Decision(instance, selection, allocation).without_idle_links()
