@@ -5,7 +5,7 @@ The program is that of `joint_pyomo`, with links in rows. See docs/problems/join
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cvxpy as cp
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.errors import InputError
+from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
 
@@ -23,7 +25,8 @@ class RoundProgram(NamedTuple):
 
     alpha (T, K) is 1 where a token uses an expert. y (n, M) is 1 where link l, from `ends[l, 0]` to
     `ends[l, 1]`, uses a subcarrier, and f (n, M) is the number of tokens that the link sends on it;
-    both are None in a round without links.
+    both are None in a round without links. d (T,) is 1 where a token is dropped, and w (K,) where
+    an expert is awake, in a round with prices for them.
     """
 
     program: cp.Problem
@@ -31,6 +34,8 @@ class RoundProgram(NamedTuple):
     y: cp.Variable | None
     f: cp.Variable | None
     ends: NDArray[np.int64]
+    d: cp.Variable | None = None
+    w: cp.Variable | None = None
 
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> RoundProgram:
@@ -38,21 +43,32 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
 
     An expert or a subcarrier that alone costs more than `most_j` is left out.
     """
+    if reason := stranded(instance):
+        raise InputError(f"{reason}; allowed: a round that can have an answer")
     problem = instance.selection_problem()
-    works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
-    ends = np.argwhere(works.any(axis=2) & ~np.eye(instance.num_nodes, dtype=bool))
-    usable = problem.usable & (problem.cost <= most_j)
+    works = usable_subcarriers(instance) & (instance.link_energy <= most_j)
+    ends = np.argwhere(works.any(axis=2))
+    usable = usable_experts(instance) & (problem.cost <= most_j)
     alpha = cp.Variable(problem.scores.shape, boolean=True)
+    d, kept = _dropping(instance)
+    w = None if instance.wake_energy is None else cp.Variable(instance.num_experts, boolean=True)
     energy = (factor * instance.compute_energy) @ cp.sum(alpha, axis=0)
+    if d is not None:
+        energy += cp.sum(cp.multiply(factor * np.asarray(instance.drop_price), d))
+    if w is not None:
+        energy += cp.sum(cp.multiply(factor * np.asarray(instance.wake_energy), w))
     constraints = [
-        # (C1) the chosen experts reach the threshold
-        cp.sum(cp.multiply(problem.grid_scores, alpha), axis=1) >= problem.least_relevance,
-        # (C2) a token uses at most D experts
-        cp.sum(alpha, axis=1) <= instance.max_experts,
+        # (C1) the chosen experts reach the threshold, unless the token is dropped
+        cp.sum(cp.multiply(problem.grid_scores, alpha), axis=1)
+        >= cp.multiply(problem.least_relevance, kept),
+        # (C2) a token uses at most D experts, and none if it is dropped
+        cp.sum(alpha, axis=1) <= instance.max_experts * kept,
         alpha <= usable.astype(np.float64),
+        *_rules_of_experts(instance, alpha, d, w),
     ]
     if not len(ends):
-        return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, None, None, ends)
+        program = cp.Problem(cp.Minimize(energy), constraints)
+        return RoundProgram(program, alpha, None, None, ends, d, w)
 
     i, n = ends.T
     c = np.where(works[i, n], instance.link_energy[i, n], 0.0)
@@ -69,8 +85,6 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     constraints += [
         # (C3) a subcarrier serves at most one link
         cp.sum(y, axis=0) <= 1,
-        # one subcarrier per link is enough
-        cp.sum(y, axis=1) <= 1,
         # a link sends the tokens that chose an expert at its end
         cp.sum(f, axis=1) == (tokens_of @ alpha @ experts_on.T)[i, n],
         # (C4) tokens go only where the link has the subcarrier
@@ -78,7 +92,39 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
         # a token reaches an expert only over an open link; tightens the relaxation
         alpha[t, away] <= cp.sum(y, axis=1)[needed[t, away]],
     ]
-    return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, y, f, ends)
+    if instance.air_tokens is None:
+        # one subcarrier per link is enough
+        constraints.append(cp.sum(y, axis=1) <= 1)
+    else:
+        # (C7) a subcarrier sends no more tokens than it can before the deadline
+        room = np.minimum(instance.air_tokens[i, n], most[:, None])
+        constraints.append(f <= cp.multiply(room * works[i, n], y))
+    return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, y, f, ends, d, w)
+
+
+def _dropping(instance: Instance) -> tuple[cp.Variable | None, Any]:
+    """The variable d, and 1 - d, which is 1 where no token may be dropped."""
+    if instance.drop_price is None:
+        return None, np.ones(instance.num_tokens)
+    d = cp.Variable(instance.num_tokens, boolean=True)
+    return d, 1 - d
+
+
+def _rules_of_experts(
+    instance: Instance, alpha: cp.Variable, d: cp.Variable | None, w: cp.Variable | None
+) -> list[cp.Constraint]:
+    """What the optional fields say of experts."""
+    rules = []
+    if d is not None:
+        # a token that needs no expert is not dropped
+        rules.append(d <= (instance.selection_problem().need_units > 0).astype(np.float64))
+    if instance.capacity is not None:
+        # (C5) an expert serves at most as many tokens as its capacity
+        rules.append(cp.sum(alpha, axis=0) <= instance.capacity.astype(np.float64))
+    if w is not None:
+        # (C6) an expert that serves a token is awake
+        rules.append(alpha <= np.ones((instance.num_tokens, 1)) @ cp.reshape(w, (1, w.size), "C"))
+    return rules
 
 
 def solve(

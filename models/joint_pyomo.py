@@ -3,23 +3,28 @@
 ::
 
     min  sum_tj a[j] alpha[t, j] + sum_inm c[i, n, m] f[i, n, m]
-    (C1) sum_j g[t, j] alpha[t, j] >= theta[t]
-    (C2) sum_j alpha[t, j] <= D
+         + sum_j b[j] w[j] + sum_t rho[t] d[t]
+    (C1) sum_j g[t, j] alpha[t, j] >= theta[t] (1 - d[t])
+    (C2) sum_j alpha[t, j] <= D (1 - d[t])
     (C3) sum_in y[i, n, m] <= 1
     (C4) f[i, n, m] <= (pairs of the link) y[i, n, m]
-         sum_m y[i, n, m] <= 1
+         sum_m y[i, n, m] <= 1 without a deadline
          sum_m f[i, n, m] = sum of alpha[t, j] over the pairs of the link
          alpha[t, j] <= sum_m y[i, n, m] for the pairs of the link
-         alpha, y binary, f >= 0
+    (C5) sum_t alpha[t, j] <= C[j]
+    (C6) alpha[t, j] <= w[j]
+    (C7) f[i, n, m] <= U[i, n, m] y[i, n, m]
+         alpha, y, d, w binary, f >= 0
 
 The pairs of link i -> n are a token t of node i and an expert j on node n; without a placement,
-expert j is on node j.
-See docs/problems/joint.md.
+expert j is on node j. The letters d and w, and (C5) to (C7), are there where the round has their
+fields.
+See docs/problems/joint.md and docs/problems/richer-round.md.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyomo.environ as pyo
@@ -27,6 +32,8 @@ import pyomo.environ as pyo
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.errors import InputError
+from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
 
@@ -52,9 +59,9 @@ class Sets(NamedTuple):
 
 def sets_of(instance: Instance, most_j: float = np.inf) -> Sets:
     """The sets of a round, without experts and subcarriers that alone cost more than `most_j`."""
-    problem = instance.selection_problem()
-    pairs = np.argwhere(problem.usable & (problem.cost <= most_j)).tolist()
-    experts_of: dict[int, list[int]] = {}
+    cost = instance.selection_problem().cost
+    pairs = np.argwhere(usable_experts(instance) & (cost <= most_j)).tolist()
+    experts_of: dict[int, list[int]] = {t: [] for t in droppable(instance)}
     pairs_over: dict[Link, list[tuple[int, int]]] = {}
     for t, j in pairs:
         experts_of.setdefault(t, []).append(j)
@@ -62,7 +69,7 @@ def sets_of(instance: Instance, most_j: float = np.inf) -> Sets:
             link = (int(instance.source[t]), int(instance.node_of[j]))
             pairs_over.setdefault(link, []).append((t, j))
     links = sorted(pairs_over)
-    works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
+    works = usable_subcarriers(instance) & (instance.link_energy <= most_j)
     uses = [(i, n, m) for i, n in links for m in np.flatnonzero(works[i, n]).tolist()]
     carriers_of: dict[Link, list[int]] = {link: [] for link in links}
     links_on: dict[int, list[Link]] = {}
@@ -78,13 +85,15 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     """The program of a round; its objective is the energy times `factor`.
 
     alpha[t, j] is 1 where token t uses expert j; y[i, n, m] is 1 where link i -> n uses subcarrier
-    m; f[i, n, m] is the number of tokens that the link sends on it. One subcarrier per link is
-    enough, so f is all of its load. An expert or a subcarrier that alone costs more than `most_j`
-    is left out.
+    m; f[i, n, m] is the number of tokens that the link sends on it. Without a deadline one
+    subcarrier per link is enough, so f is all of its load. d[t] is 1 where a token is dropped, and
+    w[j] where an expert is awake, if the round has prices for them. An expert or a subcarrier that
+    alone costs more than `most_j` is left out.
     """
+    if reason := stranded(instance):
+        raise InputError(f"{reason}; allowed: a round that can have an answer")
     problem = instance.selection_problem()
     g, theta = problem.grid_scores, problem.least_relevance
-    a, c = instance.compute_energy, instance.link_energy
     sets = sets_of(instance, most_j)
     link_of = {pair: link for link, pairs in sets.pairs_over.items() for pair in pairs}
     model = pyo.ConcreteModel("jesa")
@@ -95,33 +104,29 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     model.alpha = pyo.Var(model.pairs, domain=pyo.Binary)
     model.y = pyo.Var(model.uses, domain=pyo.Binary)
     model.f = pyo.Var(model.uses, domain=pyo.NonNegativeReals)
+    _add_variables(model, instance)
+    kept = dict.fromkeys(sets.experts_of, 1) | {t: 1 - model.d[t] for t in droppable(instance)}
 
     @model.Objective(sense=pyo.minimize)
     def energy(m):
-        """Computing, and sending over the links."""
-        computing = sum(factor * float(a[j]) * m.alpha[t, j] for t, j in sets.pairs)
-        sending = sum(factor * float(c[use]) * m.f[use] for use in sets.uses)
-        return computing + sending
+        """Computing, waking and dropping, and sending over the links."""
+        return factor * _energy_j(m, instance)
 
     @model.Constraint(model.tokens)
     def relevance(m, t):
-        """(C1) The chosen experts reach the threshold."""
-        return sum(float(g[t, j]) * m.alpha[t, j] for j in sets.experts_of[t]) >= float(theta[t])
+        """(C1) The chosen experts reach the threshold, unless the token is dropped."""
+        reached = sum(float(g[t, j]) * m.alpha[t, j] for j in sets.experts_of[t])
+        return reached >= float(theta[t]) * kept[t]
 
     @model.Constraint(model.tokens)
     def cap(m, t):
-        """(C2) A token uses at most D experts."""
-        return sum(m.alpha[t, j] for j in sets.experts_of[t]) <= instance.max_experts
+        """(C2) A token uses at most D experts, and none if it is dropped."""
+        return sum(m.alpha[t, j] for j in sets.experts_of[t]) <= instance.max_experts * kept[t]
 
     @model.Constraint(sorted(sets.links_on))
     def exclusive(m, subcarrier):
         """(C3) A subcarrier serves at most one link."""
         return sum(m.y[i, n, subcarrier] for i, n in sets.links_on[subcarrier]) <= 1
-
-    @model.Constraint(model.links)
-    def single(m, i, n):
-        """One subcarrier per link is enough."""
-        return sum(m.y[i, n, k] for k in sets.carriers_of[i, n]) <= 1
 
     @model.Constraint(model.links)
     def flow(m, i, n):
@@ -140,7 +145,67 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
         i, n = link_of[t, j]
         return m.alpha[t, j] <= sum(m.y[i, n, k] for k in sets.carriers_of[i, n])
 
+    _add_rules(model, instance, sets)
     return model
+
+
+def _add_variables(model: pyo.ConcreteModel, instance: Instance) -> None:
+    """The letters of optional fields."""
+    if instance.drop_price is not None:
+        model.d = pyo.Var(droppable(instance), domain=pyo.Binary)
+    if instance.wake_energy is not None:
+        model.w = pyo.Var(range(instance.num_experts), domain=pyo.Binary)
+
+
+def droppable(instance: Instance) -> list[int]:
+    """Tokens that may be dropped: all that need an expert, in a round with prices for it."""
+    if instance.drop_price is None:
+        return []
+    return list(np.flatnonzero(instance.selection_problem().need_units > 0).tolist())
+
+
+def _energy_j(m: pyo.ConcreteModel, instance: Instance) -> Any:
+    """The objective in J, cause by cause."""
+    a, c = instance.compute_energy, instance.link_energy
+    energy_j = sum(float(a[j]) * m.alpha[t, j] for t, j in m.pairs)
+    if instance.wake_energy is not None:
+        energy_j += sum(float(instance.wake_energy[j]) * m.w[j] for j in m.w)
+    if instance.drop_price is not None:
+        energy_j += sum(float(instance.drop_price[t]) * m.d[t] for t in m.d)
+    return energy_j + sum(float(c[use]) * m.f[use] for use in m.uses)
+
+
+def _add_rules(model: pyo.ConcreteModel, instance: Instance, sets: Sets) -> None:
+    """What the optional fields of a round add, or do not relax."""
+    room, capacity = instance.air_tokens, instance.capacity
+    if room is None:
+
+        @model.Constraint(model.links)
+        def single(m, i, n):
+            """One subcarrier per link is enough."""
+            return sum(m.y[i, n, k] for k in sets.carriers_of[i, n]) <= 1
+
+    if capacity is not None:
+
+        @model.Constraint(sorted({j for _, j in sets.pairs}))
+        def within_capacity(m, j):
+            """(C5) An expert serves at most as many tokens as its capacity."""
+            served = sum(m.alpha[t, k] for t, k in sets.pairs if k == j)
+            return served <= int(capacity[j])
+
+    if instance.wake_energy is not None:
+
+        @model.Constraint(model.pairs)
+        def awake(m, t, j):
+            """(C6) An expert that serves a token is awake."""
+            return m.alpha[t, j] <= m.w[j]
+
+    if room is not None:
+
+        @model.Constraint(model.uses)
+        def in_time(m, i, n, k):
+            """(C7) A subcarrier sends no more tokens than it can before the deadline."""
+            return m.f[i, n, k] <= int(room[i, n, k]) * m.y[i, n, k]
 
 
 def solve(

@@ -28,6 +28,7 @@ from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.highs import ReducedAnswer, Rows, options, run
 
 
@@ -79,6 +80,23 @@ def usable_experts(instance: Instance) -> Selection:
     reached = instance.to_experts(linked) | ~instance.away
     usable = instance.selection_problem().usable & reached
     return usable if instance.capacity is None else usable & (instance.capacity > 0)
+
+
+def stranded(instance: Instance) -> str | None:
+    """Why a token reaches its threshold with none of its usable experts, in words, or None."""
+    if instance.drop_price is not None or not instance.optional_rules:
+        return None
+    problem = instance.selection_problem()
+    units = np.where(usable_experts(instance), score_units(problem.scores), 0.0)
+    best = np.sort(units, axis=1)[:, ::-1][:, : problem.max_experts].sum(axis=1)
+    short = np.flatnonzero(best < problem.need_units)
+    if not len(short):
+        return None
+    t = int(short[0])
+    where = "with experts of capacity above 0"
+    if instance.air_deadline_s is not None:
+        where += f" that a link reaches within {instance.air_deadline_s:g} s"
+    return f"token {t} of node {instance.source[t]} cannot reach its threshold {where}"
 
 
 class _Columns(NamedTuple):
@@ -238,12 +256,12 @@ def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[n
     assert start.allocation is not None
     i, n = columns.links[columns.uses[:, 0]].T
     used = start.allocation[i, n, columns.uses[:, 1]]
-    active = np.asarray(start.loads[columns.links[:, 0], columns.links[:, 1]]) > 0
+    active = start.loads[columns.links[:, 0], columns.links[:, 1]] > 0
     sent = start.sent[i, n, columns.uses[:, 1]]
     parts = [
         start.selection[columns.pairs[:, 0], columns.pairs[:, 1]],
         dropped(instance, start.selection)[columns.drops],
-        start.selection.any(axis=0)[columns.wakes],
+        np.asarray(start.selection.any(axis=0))[columns.wakes],
         active,
         used,
         sent,
