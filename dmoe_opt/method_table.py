@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dmoe_opt.data.rules import OPTIONAL_RULES
 from dmoe_opt.errors import InputError
 from dmoe_opt.method_options import (
     COUNT,
@@ -114,10 +115,12 @@ def _lagrangian(instance: Instance, **options: Any) -> Result:
 
 
 def _exact(instance: Instance, count: int | None = None, **options: Any) -> Result:
+    from dmoe_opt.data.instance import require_plain
     from dmoe_opt.joint.exact import solve_exact
     from dmoe_opt.joint.ranking import solve_ranked
 
     if count:
+        require_plain(instance, "count")
         return solve_ranked(instance, count, **options)
     if "gap" in options:
         raise InputError("gap is given without count; allowed: both, or count alone")
@@ -226,18 +229,21 @@ JOINT_METHODS = {
         Proof.YES,
         "prices on links, then an integer program on what they leave open",
         (TIME_LIMIT, COUNT, GAP, LOG, START),
+        OPTIONAL_RULES,
     ),
     "bcd": Method(
         _bcd,
         Proof.BOUND_MET,
         "block coordinate descent of DES and assignment",
         (RESTARTS, SEED, START),
+        OPTIONAL_RULES,
     ),
     "lagrangian": Method(
         _lagrangian,
         Proof.BOUND_MET,
         "prices on links: a bound close to the optimum, answers on the way",
         (TIME_LIMIT, LOG, START),
+        OPTIONAL_RULES,
     ),
     "pyomo": Method(
         _joint_pyomo,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.assignment import assign
+from dmoe_opt.allocation.least_cost import assign
 from dmoe_opt.answer.bill import sent_tokens
 from dmoe_opt.answer.objective import Allocation
 from dmoe_opt.data.instance import Instance

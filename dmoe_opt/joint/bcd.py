@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint import decided
 from dmoe_opt.joint.descent import Descent, better, conclude, descend_from, select
 from dmoe_opt.joint.lagrangian import QUICK, close_in
 
@@ -50,6 +51,8 @@ def solve_bcd(
     >>> trace == sorted(trace, reverse=True), result.gap < 0.01
     (True, True)
     """
+    if instance.optional_rules:
+        return decided.solve_descent(instance, restarts=restarts, seed=seed, start=start)
     end = close_in(instance, "bcd", far=FAR, effort=QUICK, start=start)
     if isinstance(end, Result):
         return end

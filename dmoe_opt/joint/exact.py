@@ -22,17 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.joint import highs
+from dmoe_opt.joint import decided, highs
 from dmoe_opt.joint.descent import conclude
 from dmoe_opt.joint.highs import NO_ALLOCATION
-from dmoe_opt.joint.lagrangian import Ascent, Log, close_in
-from dmoe_opt.joint.prices import evaluate_at
+from dmoe_opt.joint.lagrangian import Ascent, close_in
+from dmoe_opt.joint.prices import evaluate_at, rents_of
 from dmoe_opt.joint.rented import ascend_rented
+from dmoe_opt.joint.steps import Log
 from dmoe_opt.selection import des
 
 MANY_PAIRS = 4_000  # of link and subcarrier: HiGHS soon decides fewer, and never more
@@ -66,26 +67,9 @@ def dual(instance: Instance, prices: NDArray[np.float64]) -> Dual:
     Any rents >= 0 give a valid bound.
     """
     at = evaluate_at(instance, prices)
-    rent = _rents(at.earned, at.allocation)
+    rent = rents_of(at.earned, at.allocation)
     profit = np.maximum((at.earned - rent).max(axis=2, initial=0.0), 0.0)
     return Dual(at.bounds, profit, rent, at.earned)
-
-
-def _rents(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.float64]:
-    """Least dual prices of the subcarriers (M,).
-
-    They are longest paths of exchanges, found by the method of Bellman and Ford.
-    """
-    served = allocation.any(axis=2)
-    rent = np.asarray(earned[~served].max(axis=0, initial=0.0))
-    i, j, m = np.nonzero(allocation)
-    asks = earned[i, j] - earned[i, j, m][:, None]
-    for _ in range(len(m)):
-        raised = np.maximum((asks + rent[m][:, None]).max(axis=0, initial=0.0), rent)
-        if (raised == rent).all():
-            break
-        rent = raised
-    return rent
 
 
 def reduce(
@@ -162,6 +146,8 @@ def solve_exact(
     >>> print(f"{result.status}: {1e3 * result.objective_j:.3f} mJ")
     optimal: 30.748 mJ
     """
+    if instance.optional_rules:
+        return decided.solve_whole(instance, time_limit=time_limit, log=log, start=start)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     first = close_in(instance, "exact", share=SHARE, deadline=deadline, log=log, start=start)
     if isinstance(first, Result):

@@ -24,8 +24,6 @@ The ascent, with numbers as in the comments of `ascend`::
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -38,6 +36,7 @@ from dmoe_opt.answer.result import Result, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
+from dmoe_opt.joint import decided
 from dmoe_opt.joint.activation import (
     MOST_RUNS,
     activate,
@@ -58,31 +57,12 @@ from dmoe_opt.joint.descent import (
     select,
 )
 from dmoe_opt.joint.prices import PricedRound, earnings, evaluate_at
+from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 from dmoe_opt.selection import des
 from dmoe_opt.selection.relaxed import relaxed_bound
 
-Log = Callable[[float | None, float], None]
-"""Called with incumbent and bound in J as a search goes on; neither ever gets worse."""
-
 CLOSED = 1e-7  # relative gap at which the ascent ends
 LEAST_SCALE = 1e-3  # of a step, in mean prices
-PROGRESS = 1e-3  # of the gap that counts as a better bound
-PATIENCE = 10  # iterations without a better bound after which the step is cut
-CUT = 1.5
-SHORTEST_STEP = 1e-2
-MEMORY = 0.7  # of the direction, which damps zigzags
-
-
-class Effort(NamedTuple):
-    """How much is spent on a round.
-
-    Most `steps` of the ascent, with a repair every so many of them, and `runs` of DES for the
-    activation bound.
-    """
-
-    steps: int
-    repair_every: int
-    runs: int
 
 
 THOROUGH = Effort(500, 5, MOST_RUNS)
@@ -115,45 +95,6 @@ def prepare() -> None:
     earnings(round_, round_.to_experts(round_.best_link_energy))
 
 
-@dataclass
-class _Climb:
-    """The state of an ascent."""
-
-    prices: NDArray[np.float64]
-    best_prices: NDArray[np.float64]
-    best_value_j: float = 0.0
-    step: float = 1.0
-    stalled: int = 0
-    direction: NDArray[np.float64] | None = None
-
-    def record(self, priced: PricedRound, target_j: float) -> None:
-        """Remember the best prices, and how long there was no progress worth the name."""
-        wanted_j = self.best_value_j + PROGRESS * (target_j - self.best_value_j)
-        self.stalled = 0 if priced.value_j > wanted_j else self.stalled + 1
-        if priced.value_j > self.best_value_j:
-            self.best_value_j, self.best_prices = priced.value_j, self.prices
-
-    def cut(self) -> None:
-        """Shorten the step and go back to the best prices."""
-        self.step, self.stalled, self.prices = self.step / CUT, 0, self.best_prices
-
-    def move(self, slope: NDArray[np.float64], scale: NDArray[np.float64], rise_j: float) -> bool:
-        """A step that would raise L by `rise_j` if L were linear; False if numbers are too small.
-
-        Steps go with the price of a link, since links differ in strength by orders of magnitude.
-        """
-        if self.direction is None:
-            self.direction = slope
-        else:
-            self.direction = MEMORY * self.direction + (1 - MEMORY) * slope
-        steepness = float((scale * slope**2).sum())
-        if not steepness > 0:
-            return False
-        length = self.step * rise_j / steepness
-        self.prices = np.maximum(self.prices + length * scale * self.direction, 0.0)
-        return True
-
-
 def ascend(
     instance: Instance,
     answer: Descent | None,
@@ -170,13 +111,13 @@ def ascend(
     """
     least = _least_prices(instance)
     scale = least + (LEAST_SCALE * least.sum() / max(least.size, 1) or 1.0)
-    climb = _Climb(least, least)
+    climb = Climb(least, least)
     seen: set[bytes] = set()
     iteration = 0
     for iteration in range(1, effort.steps + 1):
         # 1. evaluate
         priced = evaluate_at(instance, climb.prices)
-        climb.record(priced, _target_j(answer, climb.best_value_j))
+        climb.record(priced.value_j, _target_j(answer, climb.best_value_j))
         bound_j = max(bound_j, priced.value_j)
         slope = np.where(instance.away, priced.selection.astype(float) - priced.passes, 0.0)
         # 2. repair, and where nothing pulls any more, since then the prices tell the answer
@@ -309,6 +250,8 @@ def solve_lagrangian(
     >>> result.bound_j > relaxed_bound(round_)[1], result.gap < 1e-6
     (True, True)
     """
+    if instance.optional_rules:
+        return decided.solve_ascent(instance, time_limit=time_limit, log=log, start=start)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     end = close_in(instance, "lagrangian", deadline=deadline, log=log, start=start)
     if isinstance(end, Result):

@@ -103,3 +103,20 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     value_j = float(bounds.sum() - earned[i, j, columns].sum())
     passes = prices > instance.to_experts(cost)
     return PricedRound(value_j, selection, allocation, passes, bounds, earned)
+
+
+def rents_of(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.float64]:
+    """Least dual prices of the subcarriers (M,) of a matching of links (.., .., M).
+
+    They are longest paths of exchanges, found by the method of Bellman and Ford.
+    """
+    served = allocation.any(axis=2)
+    rent = np.asarray(earned[~served].max(axis=0, initial=0.0))
+    i, j, m = np.nonzero(allocation)
+    asks = earned[i, j] - earned[i, j, m][:, None]
+    for _ in range(len(m)):
+        raised = np.maximum((asks + rent[m][:, None]).max(axis=0, initial=0.0), rent)
+        if (raised == rent).all():
+            break
+        rent = raised
+    return rent

@@ -26,7 +26,8 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.rankings import RankedRound
 from dmoe_opt.joint import highs
 from dmoe_opt.joint.exact import LIMIT_S, reduce, solve_exact
-from dmoe_opt.joint.lagrangian import Log, as_descent, ascend
+from dmoe_opt.joint.lagrangian import as_descent, ascend
+from dmoe_opt.joint.steps import Log
 
 GAP = 0.01
 SHARES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1)

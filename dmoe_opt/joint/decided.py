@@ -1,0 +1,153 @@
+"""The methods `bcd`, `lagrangian` and `exact` of rounds with optional rules, and their bound."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint import program
+from dmoe_opt.joint.descent import better, conclude
+from dmoe_opt.joint.leftover import leftover
+from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, first_point
+from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
+from dmoe_opt.joint.steps import Effort, Log
+
+QUICK = Effort(20, 4, 0)
+THOROUGH = Effort(500, 5, 0)
+BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
+FAR = 0.01
+NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
+OUT_OF_TIME = "no answer within the limit"
+NO_ANSWER = "proven by the solver: no choice of experts and subcarriers keeps {} for all tokens"
+
+
+def approached(
+    instance: Instance,
+    method: str,
+    *,
+    effort: Effort,
+    far: float = CLOSED,
+    deadline: float = np.inf,
+    log: Log | None = None,
+    start: Decision | None = None,
+) -> tuple[Frame, Climbed] | Result:
+    """A descent and an ascent; or the result where it is proven that there is no answer."""
+    if reason := program.stranded(instance):
+        return infeasible(instance, method, reason)
+    frame = frame_of(instance)
+    answer = begin(frame, start)
+    return frame, climb(frame, answer, effort=effort, far=far, deadline=deadline, log=log)
+
+
+def solve_descent(
+    instance: Instance, *, restarts: int = 0, seed: int = 0, start: Decision | None = None
+) -> Result:
+    """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links."""
+    end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start)
+    if isinstance(end, Result):
+        return end
+    frame, climbed = end
+    answer, rng = climbed.answer, np.random.default_rng(seed)
+    for _ in range(restarts):
+        answer = better(answer, begin(frame, None, rng))
+    trace = [] if answer is None else answer.trace
+    stats = {"iterations": len(trace), "trace": trace}
+    return conclude(instance, "bcd", answer, climbed.bound_j, stats, NONE_FOUND)
+
+
+def solve_ascent(
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    log: Log | None = None,
+    start: Decision | None = None,
+) -> Result:
+    """`lagrangian`: the descent and the whole ascent."""
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    end = approached(
+        instance, "lagrangian", effort=THOROUGH, deadline=deadline, log=log, start=start
+    )
+    if isinstance(end, Result):
+        return end
+    _, climbed = end
+    stats = {"iterations": climbed.iterations}
+    return conclude(instance, "lagrangian", climbed.answer, climbed.bound_j, stats, NONE_FOUND)
+
+
+def solve_whole(
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    log: Log | None = None,
+    start: Decision | None = None,
+) -> Result:
+    """`exact`: the ascent, and the program of what it leaves open."""
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    end = approached(
+        instance, "exact", effort=BEFORE_PROGRAM, deadline=deadline, log=log, start=start
+    )
+    if isinstance(end, Result):
+        return end
+    frame, climbed = end
+    answer, bound_j = climbed.answer, climbed.bound_j
+    stats = {"iterations": climbed.iterations, "kept": 0.0}
+    if answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j:
+        return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+    part = _open_part(frame, climbed)
+    if part is None:
+        assert answer is not None  # nothing is better than the answer
+        return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
+    works = program.usable_subcarriers(instance)
+    stats["kept"] = float((part.subcarriers & works).sum() / max(works.sum(), 1))
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+    return _finish(instance, climbed, part, stats, left_s, log)
+
+
+def _open_part(frame: Frame, climbed: Climbed) -> program.Open | None:
+    if climbed.answer is None:
+        return program.everything(frame.instance)
+    return leftover(frame, climbed.point, climbed.answer.energy_j)
+
+
+def _finish(
+    instance: Instance,
+    climbed: Climbed,
+    part: program.Open,
+    stats: dict[str, float],
+    left_s: float,
+    log: Log | None,
+) -> Result:
+    """Decide by the integer program what is open."""
+    answer, bound_j = climbed.answer, climbed.bound_j
+    energy_j = np.inf if answer is None else answer.energy_j
+    unit_j = bound_j if answer is None else energy_j
+    factor = instance.num_tokens / unit_j if 0 < unit_j < np.inf else 1.0
+
+    def seen(incumbent_j: float, proven_j: float) -> None:
+        assert log is not None
+        known_j = min(energy_j, incumbent_j)
+        log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
+
+    start = None if answer is None else answer.decision
+    outcome = program.solve_open(instance, part, factor, start, left_s, seen if log else None)
+    if outcome.infeasible and answer is None:
+        rules = ", ".join(instance.optional_rules)
+        return infeasible(instance, "exact", NO_ANSWER.format(rules))
+    proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)
+    bound_j = max(bound_j, proven_j)
+    last = build(instance, "exact", outcome.decision, bound_j=bound_j, stats=stats)
+    if last.objective_j is not None and last.objective_j < energy_j:
+        return last
+    return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+
+
+def first_bound(instance: Instance) -> float:
+    """The bound of every link on its best subcarrier, with wake-ups shared, J."""
+    frame = frame_of(instance)
+    return max(evaluate(frame, first_point(frame)).value_j, 0.0)

@@ -1,0 +1,83 @@
+"""What a bound of `multipliers` leaves open: all that does not lift it above a known answer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
+from dmoe_opt.joint.prices import rents_of
+from dmoe_opt.joint.program import Open
+from dmoe_opt.selection import des
+
+SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
+
+
+def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:
+    """What answers of at most `energy_j` may and must use; None if there is no such answer."""
+    instance = frame.instance
+    priced = evaluate(frame, point)
+    rise, value_j = _rises(frame, priced)
+    room = energy_j * (1 + SLACK) - value_j
+    if room < 0:
+        return None
+    possible, certain = _experts(frame, point, priced, room)
+    subcarriers = np.zeros(instance.link_energy.shape, dtype=bool)
+    subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = (rise <= room) & np.isfinite(frame.link_j)
+    linked = np.asarray(subcarriers.any(axis=2))
+    possible &= instance.to_experts(linked) | ~instance.away
+    droppable = frame.drop_j <= priced.bounds + room
+    surely_dropped = droppable & (priced.serving > priced.bounds + room)
+    wake_j = np.zeros(instance.num_experts)
+    if instance.wake_energy is not None:
+        wake_j = instance.wake_energy - point.waking.sum(axis=0)
+    wakeable, surely_awake = wake_j <= room, -wake_j > room
+    possible &= wakeable
+    part = Open(subcarriers, possible, certain, droppable, surely_dropped, wakeable, surely_awake)
+    return None if _is_empty(frame, part) else part
+
+
+def _is_empty(frame: Frame, part: Open) -> bool:
+    """Whether some token has no choice left."""
+    problem = frame.instance.selection_problem()
+    cost = np.zeros(part.possible.shape)
+    _, bounds = des.choose(problem, cost, part.possible.copy(), des.QUICK_NODES)
+    stuck = ~np.isfinite(bounds) & ~part.droppable
+    contradicted = (part.certain & ~part.possible).any()
+    asleep = part.surely_awake & ~part.possible.any(axis=0)
+    return bool(stuck.any() or contradicted or asleep.any())
+
+
+def _rises(frame: Frame, priced: Priced) -> tuple[NDArray[np.float64], float]:
+    """By how much the bound rises if a link takes a subcarrier (L, M), and the bound, J."""
+    earned = priced.earned
+    if frame.instance.air_tokens is not None or not earned.size:
+        return earned.max(axis=0, initial=0.0) - earned, priced.value_j
+    rent = rents_of(earned[None], priced.taken[None])
+    profit = np.maximum((earned - rent).max(axis=1, initial=0.0), 0.0)
+    matched_j = float(earned[priced.taken].sum())
+    value_j = priced.value_j + matched_j - float(profit.sum() + rent.sum())
+    return profit[:, None] + rent - earned, value_j
+
+
+def _experts(
+    frame: Frame, point: Point, priced: Priced, room: float
+) -> tuple[Selection, Selection]:
+    """Experts that a token may use, and must use, both (T, K)."""
+    instance, problem = frame.instance, frame.instance.selection_problem()
+    away = np.where(instance.away, point.link, 0.0)
+    cost = instance.compute_energy + away + point.waking + point.room
+    most = priced.bounds + room
+    possible = np.zeros(cost.shape, dtype=bool)
+    certain = np.zeros(cost.shape, dtype=bool)
+    for j in range(instance.num_experts):
+        others = frame.usable.copy()
+        others[:, j] = False
+        _, without = des.choose(problem, cost.copy(), others, des.QUICK_NODES)
+        certain[:, j] = np.minimum(without, frame.drop_j) > most
+        free = cost.copy()
+        free[:, j] = 0.0  # a set with expert j costs at least as much without its cost
+        _, rest = des.choose(problem, free, frame.usable.copy(), des.QUICK_NODES)
+        possible[:, j] = frame.usable[:, j] & (rest + cost[:, j] <= most)
+    return possible | (certain & frame.usable), certain

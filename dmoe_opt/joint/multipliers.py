@@ -1,0 +1,202 @@
+"""The Lagrangian of a round with optional rules, at prices on links, wake-ups and capacities.
+
+Token t pays lambda[t, j] for the link to expert j, nu[t, j] for waking it and pi[j] for its room.
+With rho[t] the price of dropping the token, inf where it may not be dropped,
+
+    L = sum_t min(rho[t], DES_t(a + lambda + nu + pi)) - sum_j pi[j] C[j]
+        + sum_j min(0, b[j] - sum_t nu[t, j]) - (the most that links earn on subcarriers)
+
+bounds every round from below. On subcarrier m a link earns the sum of its U largest positive
+lambda[t, j] - c. Without a deadline every link has one subcarrier, and the most is a matching; with
+one, every subcarrier takes the link that earns most on it. All prices are >= 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.compiling import cached, call
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint.program import usable_experts, usable_subcarriers
+from dmoe_opt.selection import des
+
+LITTLE = 256  # links times subcarriers that Python alone adds up while numba would load
+
+
+class Frame(NamedTuple):
+    """What every evaluation of L needs of a round.
+
+    `usable` (T, K); `drop_j` (T,) in J, inf where a token may not be dropped. The links, `ends`
+    (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
+    in tokens. Their pairs of token and expert are `pairs` (P, 2), those of link l from `first[l]`.
+    """
+
+    instance: Instance
+    usable: Selection
+    drop_j: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    link_j: NDArray[np.float64]
+    room: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+
+class Point(NamedTuple):
+    """Prices of links and of waking, both (T, K), and of capacity (K,), J."""
+
+    link: NDArray[np.float64]
+    waking: NDArray[np.float64]
+    room: NDArray[np.float64]
+
+
+class Priced(NamedTuple):
+    """L at a point, J, and its parts.
+
+    Experts that tokens choose (T, K), none where they are dropped; bounds of tokens with and
+    without dropping (T,); experts that are awake (K,); earnings of links (L, M); and subcarriers
+    that links take, (L, M). `slope` is a subgradient.
+    """
+
+    value_j: float
+    selection: Selection
+    bounds: NDArray[np.float64]
+    serving: NDArray[np.float64]
+    awake: NDArray[np.bool_]
+    earned: NDArray[np.float64]
+    taken: NDArray[np.bool_]
+    slope: Point
+
+
+def frame_of(instance: Instance) -> Frame:
+    """The frame of a round."""
+    usable = usable_experts(instance)
+    works = usable_subcarriers(instance)
+    t, j = np.nonzero(usable & instance.away)
+    link = instance.source[t] * instance.num_nodes + instance.node_of[j]
+    order = np.argsort(link, kind="stable")
+    known, first = np.unique(link[order], return_index=True)
+    ends = np.stack(np.divmod(known, instance.num_nodes), axis=1)
+    i, n = ends.T
+    energy = np.where(works[i, n], instance.link_energy[i, n], np.inf)
+    most = np.diff(np.append(first, len(link)))[:, None]
+    room = np.ascontiguousarray(np.broadcast_to(most, energy.shape))
+    if instance.air_tokens is not None:
+        room = np.minimum(room, instance.air_tokens[i, n])
+    drop_j = np.full(instance.num_tokens, np.inf)
+    if instance.drop_price is not None:
+        needs = instance.selection_problem().need_units > 0
+        drop_j = np.where(needs, instance.drop_price, np.inf)
+    pairs = np.stack([t[order], j[order]], axis=1)
+    return Frame(instance, usable, drop_j, ends, energy, room, pairs, np.append(first, len(link)))
+
+
+def evaluate(frame: Frame, point: Point) -> Priced:
+    """L and its parts at a point.
+
+    Examples
+    --------
+    Where nothing is optional, links at their best subcarriers give the relaxed bound:
+
+    >>> import numpy as np
+    >>> import dmoe_opt
+    >>> from dmoe_opt.joint import multipliers
+    >>> from dmoe_opt.selection.relaxed import relaxed_bound
+    >>> round_ = dmoe_opt.load("tiny-s1")
+    >>> least = round_.to_experts(round_.best_link_energy)
+    >>> point = multipliers.Point(least, np.zeros_like(least), np.zeros(3))
+    >>> priced = multipliers.evaluate(multipliers.frame_of(round_), point)
+    >>> round(priced.value_j / relaxed_bound(round_)[1], 9)
+    1.0
+    """
+    instance = frame.instance
+    problem = instance.selection_problem()
+    away = np.where(instance.away, point.link, 0.0)
+    cost = instance.compute_energy + away + point.waking + point.room
+    selection, serving = des.choose(problem, cost, frame.usable.copy(), des.QUICK_NODES)
+    selection = selection & (serving <= frame.drop_j)[:, None]
+    bounds = np.minimum(serving, frame.drop_j)
+    earned, passing = _earnings(frame, point.link)
+    taken = _takers(instance, earned)
+    wake_j = np.zeros(instance.num_experts)
+    if instance.wake_energy is not None:
+        wake_j = instance.wake_energy - point.waking.sum(axis=0)
+    value_j = float(bounds.sum() - earned[taken].sum() + np.minimum(wake_j, 0.0).sum())
+    slope = Point(
+        link=np.where(instance.away, selection.astype(float), 0.0) - _passes(frame, taken, passing),
+        waking=np.where(instance.wake_energy is None, 0.0, selection - (wake_j < 0).astype(float)),
+        room=np.zeros(instance.num_experts),
+    )
+    if instance.capacity is not None:
+        value_j -= float(point.room @ instance.capacity)
+        slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
+    return Priced(value_j, selection, bounds, serving, wake_j < 0, earned, taken, slope)
+
+
+class _Passing(NamedTuple):
+    """Pairs of each link by falling price (P,), and how many of them would pass, (L, M)."""
+
+    order: NDArray[np.int64]
+    number: NDArray[np.int64]
+
+
+def _earnings(frame: Frame, prices: NDArray[np.float64]) -> tuple[NDArray[np.float64], _Passing]:
+    """What links earn on subcarriers (L, M), J, and the pairs that would pass."""
+    paid = prices[frame.pairs[:, 0], frame.pairs[:, 1]]
+    link = np.repeat(np.arange(len(frame.ends)), np.diff(frame.first))
+    order = np.lexsort((-paid, link))
+    earned = np.zeros(frame.link_j.shape)
+    number = np.zeros(frame.link_j.shape, dtype=np.int64)
+    little = earned.size <= LITTLE
+    arrays = frame.first, paid[order], frame.link_j, frame.room, earned, number
+    call(_earn, *arrays, little=little)
+    return earned, _Passing(order, number)
+
+
+@cached(nogil=True)
+def _earn(first, falling, link_j, room, earned, number):  # type: ignore[no-untyped-def]
+    """Fill in what links earn (L, M), and how many pairs pass; prices fall within each link."""
+    for n in range(link_j.shape[0]):
+        start, pairs = first[n], first[n + 1] - first[n]
+        sums = np.zeros(pairs + 1)
+        for k in range(pairs):
+            sums[k + 1] = sums[k] + falling[start + k]
+        for m in range(link_j.shape[1]):
+            low, high = 0, min(pairs, room[n, m])
+            while low < high:  # how many prices are above the energy
+                middle = (low + high) // 2
+                if falling[start + middle] > link_j[n, m]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low:
+                number[n, m] = low
+                earned[n, m] = max(sums[low] - low * link_j[n, m], 0.0)
+
+
+def _takers(instance: Instance, earned: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which link takes which subcarrier, (L, M)."""
+    taken = np.zeros(earned.shape, dtype=bool)
+    if not earned.size:
+        return taken
+    if instance.air_tokens is None:
+        link, m = linear_sum_assignment(earned, maximize=True)
+    else:
+        link, m = earned.argmax(axis=0), np.arange(earned.shape[1])
+    good = earned[link, m] > 0
+    taken[link[good], m[good]] = True
+    return taken
+
+
+def _passes(frame: Frame, taken: NDArray[np.bool_], passing: _Passing) -> NDArray[np.float64]:
+    """How often each pair of token and expert passes its link, (T, K)."""
+    passes = np.zeros(frame.usable.shape)
+    for link, m in np.argwhere(taken):
+        first = frame.first[link]
+        chosen = frame.pairs[passing.order[first : first + passing.number[link, m]]]
+        passes[chosen[:, 0], chosen[:, 1]] += 1.0
+    return passes
