@@ -250,12 +250,14 @@ JOINT_METHODS = {
         Proof.YES,
         "both at once as an integer program in Pyomo, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
+        OPTIONAL_RULES,
     ),
     "cvxpy": Method(
         _joint_cvxpy,
         Proof.YES,
         "both at once as an integer program in CVXPY, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
+        OPTIONAL_RULES,
     ),
     "relaxed": Method(
         _relaxed,

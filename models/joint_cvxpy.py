@@ -145,7 +145,7 @@ def solve(
         if attempt.start is not None:
             _begin(model, attempt.start)
         if attempt.too_small:  # at least one other expert is needed
-            larger = [cp.sum(model.alpha[t, ~experts]) >= 1 for t, experts in attempt.too_small]
+            larger = [_others(model, t, experts) >= 1 for t, experts in attempt.too_small]
             program = cp.Problem(program.objective, [*program.constraints, *larger])
         outcome = cvxpy_solver.run(program, solver, attempt.time_limit)
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
@@ -158,6 +158,12 @@ def solve(
     )
 
 
+def _others(model: RoundProgram, token: int, experts: NDArray[np.bool_]) -> Any:
+    """How many other experts a token uses, or that it is dropped."""
+    others = cp.sum(model.alpha[token, ~experts])
+    return others if model.d is None else others + model.d[token]
+
+
 def _begin(model: RoundProgram, start: Decision) -> None:
     """Give the variables the values of an answer; CVXPY hands them to solvers that take them."""
     assert start.allocation is not None
@@ -166,7 +172,11 @@ def _begin(model: RoundProgram, start: Decision) -> None:
         i, j = model.ends.T
         used = start.allocation[i, j].astype(float)
         model.y.value = used
-        model.f.value = used * start.loads[i, j][:, None]
+        model.f.value = start.sent[i, j].astype(float)
+    if model.d is not None:
+        model.d.value = start.dropped.astype(float)
+    if model.w is not None:
+        model.w.value = start.selection.any(axis=0).astype(float)
 
 
 def _decision(instance: Instance, model: RoundProgram) -> Decision:

@@ -28,14 +28,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
+from dmoe_opt.answer.result import build as result_of
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
 from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import pyomo_solver
-from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
+from dmoe_opt.models.solvers.whole_round import (
+    MOST_CUTS,
+    Attempt,
+    RoundAnswer,
+    short_of,
+    solve_round,
+)
 
 Link = tuple[int, int]
 
@@ -222,12 +230,9 @@ def solve(
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
         model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
-        if not len(model.pairs):  # nothing to decide, which HiGHS does not take
+        if not len(model.tokens):  # nothing to decide, which HiGHS does not take
             return RoundAnswer(_decision(instance, model), 0.0)
-        model.larger = pyo.ConstraintList()
-        for token, experts in attempt.too_small:  # at least one other expert is needed
-            others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]
-            model.larger.add(sum(others) >= 1)
+        _cut_off(model, attempt.too_small)
         if attempt.start is not None:
             _begin(model, attempt.start)
         begun = attempt.start is not None
@@ -242,23 +247,94 @@ def solve(
     )
 
 
+def solve_built(
+    instance: Instance,
+    model: pyo.ConcreteModel,
+    *,
+    time_limit: float | None = None,
+    solver: str | None = None,
+) -> Result:
+    """Solve a model of `build` to which rules of your own were added, and check the answer.
+
+    Returns
+    -------
+    Result
+        `stats` has `model_bound`, what the solver proves of the model, in units of its objective.
+        The result itself has no bound: with more rules the round could cost more than without.
+
+    Examples
+    --------
+    Expert 0 has to rest, and a token never uses experts 1 and 2 together:
+
+    >>> import pyomo.environ as pyo
+    >>> import dmoe_opt
+    >>> from dmoe_opt.joint.highs import factor_of
+    >>> from dmoe_opt.models import joint_pyomo
+    >>> round_ = dmoe_opt.load("tiny-s1").replace(drop_price=0.002)
+    >>> model = joint_pyomo.build(round_, factor=factor_of(round_))
+    >>> model.rest = pyo.Constraint(expr=sum(model.alpha[t, 0] for t in model.tokens) == 0)
+    >>> @model.Constraint(model.tokens)
+    ... def apart(m, t):
+    ...     return m.alpha[t, 1] + m.alpha[t, 2] <= 1
+    >>> result = joint_pyomo.solve_built(round_, model)
+    >>> int(result.selection[:, 0].sum()), int(result.decision.dropped.sum())
+    (0, 4)
+    >>> dmoe_opt.check(round_, result)
+    []
+    """
+    for _ in range(MOST_CUTS):
+        outcome = pyomo_solver.run(model, solver, time_limit)
+        decision = _decision(instance, model) if outcome.solved else None
+        short = [] if decision is None else short_of(decision)
+        if not short:
+            break
+        _cut_off(model, short)
+    stats = {"solver": solver or pyomo_solver.DEFAULT, "model_bound": outcome.bound}
+    message = "" if outcome.solved else "the solver gave no answer to the model"
+    if outcome.infeasible:
+        message = "proven by the solver: the model with these rules has no answer"
+    decision = None if decision is None else decision.without_idle_links()
+    return result_of(instance, "pyomo", decision, stats=stats, message=message)
+
+
+def _cut_off(model: pyo.ConcreteModel, too_small: list[tuple[int, NDArray[np.bool_]]]) -> None:
+    """Cut off sets of experts that miss their threshold by less than the solver can see."""
+    if not hasattr(model, "larger"):
+        model.larger = pyo.ConstraintList()
+    for token, experts in too_small:  # at least one other expert is needed, or none at all
+        others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]
+        if hasattr(model, "d") and token in model.d:
+            others.append(model.d[token])
+        model.larger.add(sum(others) >= 1)
+
+
 def _begin(model: pyo.ConcreteModel, start: Decision) -> None:
     """Give the variables the values of an answer."""
     assert start.allocation is not None
     for pair in model.pairs:
         model.alpha[pair].set_value(int(start.selection[pair]))
-    for i, j, m in model.uses:
-        used = bool(start.allocation[i, j, m])
-        model.y[i, j, m].set_value(int(used))
-        model.f[i, j, m].set_value(float(start.loads[i, j]) if used else 0.0)
+    for use in model.uses:
+        model.y[use].set_value(int(start.allocation[use]))
+        model.f[use].set_value(float(start.sent[use]))
+    if start.instance.drop_price is not None:
+        for t in model.d:
+            model.d[t].set_value(int(start.dropped[t]))
+    if start.instance.wake_energy is not None:
+        for j in model.w:
+            model.w[j].set_value(int(start.selection[:, j].any()))
 
 
 def _decision(instance: Instance, model: pyo.ConcreteModel) -> Decision:
     """The values of the variables as a decision."""
     selection = np.zeros(instance.scores.shape, dtype=bool)
     for pair in model.pairs:
-        selection[pair] = pyo.value(model.alpha[pair]) > 0.5
+        selection[pair] = _value(model.alpha[pair]) > 0.5
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     for use in model.uses:
-        allocation[use] = pyo.value(model.y[use]) > 0.5
+        allocation[use] = _value(model.y[use]) > 0.5
     return Decision(instance, selection, allocation)
+
+
+def _value(variable: Any) -> float:
+    """The value of a variable; 0 if it is in no constraint and the solver never saw it."""
+    return float(pyo.value(variable, exception=False) or 0.0)

@@ -22,7 +22,6 @@ BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
 FAR = 0.01
 NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
 OUT_OF_TIME = "no answer within the limit"
-NO_ANSWER = "proven by the solver: no choice of experts and subcarriers keeps {} for all tokens"
 
 
 def approached(
@@ -137,8 +136,7 @@ def _finish(
     start = None if answer is None else answer.decision
     outcome = program.solve_open(instance, part, factor, start, left_s, seen if log else None)
     if outcome.infeasible and answer is None:
-        rules = ", ".join(instance.optional_rules)
-        return infeasible(instance, "exact", NO_ANSWER.format(rules))
+        return infeasible(instance, "exact", program.no_answer(instance))
     proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)
     bound_j = max(bound_j, proven_j)
     last = build(instance, "exact", outcome.decision, bound_j=bound_j, stats=stats)

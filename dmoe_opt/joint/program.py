@@ -29,7 +29,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
-from dmoe_opt.joint.highs import ReducedAnswer, Rows, options, run
+from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, options, run
 
 
 class Open(NamedTuple):
@@ -97,6 +97,14 @@ def stranded(instance: Instance) -> str | None:
     if instance.air_deadline_s is not None:
         where += f" that a link reaches within {instance.air_deadline_s:g} s"
     return f"token {t} of node {instance.source[t]} cannot reach its threshold {where}"
+
+
+def no_answer(instance: Instance) -> str:
+    """What a solver has proven where it finds no answer, in words."""
+    if not instance.optional_rules:
+        return NO_ALLOCATION.format(instance.num_subcarriers)
+    rules = " and ".join(instance.optional_rules)
+    return f"proven by the solver: no experts and subcarriers serve all tokens under {rules}"
 
 
 class _Columns(NamedTuple):

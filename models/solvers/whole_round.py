@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.answer.result import Result, Status, build, infeasible
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.bcd import solve_bcd
-from dmoe_opt.joint.highs import NO_ALLOCATION, factor_of
+from dmoe_opt.joint.highs import factor_of
+from dmoe_opt.joint.program import no_answer
 
 MOST_CUTS = 50
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
@@ -84,6 +85,8 @@ def _solve(
         return build(instance, method, Decision(instance, nothing), bound_j=0.0, stats=stats)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     first = solve_bcd(instance, start=start)
+    if instance.optional_rules and first.status == Status.INFEASIBLE:
+        return infeasible(instance, method, first.message)
     known_j = np.inf if first.objective_j is None else first.objective_j
     attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None, None)
     if start is not None:
@@ -101,7 +104,7 @@ def _solve(
             bound_j = max(bound_j or 0.0, answer.bound_j)
         if answer.decision is None:
             return _without(instance, method, answer, first, bound_j, stats)
-        short = _short(answer.decision)
+        short = short_of(answer.decision)
         if not short:
             decision = answer.decision.without_idle_links()
             return build(instance, method, decision, bound_j=bound_j, stats=stats)
@@ -129,14 +132,14 @@ def _without(
     if not answer.infeasible:
         return build(instance, method, bound_j=bound_j, stats=stats, message=OUT_OF_TIME)
     if first.objective_j is None:
-        return infeasible(instance, method, NO_ALLOCATION.format(instance.num_subcarriers))
+        return infeasible(instance, method, no_answer(instance))
     message = "the solver finds no answer, although one is known"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
 
-def _short(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Tokens that miss their threshold, with their experts."""
+def short_of(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Tokens that miss their threshold and are not dropped, with their experts."""
     problem = decision.problem
     units = np.where(decision.selection, score_units(problem.scores), 0.0).sum(axis=1)
-    short = np.flatnonzero(units < problem.need_units)
+    short = np.flatnonzero((units < problem.need_units) & ~decision.dropped)
     return [(int(t), decision.selection[t]) for t in short]
