@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.links import LinkAnswer, solve_with
+from dmoe_opt.allocation.routes import Routes, require_whole, solve_routes
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
@@ -39,6 +40,23 @@ def build(cost: NDArray[np.float64], *, relax: bool = False) -> tuple[cp.Problem
     return cp.Problem(cp.Minimize(energy), [served, exclusive, *bounds]), y
 
 
+def build_in_time(routes: Routes) -> tuple[cp.Problem, cp.Variable]:
+    """The program of `allocation.routes`, under a deadline; links may have several subcarriers.
+
+    y[l, m] is 1 where link l uses subcarrier m, and f[l, m] are the tokens that it sends there.
+    """
+    y = cp.Variable(routes.room.shape, boolean=True)
+    f = cp.Variable(routes.room.shape, nonneg=True)
+
+    energy = cp.sum(cp.multiply(routes.energy, f))
+    exclusive = cp.sum(y, axis=0) <= 1  # (C3) a subcarrier serves at most one link
+    served = cp.sum(f, axis=1) == routes.load  # (C4) a link sends all of its tokens
+    enough = cp.sum(y, axis=1) >= routes.needed  # so many subcarriers at least
+    in_time = f <= cp.multiply(routes.room, y)  # (C7) what a subcarrier can send in time
+    usable = y <= (routes.room > 0).astype(np.float64)
+    return cp.Problem(cp.Minimize(energy), [exclusive, served, enough, in_time, usable]), y
+
+
 def solve(
     instance: Instance,
     *,
@@ -58,6 +76,14 @@ def solve(
         outcome = cvxpy_solver.run(program, solver, time_limit)
         return LinkAnswer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
 
-    return solve_with(
-        "cvxpy", assign_links, instance, selection, {"solver": solver or cvxpy_solver.DEFAULT}
-    )
+    def send(routes: Routes) -> LinkAnswer:
+        program, y = build_in_time(routes)
+        outcome = cvxpy_solver.run(program, solver, time_limit)
+        chosen = np.asarray(y.value) > 0.5 if outcome.solved else None
+        return LinkAnswer(chosen, outcome.bound, outcome.infeasible)
+
+    stats = {"solver": solver or cvxpy_solver.DEFAULT}
+    if instance.air_tokens is not None:
+        require_whole(relax)
+        return solve_routes("cvxpy", send, instance, selection, stats)
+    return solve_with("cvxpy", assign_links, instance, selection, stats)

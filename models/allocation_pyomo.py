@@ -17,6 +17,7 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.links import LinkAnswer, solve_with
+from dmoe_opt.allocation.routes import Routes, require_whole, solve_routes
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
@@ -59,6 +60,51 @@ def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteMode
     return model
 
 
+def build_in_time(routes: Routes) -> pyo.ConcreteModel:
+    """The program of `allocation.routes`, under a deadline; links may have several subcarriers.
+
+    y[l, m] is 1 where link l uses subcarrier m, and f[l, m] are the tokens that it sends there.
+    """
+    uses = [(link, m) for link, m in np.argwhere(routes.room).tolist()]
+    subcarriers_of: dict[int, list[int]] = {}
+    links_on: dict[int, list[int]] = {}
+    for link, m in uses:
+        subcarriers_of.setdefault(link, []).append(m)
+        links_on.setdefault(m, []).append(link)
+    model = pyo.ConcreteModel("allocation")
+    model.links = pyo.Set(initialize=sorted(subcarriers_of))
+    model.uses = pyo.Set(initialize=uses, dimen=2)
+    model.y = pyo.Var(model.uses, domain=pyo.Binary)
+    model.f = pyo.Var(model.uses, domain=pyo.NonNegativeReals)
+
+    @model.Objective(sense=pyo.minimize)
+    def energy(model):
+        """Energy of all links."""
+        return sum(float(routes.energy[use]) * model.f[use] for use in uses)
+
+    @model.Constraint(sorted(links_on))
+    def exclusive(model, m):
+        """(C3) A subcarrier serves at most one link."""
+        return sum(model.y[link, m] for link in links_on[m]) <= 1
+
+    @model.Constraint(model.links)
+    def served(model, link):
+        """(C4) A link sends all of its tokens."""
+        return sum(model.f[link, m] for m in subcarriers_of[link]) == int(routes.load[link])
+
+    @model.Constraint(model.links)
+    def enough(model, link):
+        """A link needs so many subcarriers at least; tightens the relaxation."""
+        return sum(model.y[link, m] for m in subcarriers_of[link]) >= int(routes.needed[link])
+
+    @model.Constraint(model.uses)
+    def in_time(model, link, m):
+        """(C7) A subcarrier sends no more tokens than it can before the deadline."""
+        return model.f[link, m] <= int(routes.room[link, m]) * model.y[link, m]
+
+    return model
+
+
 def solve(
     instance: Instance,
     *,
@@ -83,6 +129,18 @@ def solve(
             chosen[link, m] = pyo.value(model.y[link, m]) > 0.5
         return LinkAnswer(chosen, outcome.bound)
 
-    return solve_with(
-        "pyomo", assign_links, instance, selection, {"solver": solver or pyomo_solver.DEFAULT}
-    )
+    def send(routes: Routes) -> LinkAnswer:
+        model = build_in_time(routes)
+        outcome = pyomo_solver.run(model, solver, time_limit)
+        if not outcome.solved:
+            return LinkAnswer(None, outcome.bound, outcome.infeasible)
+        chosen = np.zeros(routes.room.shape, dtype=bool)
+        for use in model.uses:
+            chosen[use] = pyo.value(model.y[use]) > 0.5
+        return LinkAnswer(chosen, outcome.bound)
+
+    stats = {"solver": solver or pyomo_solver.DEFAULT}
+    if instance.air_tokens is not None:
+        require_whole(relax)
+        return solve_routes("pyomo", send, instance, selection, stats)
+    return solve_with("pyomo", assign_links, instance, selection, stats)

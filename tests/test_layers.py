@@ -27,6 +27,7 @@ FOLDERS = [
     "placing",
     "models",
     "method_options",
+    "method_calls",
     "method_table",
     "own_methods",
     "solving",

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from dmoe_opt.allocation.assignment import assign
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Selection, loads, violations
+from dmoe_opt.answer.objective import Selection, loads, selection_violations
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.data import validate
-from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.instance import Instance, require_plain
 from dmoe_opt.errors import InputError
 from dmoe_opt.selection.relaxed import relaxed_bound
 
@@ -43,11 +43,12 @@ class Links(NamedTuple):
 class LinkAnswer(NamedTuple):
     """What a method says: chosen (n, M), True where a link uses a subcarrier, and a proven bound.
 
-    Both are None where it has none.
+    Both are None where it has none; `infeasible` says that none exists.
     """
 
     chosen: NDArray[np.bool_] | None
     bound: float | None
+    infeasible: bool = False
 
 
 def chosen_experts(instance: Instance, selection: Selection | None) -> Selection:
@@ -58,13 +59,14 @@ def chosen_experts(instance: Instance, selection: Selection | None) -> Selection
     Raises
     ------
     InputError
-        If it has the wrong shape or breaks a rule of P1: (C1), (C2), or an expert behind a dead
-        link.
+        If it has the wrong shape or breaks a rule of its own: (C1), (C2), (C5), or an expert behind
+        a dead link. A round with optional rules has no selection by default.
     """
     if selection is None:
+        require_plain(instance, "a selection by default")
         return relaxed_bound(instance)[0]
     given = validate.flags("selection", selection, instance.scores.shape)
-    if broken := violations(instance.selection_problem(), given):
+    if broken := selection_violations(instance, given):
         raise InputError(f"selection: {broken[0]}; allowed: a selection that keeps the rules")
     return given
 
@@ -165,8 +167,8 @@ def solve_with(
     Returns
     -------
     Result
-        The energy of the whole round; the bound is the computing energy of the selection and the
-        proven bound of the links. The status is `infeasible` if the links cannot all be served,
+        The energy of the whole round; the bound is what the selection costs without links, and
+        the proven bound of the links. The status is `infeasible` if the links cannot all be served,
         proven by a matching; `stats` has the active `links`.
     """
     experts = chosen_experts(instance, selection)
@@ -180,13 +182,13 @@ def solve_with(
     if answer.chosen is not None:
         allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
     decision = None if answer.chosen is None else Decision(instance, experts, allocation)
-    computing = float(experts.sum(axis=0) @ instance.compute_energy)
+    known_j = Decision(instance, experts, allocation).bill.apart_from_sending_j
     return build(
         instance,
         method,
         decision,
         problem="allocation",
-        bound_j=None if answer.bound is None else computing + links.unit_j * answer.bound,
+        bound_j=None if answer.bound is None else known_j + links.unit_j * answer.bound,
         stats={"links": len(links.ends), **(stats or {})},
         message="no answer within the limit" if answer.chosen is None else "",
     )

@@ -35,6 +35,11 @@ class Bill(NamedTuple):
         """The objective, J."""
         return self.computing_j + self.sending_j + self.waking_j + self.dropping_j
 
+    @property
+    def apart_from_sending_j(self) -> float:
+        """What the choice of experts alone decides, J."""
+        return self.computing_j + self.waking_j + self.dropping_j
+
 
 def bill_of(
     instance: Instance, selection: Selection, allocation: Allocation, load: NDArray[np.int64]

@@ -7,6 +7,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint import routing
 from dmoe_opt.selection import des
 from dmoe_opt.selection.baselines import topk_selection, topp_selection
 from dmoe_opt.selection.relaxed import relaxed_bound
@@ -14,11 +15,15 @@ from dmoe_opt.selection.relaxed import relaxed_bound
 
 def solve_topk(instance: Instance) -> Result:
     """Top-k routing: every token takes its D best usable experts, whatever they cost."""
+    if instance.optional_rules:
+        return routing.solve_topk(instance)
     return _allocated(instance, "topk", topk_selection(instance.selection_problem()))
 
 
 def solve_topp(instance: Instance) -> Result:
     """Top-p routing: every token takes its best experts until it reaches its threshold."""
+    if instance.optional_rules:
+        return routing.solve_topp(instance)
     return _allocated(instance, "topp", topp_selection(instance.selection_problem()))
 
 
@@ -29,6 +34,8 @@ def solve_homogeneous(instance: Instance) -> Result:
     whose best D experts stay below take those. Experts are chosen by DES with every link on its
     best subcarrier.
     """
+    if instance.optional_rules:
+        return routing.solve_homogeneous(instance)
     problem = instance.selection_problem()
     highest = float(problem.threshold.max(initial=0.0))
     uniform = problem.replace(threshold=highest, on_shortfall="top_d")

@@ -37,6 +37,7 @@ COLOUR_OF = {
     "topp": "#D55E00",
     "relaxed": "#56B4E9",
     "dense": "#999999",
+    "wlr": "#AA4499",
     "bcd": "#332288",
     "lagrangian": "#117733",
     "cvxpy": "#661100",

@@ -126,9 +126,10 @@ def _cheapest(instance: Instance, load: Any, energy: Any, room: Any) -> float:
 def drawn(seed: int) -> Instance:
     """A small round with every subset of the optional fields, ties, zeros and dead links."""
     rng = np.random.default_rng(seed)
-    experts = int(rng.integers(1, 4))
-    tokens = int(rng.choice([0, 1, 2, 3], p=[0.04, 0.16, 0.4, 0.4]))
-    carriers = int(rng.integers(1, 5 if experts < 3 else 4))
+    crowded = rng.random() < 0.3  # all tokens of node 0, whose own expert is no help
+    experts = 2 if crowded else int(rng.integers(1, 4))
+    tokens = 3 if crowded else int(rng.choice([0, 1, 2, 3], p=[0.06, 0.24, 0.35, 0.35]))
+    carriers = 4 if crowded else int(rng.integers(1, 5 if experts < 3 else 4))
     gains = rng.choice(
         [0.0, 0.25, 1.0, 3.0, 7.0], (experts, experts, carriers), p=[0.15] + [0.2125] * 4
     )
@@ -136,9 +137,15 @@ def drawn(seed: int) -> Instance:
         gains *= rng.uniform(0.5, 2.0, gains.shape)
     grid = int(rng.choice([4, 8, 2**20]))
     scores = rng.integers(0, grid + 1, (tokens, experts)) / grid
+    if crowded:
+        gains, scores[:, 0] = np.maximum(gains, 1.0), 0.0
     radio = _radio(rng, gains)
     data = _instance(rng, tokens, experts, scores, radio, gains)
-    return data.replace(**_rules(rng, tokens, experts, data.radio is not None))
+    rules = _rules(rng, tokens, experts, data.radio is not None)
+    if crowded and data.radio is not None and rng.random() < 0.7:  # links need several subcarriers
+        rules |= {"air_deadline_s": float(rng.choice([0.5, 0.5, 1.0])), "capacity": [3, 3]}
+        rules["drop_price"] = None if rng.random() < 0.5 else 9.0
+    return data.replace(**rules)
 
 
 def _radio(rng: np.random.Generator, gains: Any) -> Any:
@@ -156,7 +163,7 @@ def _instance(
         energy = rng.choice([0.0, 0.5, 1.0, 2e9], gains.shape)
         links = {"link_energy": energy}
     return Instance(
-        source=rng.integers(0, experts, tokens),
+        source=rng.integers(0, 1 if not scores[:, 0].any() else experts, tokens),
         scores=scores,
         threshold=np.reshape(threshold, tokens),
         max_experts=most,
@@ -178,3 +185,9 @@ def _rules(rng: np.random.Generator, tokens: int, experts: int, radio: bool) -> 
     if radio and rng.random() < 0.6:
         rules["air_deadline_s"] = float(rng.choice([0.0, 0.34, 0.5, 1.0, 2.0, 3.0, 5.0]))
     return rules
+
+
+def cheapest_links(instance: Instance, load: Any) -> float:
+    """Least energy of links with these loads (N, N), J."""
+    carried = {(int(i), int(n)): int(load[i, n]) for i, n in np.argwhere(load)}
+    return _cheapest(instance, carried, *_links(instance))
