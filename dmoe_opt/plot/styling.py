@@ -26,7 +26,7 @@ COLOURS = (
     "#D55E00",
     "#999999",
 )  # Okabe and Ito, colour-blind safe
-MARKERS = "osD^vPX<>"
+MARKERS = "osD^vPX<>h"
 DASHES = ("-", "--", "-.", ":")
 
 COLOUR_OF = {
@@ -37,9 +37,9 @@ COLOUR_OF = {
     "topp": "#D55E00",
     "relaxed": "#56B4E9",
     "dense": "#999999",
-    "wlr": "#AA4499",
     "bcd": "#332288",
     "lagrangian": "#117733",
+    "wlr": "#AA4499",
     "cvxpy": "#661100",
     "exhaustive": "#882255",
     "exact": "#000000",
