@@ -55,7 +55,7 @@ extensions = [
 ]
 
 nb_execution_mode = "off"
-myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough"]
+myst_enable_extensions = ["dollarmath", "amsmath", "strikethrough", "colon_fence"]
 suppress_warnings = [
     "myst.strikethrough",  # that only HTML can
     "ref.python",  # two modules have a class of the same name, and an annotation is unresolved

@@ -39,3 +39,18 @@ def test_every_page_of_the_reference_belongs_to_a_folder() -> None:
 def test_bug_reports_ask_for_versions() -> None:
     templates = ROOT / ".github" / "ISSUE_TEMPLATE"
     assert "dmoe_opt.show_versions()" in (templates / "bug_report.md").read_text()
+
+
+def test_readme_is_short() -> None:
+    """What does not help in the first five minutes is on a page of its own."""
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) < 800
+    assert len(re.findall(r"^```sh$", text, re.MULTILINE)) == 2
+
+
+def test_ci_finds_the_test_command() -> None:
+    """`.ci/run` takes it from the block below the mark."""
+    text = (ROOT / "README.md").read_text()
+    below = text.split("<!-- test command -->\n")[1]
+    assert below.startswith("```sh\npython3 -m venv .venv-test && ")
+    assert "pytest" in below.split("```")[1]

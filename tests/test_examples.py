@@ -30,7 +30,10 @@ MODULES = [
     for name, path in sorted(FILES.items())
     if ">>> " in path.read_text()
 ]
-PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if ">>> " in path.read_text()]
+README = ROOT / "README.md"
+PAGES = [
+    page for page in [README, *sorted((ROOT / "docs").rglob("*.md"))] if ">>> " in page.read_text()
+]
 UNSEEN = re.compile(
     r"cli\..*|selection\.des_\w+|joint\.activation_kernel"
     r"|plot\..*|(.*\.)?__\w+__"
@@ -79,9 +82,14 @@ def test_every_module_is_in_the_reference() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages(page: Path, typed: Callable[..., Ended]) -> None:
-    """The examples of a page, in turn, as one session; then its commands, on the same files."""
+    """The examples of a page, in turn, as one session; then its commands, on the same files.
+
+    The commands of README install the package, and `.ci/run` runs them.
+    """
     text = FENCE.sub("", page.read_text())
     run([doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)])
+    if page == README:
+        return
     for block in COMMANDS.findall(page.read_text()):
         for line in block.splitlines():
             ended = typed(*shlex.split(line, comments=True)[1:])

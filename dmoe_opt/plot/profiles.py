@@ -47,7 +47,9 @@ def _profile(problem: str, rows: Sequence[ProfileRow]) -> bytes:
     try:
         for axes, level in zip(panels[:, 0], levels.values(), strict=True):
             _draw_profile(axes, level, looks, right_edge)
-        panels[-1][0].set_xlabel("time over that of the fastest method that solves the instance")
+        panels[-1][0].set_xlabel(
+            "time over that of the fastest method that solves the instance (logarithmic)"
+        )
         count = len({row.instance for row in rows})
         figure.suptitle(
             f"{problem}, {count} instances; "

@@ -31,6 +31,10 @@ UNTUNED = ("topk", "dense")
 FILLED = 2
 """Schedulers with full markers; the markers of others are hollow, so that they hide nothing."""
 
+THICKEST, THINNER = 2.6, 0.82
+"""Line of the first scheduler, and of each later one next to the one before: where schedulers
+agree, their lines lie on each other, and all are seen."""
+
 
 def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
     """Accuracy in % against energy per token in µJ, with a line through each scheduler's front.
@@ -43,7 +47,7 @@ def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
     looks = styles(point.scheduler for point in points)
     for place, (scheduler, look) in enumerate(looks.items()):
         settings = [point for point in points if point.scheduler == scheduler]
-        _draw_front(axes, settings, look, filled=place < FILLED)
+        _draw_front(axes, settings, look, filled=place < FILLED, size=THICKEST * THINNER**place)
     if not all(point.front for point in points):
         _pale_dots(axes, [], [], "o", "0.4", label="pale: off the front")
     accuracy_energy(axes, points)
@@ -52,7 +56,12 @@ def front(points: Sequence[FrontierPoint], *, axes: Axes | None = None) -> Axes:
 
 
 def _draw_front(
-    axes: Axes, settings: Sequence[FrontierPoint], look: dict[str, Any], *, filled: bool
+    axes: Axes,
+    settings: Sequence[FrontierPoint],
+    look: dict[str, Any],
+    *,
+    filled: bool,
+    size: float,
 ) -> None:
     """All settings of one scheduler as pale dots, its front as a line with bars."""
     colour, marker = look["color"], look["marker"]
@@ -66,9 +75,10 @@ def _draw_front(
         yerr=worth_bars,
         color=colour,
         marker=marker,
-        ms=6,
+        ms=4.5 + 1.7 * size,
         mfc=colour if filled else "none",
-        lw=1.2,
+        lw=size,
+        elinewidth=1.0,
         capsize=2,
         label=plain(settings[0].scheduler),
     )
@@ -183,7 +193,7 @@ def accuracy_energy(axes: Axes, points: Sequence[FrontierPoint]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axes.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:.0e}"[0] in "235" else "")
-    axes.set(xlabel="energy per token, µJ", ylabel=worth_label(points))
+    axes.set(xlabel="energy per token, µJ (logarithmic)", ylabel=worth_label(points))
     tidy(axes)
 
 

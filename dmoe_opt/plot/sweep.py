@@ -95,7 +95,7 @@ def _gap_axes(axes: Axes, right_edge: float) -> None:
     axes.set(
         xlim=(0, right_edge),
         ylim=(0, 103),
-        xlabel="gap to the best bound proven on the instance, %",
+        xlabel="gap to the best bound proven on the instance, % (logarithmic)",
         ylabel="jobs with at most this gap, %",
     )
     tidy(axes)
@@ -136,7 +136,8 @@ def _draw_scaling(
     title = f"{first.problem}, {plain(first.preset)}"
     if any(point.censored for point in points):
         title += "; hollow: stopped by the time limit"
-    axes.set(xscale="log", yscale="log", xlabel=first.size_is, ylabel="time, s", title=title)
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set(xlabel=f"{first.size_is} (logarithmic)", ylabel="time, s (logarithmic)")
     axes.set_xticks(_spaced(sorted({point.size for point in points})))
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")

@@ -209,7 +209,7 @@ def growth(picture: str | None) -> None:
         listed = [", ".join(f"{v:,}" for v in sizes), ", ".join(f"{v:.1f}" for v in times)]
         print(f"| {what} | {listed[0]} | {listed[1]} | {slope:.2f} |", flush=True)
     if picture:
-        _draw(picture, curves)
+        draw(picture, curves)
 
 
 def _timed(data: Instance) -> float:
@@ -218,7 +218,7 @@ def _timed(data: Instance) -> float:
     return time.perf_counter() - started
 
 
-def _draw(picture: str, curves: dict[str, tuple[list[int], list[float], float]]) -> None:
+def draw(picture: str, curves: dict[str, tuple[list[int], list[float], float]]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.2), layout="constrained")
@@ -231,12 +231,12 @@ def _draw(picture: str, curves: dict[str, tuple[list[int], list[float], float]])
         )
         axes.set_xticks(sizes, [f"{v:,}" for v in sizes], rotation=30)
         axes.minorticks_off()
-        axes.set_xlabel(f"number of {what}")
+        axes.set_xlabel(f"{what} (logarithmic)")
         axes.set_title(f"exponent {slope:.2f}", fontsize=10)
         axes.grid(lw=0.5, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         if what == "tokens":
-            axes.set_ylabel("time of bcd, ms")
+            axes.set_ylabel("time of bcd, ms (logarithmic)")
     figure.savefig(picture, dpi=150)
 
 

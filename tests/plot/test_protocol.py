@@ -34,7 +34,10 @@ def test_the_line_is_the_front() -> None:
             [1e6 * p.energy_per_token_j for p in mine]
         )
         assert bars.lines[0].get_ydata() == pytest.approx([100 * p.worth for p in mine])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("energy per token, µJ", "accuracy, %")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "energy per token, µJ (logarithmic)",
+        "accuracy, %",
+    )
     for front in (True, False):
         legend = plot.front([*points, replace(points[0], front=front)], axes=canvas()).get_legend()
         assert ("pale: off the front" in [text.get_text() for text in legend.get_texts()]) == (

@@ -1,0 +1,155 @@
+"""Draw every picture of README and of the pages again: `python docs/make_figures.py`.
+
+Nothing is measured here. The numbers are in `docs/figures` and `tests/benchmarks`, as these
+commands wrote them; some take an hour:
+
+- `comparison.csv`: `dmoe-opt compare instances --time-limit 2 -o results`
+- `digits`, `domains`: `dmoe-opt frontier digits --seeds 10 -o digits`, and with domains
+- `busy.json`: `dmoe-opt offload compare busy --json`
+- `paying.csv` of the benchmarks: `tests/benchmarks/paying.py`; and the tables of their page
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+import dmoe_opt
+from dmoe_opt import plot
+from dmoe_opt.comparing.fronts import read_frontier
+from dmoe_opt.comparing.judged import MethodRow
+from dmoe_opt.comparing.policies import OffloadComparison
+from dmoe_opt.plot import comparison, offload, protocol
+from dmoe_opt.plot.styling import COLOURS, png, tidy
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "docs" / "figures"
+IMAGES = ROOT / "notebooks" / "images"
+BENCHMARKS = ROOT / "tests" / "benchmarks"
+MOST_BYTES = 200_000
+CARD_PX = 480
+"""Width of the pictures of the gallery."""
+
+
+def rows_of(path: Path, kind: type) -> list[Any]:
+    """Rows of a CSV file as dataclasses; an empty cell is None where the type allows it."""
+    with path.open(encoding="utf-8") as file:
+        rows = [{k: v or None for k, v in row.items()} for row in csv.DictReader(file)]
+    texts = {name for name, of in kind.__annotations__.items() if of == "str"}
+    filled = [{k: "" if v is None and k in texts else v for k, v in row.items()} for row in rows]
+    return [msgspec.convert(row, kind, strict=False) for row in filled]
+
+
+def problem() -> bytes:
+    """The round of three nodes as a network with the links of its optimum, and two bars."""
+    round_ = dmoe_opt.load("tiny-s1")
+    assert isinstance(round_, dmoe_opt.Instance)
+    figure = Figure(figsize=(11.0, 5.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 1.3))
+    best = dmoe_opt.solve(round_, "jesa", "exact")
+    plot.network(round_, best, axes=left)
+    left.set_title("the optimum: who computes, over which links")
+    answers = {"Top-k": dmoe_opt.solve(round_, "jesa", "topk"), "optimum": best}
+    _bars(right, answers)
+    return png(figure)
+
+
+def _bars(axes: Axes, answers: dict[str, Any]) -> None:
+    """Energy of computing and of sending, a bar for each answer."""
+    bills = [answer.decision.bill for answer in answers.values()]
+    computing = 1e3 * np.array([bill.computing_j for bill in bills])
+    sending = 1e3 * np.array([bill.sending_j for bill in bills])
+    axes.bar(list(answers), computing, color=COLOURS[1], label="computing", width=0.6)
+    axes.bar(list(answers), sending, bottom=computing, color=COLOURS[0], label="sending", width=0.6)
+    for place, total in enumerate(computing + sending):
+        axes.text(place, total, f"{total:.2f} mJ", ha="center", va="bottom")
+    axes.set(ylabel="energy, mJ", title="for at least the same relevance")
+    axes.set_ylim(0, 1.35 * max(computing + sending))
+    axes.legend(frameon=False, loc="upper right")
+    tidy(axes, None)
+
+
+def results() -> Iterator[tuple[Path, bytes]]:
+    """The pictures of results, sweeps and offloading."""
+    rows = rows_of(DATA / "comparison.csv", MethodRow)
+    yield IMAGES / "comparison.png", comparison.comparison(rows)["energy_gap.png"]
+    for task in ("digits", "domains"):
+        drawn = protocol.of_frontier(read_frontier(DATA / task), task)
+        yield IMAGES / f"accuracy-energy-{task}.png", drawn["accuracy_energy.png"]
+    busy = msgspec.json.decode((DATA / "busy.json").read_bytes(), type=OffloadComparison)
+    yield IMAGES / "offload-shares-busy.png", offload.of_comparison(busy)["shares.png"]
+
+
+def benchmarks() -> None:
+    """The pictures of the benchmarks, drawn by their scripts from the tables of their page."""
+    sys.path.insert(0, str(BENCHMARKS))
+    import asymptotics
+    import joint
+    import paying
+
+    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    growth = {}
+    for what in ("tokens", "experts", "subcarriers"):
+        cells = _cells(re.findall(rf"^\| {what} \| [\d, ]+ \|.*$", page, re.MULTILINE)[0])
+        growth[what] = (_numbers(cells[1]), _numbers(cells[2]), float(cells[3]))
+    joint.draw(str(BENCHMARKS / "bcd-time.png"), growth)
+    shares: dict[str, list[tuple[float, ...]]] = {}
+    for line in re.findall(r"^\| (?:independent|16 taps|4 taps) \|.*$", page, re.MULTILINE):
+        cells = _cells(line)
+        percent = [*map(float, re.findall(r"[\d.]+", cells[5])), float(cells[6])]
+        shares.setdefault(cells[0], []).append(tuple(value / 100 for value in percent))
+    asymptotics.draw(str(BENCHMARKS / "asymptotics.png"), shares)
+    rows = rows_of(BENCHMARKS / "paying.csv", paying.Row)
+    paying.draw_all(rows, IMAGES / "where-it-pays.png")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _numbers(cell: str) -> list[float]:
+    return [json.loads(number.replace(",", "")) for number in cell.split(", ")]
+
+
+def cards() -> Iterator[tuple[Path, bytes]]:
+    """For the gallery, the last picture of every notebook, small."""
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        pictures = re.findall(r'"image/png": "([^"]+)"', notebook.read_text(encoding="utf-8"))
+        image = Image.open(io.BytesIO(base64.b64decode(pictures[-1].replace("\\n", ""))))
+        image = image.convert("RGB")
+        image.thumbnail((CARD_PX, CARD_PX))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+        yield DATA / "cards" / f"{notebook.stem}.png", buffer.getvalue()
+
+
+def main() -> None:
+    """Write the pictures, and refuse those that are too large for a page."""
+    drawn = {IMAGES / "problem.png": problem()}
+    benchmarks()
+    drawn |= dict(results()) | dict(cards())
+    for path, content in drawn.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    written = [*drawn, *BENCHMARKS.glob("*.png"), *IMAGES.glob("*.png")]
+    for path in dict.fromkeys(written):
+        print(f"{path.stat().st_size:8,} {path.relative_to(ROOT)}")
+        if path.stat().st_size > MOST_BYTES:
+            sys.exit(f"{path}: more than {MOST_BYTES:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
