@@ -76,10 +76,15 @@ def of_methods(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def emit(document: object) -> None:
-    """Print one JSON document."""
+    """Print one JSON document, in which control characters of any kind are escaped."""
+    import json
+
     import msgspec
 
-    click.echo(msgspec.json.encode(document))
+    text = msgspec.json.encode(document).decode()
+    if not text.isprintable():  # JSON itself escapes those below U+0020 only
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    click.echo(text)
 
 
 def say(text: str, indent: int = 4, *, err: bool = False) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.drawn import Ended
 
+from dmoe_opt import load, save
 from dmoe_opt.data.files import instance_files
 
 TINY = str(instance_files()["tiny-s1"])
@@ -108,6 +109,18 @@ def test_lists(typed: Typed, tmp_path: Path) -> None:
     facts = json.loads(typed("info", "edge-8x64-s1", "--json").stdout)
     assert (facts["experts"], facts["subcarriers"], facts["tokens"]) == (8, 64, 128)
     assert "tokens_short" in typed("info", "tiny-s1").stdout
+
+
+def test_names_never_act_on_a_terminal(typed: Typed, tmp_path: Path) -> None:
+    """Control characters, also those above ASCII, are spelt out, and JSON keeps their meaning."""
+    name = "a\x1b[31m\x9b31m\u202e\u2028\x7f"
+    save(load("tiny-s1").replace(name=name), tmp_path / "x.json")
+    for command in (("info",), ("solve",), ("compare", "--methods", "des,topk")):
+        for form in ((), ("--json",)):
+            ended = typed(command[0], "x.json", *command[1:], *form)
+            assert ended.returncode == 0
+            assert ended.stdout.replace("\n", "").isprintable()
+    assert json.loads(ended.stdout)["rows"][0]["instance"] == name
 
 
 def test_help_is_light() -> None:
