@@ -60,6 +60,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 
 def attack(seed: int) -> Outcome:
     """One command that is interrupted; the seed does not repeat its timing."""
+    # Shells and nohup start what runs in the background deaf to Ctrl-C, and children inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(seed)
     outcome = Outcome()
     command = COMMANDS[rng.integers(len(COMMANDS))]
