@@ -36,7 +36,10 @@ WORDS = {
 LIMITS: list[tuple[str, Schema]] = [
     ("scores skill correlation", {"minimum": 0, "maximum": 1}),
     ("threshold", {"minimum": 0, "maximum": MOST_THRESHOLD}),
-    ("compute_energy wake_energy drop_price cost", {"minimum": 0, "maximum": MOST_ENERGY_J}),
+    (
+        "compute_energy wake_energy drop_price cost node_cost",
+        {"minimum": 0, "maximum": MOST_ENERGY_J},
+    ),
     ("source gains link_energy placement air_deadline_s", {"minimum": 0}),
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),

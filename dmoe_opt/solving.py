@@ -91,8 +91,7 @@ def solve(
     if problem != "selection" and not isinstance(instance, Instance):
         allowed = "selection, for an instance without a radio"
         raise validate.fail("problem", problem, allowed)
-    if isinstance(instance, Instance):
-        require_rules(problem, name, row, instance.optional_rules)
+    require_rules(problem, name, row, instance.optional_rules)
     given = _checked(name, row, dict(options)) | _shared(row, time_limit, seed)
     if START.name in given and isinstance(instance, Instance):
         given[START.name] = start_from(instance, given[START.name])

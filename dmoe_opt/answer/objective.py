@@ -16,11 +16,25 @@ MOST_LISTED = 20
 
 
 def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
-    """Energy of every token, J, shape (T,): sum_j e[t, j] alpha[t, j]."""
+    """Energy of every token, J, shape (T,): sum_j e[t, j] alpha[t, j].
+
+    The `node_cost` of every node with one of these experts is added where the problem has it.
+    """
     energy = np.empty(problem.num_tokens)
     for rows in blocks(problem.cost.shape):
         energy[rows] = np.where(selection[rows], problem.cost[rows], 0.0).sum(axis=1)
+    if problem.placement is not None and problem.node_cost is not None:
+        visited = visits(selection, problem.placement, problem.node_cost.shape[1])
+        energy += np.where(visited, problem.node_cost, 0.0).sum(axis=1)
     return energy
+
+
+def visits(selection: Selection, node_of: NDArray[np.int64], num_nodes: int) -> NDArray[np.bool_]:
+    """True where a token uses an expert of a node, shape (T, N); node_of (K,) is its node."""
+    visited = np.zeros((len(selection), num_nodes), dtype=np.bool_)
+    tokens, experts = np.nonzero(selection)
+    visited[tokens, node_of[experts]] = True
+    return visited
 
 
 def energy_j(problem: SelectionProblem, selection: Selection) -> float:
@@ -29,7 +43,16 @@ def energy_j(problem: SelectionProblem, selection: Selection) -> float:
 
 
 def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
-    """Tokens that each link i -> n carries, shape (N, N); a node's own experts need no link."""
+    """Tokens that each link i -> n carries, shape (N, N); a node's own experts need no link.
+
+    A token counts for every expert that it uses on node n, or once with `send_once`.
+    """
+    if instance.send_once:
+        load = np.zeros((instance.num_nodes, instance.num_nodes), dtype=np.int64)
+        visited = visits(selection, instance.node_of, instance.num_nodes)
+        np.add.at(load, instance.source, visited.astype(np.int64))
+        np.fill_diagonal(load, 0)
+        return load
     to_expert = np.zeros((instance.num_nodes, instance.num_experts), dtype=np.int64)
     np.add.at(to_expert, instance.source, selection.astype(np.int64))
     load = to_expert

@@ -230,6 +230,8 @@ def _fields_of(data: Instance | SelectionProblem) -> dict[str, Any]:
         }
         if not data.usable.all():
             arrays["usable"] = data.usable
+        if data.node_cost is not None:
+            arrays |= {"placement": data.placement, "node_cost": data.node_cost}
         return {"format": SELECTION, "version": VERSION, **common, **arrays}
     tokens = {"source": data.source, "scores": data.scores, "threshold": data.threshold}
     fields = {

@@ -68,6 +68,7 @@ class _Round(_Fields):
     capacity: list[int] | None = None
     wake_energy: list[float] | None = None
     air_deadline_s: float | None = None
+    send_once: bool = False
 
 
 class _Selection(_Fields):
@@ -81,6 +82,8 @@ class _Selection(_Fields):
     on_shortfall: str = "top_d"
     name: str = ""
     meta: dict[str, Any] = {}
+    placement: list[int] | None = None
+    node_cost: list[list[float]] | None = None
 
 
 class Solution(_Fields):

@@ -61,6 +61,9 @@ class Instance:
     air_deadline_s
         Time by which every subcarrier must have sent its tokens, s; needs a `radio`. None for no
         deadline.
+    send_once
+        With a `placement`: a token is sent once to a node, however many of its experts it uses
+        there. Otherwise it is sent for each expert.
 
     Raises
     ------
@@ -99,6 +102,7 @@ class Instance:
     capacity: NDArray[np.int64] | None = None
     wake_energy: NDArray[np.float64] | None = None
     air_deadline_s: float | None = None
+    send_once: bool = False
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -141,6 +145,9 @@ class Instance:
                 given = f"air_deadline_s = {deadline_s:g} is given without radio"
                 raise InputError(f"{given}; allowed: both, or link_energy without a deadline")
             put(self, "air_deadline_s", deadline_s)
+        put(self, "send_once", validate.flag("send_once", self.send_once or False))
+        if self.send_once and self.placement is None:
+            raise InputError("send_once is given without placement; allowed: both, or none")
 
     def _links(self, nodes: int | None) -> NDArray[np.float64]:
         """Energies of the links, from the radio or as given."""
@@ -195,7 +202,10 @@ class Instance:
     @property
     def optional_rules(self) -> tuple[str, ...]:
         """Names of the optional fields that this round has, in the order of `OPTIONAL_RULES`."""
-        return tuple(name for name in OPTIONAL_RULES if getattr(self, name) is not None)
+        absent = (None, False)
+        return tuple(
+            name for name in OPTIONAL_RULES if not any(getattr(self, name) is no for no in absent)
+        )
 
     @cached_property
     def air_tokens(self) -> NDArray[np.int64] | None:
@@ -235,14 +245,21 @@ class Instance:
     def selection_problem(self) -> SelectionProblem:
         """P1 with every link on its best subcarrier, made once.
 
-        The price of expert j for token t is e[t, j] = a[j] + min over m of c[i(t), n(j), m].
+        The price of expert j for token t is e[t, j] = a[j] + min over m of c[i(t), n(j), m]. With
+        `send_once` it is a[j], and the link is the `node_cost` of the problem.
         """
         return self._p1
 
     @cached_property
     def _p1(self) -> SelectionProblem:
-        price = self.compute_energy + self.to_experts(self.best_link_energy)
-        usable = np.isfinite(price)
+        link = self.to_experts(self.best_link_energy)
+        usable = np.isfinite(link)
+        price = self.compute_energy + (0.0 if self.send_once else link)
+        once: dict[str, Any] = {}
+        if self.send_once:
+            to_nodes = self.best_link_energy[self.source]
+            node_cost = np.where(np.isfinite(to_nodes), to_nodes, 0.0)
+            once = {"placement": self.placement, "node_cost": node_cost}
         return SelectionProblem(
             scores=self.scores,
             cost=np.where(usable, price, 0.0),
@@ -252,6 +269,7 @@ class Instance:
             usable=usable,
             name=self.name,
             meta=self.meta,
+            **once,
         )
 
     @cached_property
@@ -316,6 +334,6 @@ def problem_of(data: Instance | SelectionProblem) -> str:
 
 def require_plain(data: Instance | SelectionProblem, what: str) -> None:
     """Raise `InputError` if a round has optional rules, which `what` does not cover."""
-    given = data.optional_rules if isinstance(data, Instance) else ()
+    given = data.optional_rules
     if given:
         raise InputError(f"{what} does not cover {given[0]}; allowed: a round without it")

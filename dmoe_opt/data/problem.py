@@ -73,6 +73,9 @@ class SelectionProblem:
     usable
         False where an expert cannot be used by a token (its link has no gain), shape (T, K); by
         default all True.
+    placement, node_cost
+        Both or neither: the node of expert j, shape (K,), and what token t pays once for every node
+        on which it uses an expert, J, shape (T, N).
     name, meta
         Free text and JSON-like notes on where the data comes from.
 
@@ -99,6 +102,8 @@ class SelectionProblem:
     usable: NDArray[np.bool_] = None  # type: ignore[assignment]  # None stands for all True
     name: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    placement: NDArray[np.int64] | None = None
+    node_cost: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -110,8 +115,24 @@ class SelectionProblem:
         put(self, "threshold", thresholds("threshold", self.threshold, self.num_tokens))
         usable = np.ones(shape, dtype=bool) if self.usable is None else self.usable
         put(self, "usable", validate.flags("usable", usable, shape))
+        self._check_nodes()
         self._check_span()
         check_common(self)
+
+    def _check_nodes(self) -> None:
+        """Check the nodes of the experts and their prices."""
+        put = object.__setattr__
+        if (self.placement is None) != (self.node_cost is None):
+            raise InputError("has placement or node_cost alone; allowed: both, or neither")
+        if self.placement is None:
+            return
+        shape = (self.num_tokens, None)
+        cost = validate.real_array("node_cost", self.node_cost, shape, most=MOST_ENERGY_J)
+        put(self, "node_cost", cost)
+        placed = validate.whole_array(
+            "placement", self.placement, (self.num_experts,), cost.shape[1]
+        )
+        put(self, "placement", placed)
 
     def _check_span(self) -> None:
         """Refuse a token whose usable costs span more than numbers can hold side by side."""
@@ -137,6 +158,11 @@ class SelectionProblem:
     def num_experts(self) -> int:
         """Number of experts K."""
         return int(self.scores.shape[1])
+
+    @property
+    def optional_rules(self) -> tuple[str, ...]:
+        """Names of the optional fields of the round that this problem comes from."""
+        return () if self.node_cost is None else ("send_once",)
 
     @property
     def usable_units(self) -> NDArray[np.float64]:
@@ -218,7 +244,8 @@ class SelectionProblem:
     @cached_property
     def sha256(self) -> str:
         """Digest of the content, not of a file; equal data has equal digests in every format."""
-        return digest(self, ("scores", "cost", "threshold", "usable"))
+        once = () if self.node_cost is None else ("placement", "node_cost")
+        return digest(self, ("scores", "cost", "threshold", "usable", *once))
 
     def selection_problem(self) -> SelectionProblem:
         """Itself, so that a method of the user can ask a round and a bare problem alike."""
@@ -249,6 +276,8 @@ class SelectionProblem:
             max_experts=self.max_experts,
             on_shortfall=self.on_shortfall,
             usable=self.usable[tokens],
+            placement=self.placement,
+            node_cost=None if self.node_cost is None else self.node_cost[tokens],
         )
 
     def replace(self, **changes: Any) -> Self:

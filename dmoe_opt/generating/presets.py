@@ -185,6 +185,7 @@ def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], di
 
 
 OPTIONAL = ("experts_per_node", "num_sources", "threshold", "interference_db")
+FLAGS = ("send_once",)
 WORDS = ("gate", "family", "fading")
 NUMBERS = ("share", "spread", "noise", "bandwidth_hz")
 RANGES = {
@@ -212,6 +213,8 @@ def check_option(name: str, value: object) -> None:
         return
     if name in WORDS:
         validate.word(name, value)
+    elif name in FLAGS:
+        validate.flag(name, value)
     elif name == "compute_j":
         low, high = validate.real_array(name, value, (2,))
         if low > high:

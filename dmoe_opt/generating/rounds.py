@@ -33,6 +33,7 @@ def radio_round(
     *,
     num_experts: int = 8,
     experts_per_node: int | None = None,
+    send_once: bool = False,
     num_tokens: int = 128,
     num_subcarriers: int = 64,
     num_sources: int | None = None,
@@ -54,6 +55,8 @@ def radio_round(
     experts_per_node
         Experts are dealt to nodes in order, so many to each; None for one expert per node and no
         `placement`.
+    send_once
+        As in `Instance`.
     num_sources
         Tokens belong in turn to the first nodes, so many of them; by default all.
     hidden_size
@@ -84,6 +87,7 @@ def radio_round(
         threshold=threshold,
         compute_j=compute_j,
         experts_per_node=experts_per_node,
+        send_once=send_once,
         **radio,
     )
 
@@ -102,6 +106,7 @@ def round_of_scores(
     threshold: float | None = None,
     compute_j: tuple[float, float],
     experts_per_node: int | None = None,
+    send_once: bool = False,
     **radio: Any,
 ) -> Instance:
     """A round with given gate scores (T, K), put on the grid, on a drawn radio.
@@ -127,6 +132,7 @@ def round_of_scores(
         name=name,
         meta=meta or {},
         placement=placement,
+        send_once=send_once,
     )
 
 

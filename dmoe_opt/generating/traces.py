@@ -231,6 +231,7 @@ def to_rounds(
     num_subcarriers: int = 64,
     num_sources: int | None = None,
     experts_per_node: int | None = None,
+    send_once: bool = False,
     max_experts: int | None = None,
     hidden_size: int = 4096,
     share: float = 0.7,
@@ -252,7 +253,9 @@ def to_rounds(
         Tokens drawn at random, the same in every layer, in the trace's order; by default all.
     max_experts
         The cap D; by default the trace's experts per token.
-    num_subcarriers, num_sources, experts_per_node, hidden_size, share, threshold, compute_j, radio
+    num_subcarriers, num_sources, experts_per_node, send_once, hidden_size, share, threshold
+        As in `rounds.radio_round`.
+    compute_j, radio
         As in `rounds.radio_round`.
 
     Raises
@@ -270,6 +273,7 @@ def to_rounds(
         "num_subcarriers": num_subcarriers,
         "num_sources": num_sources,
         "experts_per_node": experts_per_node,
+        "send_once": send_once,
         "max_experts": max_experts,
         "hidden_size": hidden_size,
         "share": share,

@@ -187,8 +187,15 @@ def proven_bound(instance: Any, proof: Any) -> Fraction:
         raise Refused("format: allowed: dmoe-opt/certificate, version 1")
     if proof.get("problem") not in ("selection", "jesa"):
         raise Refused("problem: allowed: selection or jesa")
-    for rule in ("drop_price", "capacity", "wake_energy", "air_deadline_s"):
-        if instance.get(rule) is not None:
+    for rule in (
+        "drop_price",
+        "capacity",
+        "wake_energy",
+        "air_deadline_s",
+        "send_once",
+        "node_cost",
+    ):
+        if instance.get(rule) not in (None, False):
             raise Refused(f"{rule}: allowed: a round without it")
     prices, earned = prices_of(instance, proof)
     tokens, lines = tokens_of(instance, prices), proof["tokens"]

@@ -51,12 +51,13 @@ def test_round_trip(tmp_path: Path, suffix: str, per_node: int | None) -> None:
 @pytest.mark.parametrize("rules", [*[(name,) for name in OPTIONAL_RULES], OPTIONAL_RULES])
 def test_optional_rules_survive(tmp_path: Path, suffix: str, rules: tuple[str, ...]) -> None:
     """Every optional field survives a file and a change elsewhere, and changes the digest."""
-    plain = generate("tiny", 3)
+    plain = generate("tiny", 3, experts_per_node=2)
     values = {
         "drop_price": 0.125,
         "capacity": [2, 0, 3],
         "wake_energy": [0.1 + 0.2, 0.0, 1.0],
         "air_deadline_s": 0.01,
+        "send_once": True,
     }
     data = plain.replace(**{name: values[name] for name in rules})
     save(data, tmp_path / f"x{suffix}")

@@ -101,6 +101,8 @@ BAD = [
     ("capacity", [1, -1], "capacity[1] = -1; allowed: whole numbers in 0..1000000"),
     ("wake_energy", [1.0], "wake_energy has shape 1; allowed: 2"),
     ("air_deadline_s", -0.5, "air_deadline_s = -0.5; allowed: a finite number >= 0"),
+    ("send_once", True, "send_once is given without placement; allowed: both, or none"),
+    ("send_once", 1, "send_once = 1; allowed: bool"),
     ("version", 2, "version = 2; allowed: 1 (a newer file needs a newer dmoe-opt)"),
     ("version", True, "version = True; allowed: int"),
     ("format", "other", "format = 'other'; allowed: "),
