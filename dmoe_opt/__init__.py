@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dmoe_opt.answer.result import Result, Status
     from dmoe_opt.checking import check
     from dmoe_opt.comparing.methods import compare
+    from dmoe_opt.comparing.placements import place
     from dmoe_opt.data.arrays import read_array
     from dmoe_opt.data.files import load, save
     from dmoe_opt.data.instance import Instance
@@ -52,6 +53,7 @@ __all__ = [
     "generate",
     "load",
     "methods",
+    "place",
     "prove",
     "read_array",
     "save",
@@ -64,6 +66,7 @@ _HOMES = {
     "answer.result": ("Result", "Status"),
     "checking": ("check",),
     "comparing.methods": ("compare",),
+    "comparing.placements": ("place",),
     "data.arrays": ("read_array",),
     "proof.certificates": ("prove",),
     "data.files": ("load", "save"),

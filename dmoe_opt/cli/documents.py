@@ -14,6 +14,7 @@ import msgspec
 
 from dmoe_opt.comparing.fronts import Front
 from dmoe_opt.comparing.judged import MethodRow
+from dmoe_opt.comparing.placements import PlacementRow
 from dmoe_opt.comparing.policies import OffloadComparison
 from dmoe_opt.comparing.savings import SavingPoint
 from dmoe_opt.comparing.schedulers import FrontierPoint
@@ -161,6 +162,33 @@ class Savings(Printed):
     points: list[SavingPoint]
 
 
+class PlacedLayer(Printed):
+    """The placement of one layer, and what it is compared with; the layer is null if not told."""
+
+    layer: int | None
+    experts: int
+    nodes: int
+    tokens: int
+    held_out_tokens: int
+    send_once: bool
+    select: str
+    method: str
+    placement: list[list[int]]
+    bound_j: float | None
+    gap: float | None
+    sending_gap: float | None
+    rows: list[PlacementRow]
+
+
+class PlacedExperts(Printed):
+    """Energies of the placements with all layers summed, and layer by layer, per token."""
+
+    source: str
+    assumes: list[str]
+    rows: list[PlacementRow]
+    layers: list[PlacedLayer]
+
+
 class Plotted(Printed):
     """The tables beside the figures: the first four of a sweep, `fronts` of a frontier."""
 
@@ -213,6 +241,7 @@ DOCUMENTS: dict[str, Any] = {
     "explore": printed.Explored,
     "protocol": Protocol,
     "savings": Savings,
+    "place": PlacedExperts,
     "frontier": Frontier,
     "offload generate": printed.OffloadGenerated,
     "offload generate --list": list[OffloadPreset],

@@ -27,6 +27,7 @@ COMMANDS = {
     "explore": ("explore", "Write a page with sliders about an instance."),
     "protocol": ("layers", "Run all layers of a model under a scheduler."),
     "savings": ("savings", "What choosing experts by energy would save on a model."),
+    "place": ("place", "Where to put the experts."),
     "frontier": ("layers", "Accuracy against energy, by scheduler."),
     "offload": ("offload", "Subtasks of a device on edge experts."),
     "sweep": ("sweep", "Run a grid of presets, seeds, methods and options."),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.data import validate
 from dmoe_opt.generating import gates
+from dmoe_opt.generating.traces import Trace
 from dmoe_opt.layers.network import held_out, load_network
 
 SPREAD = 2.0
@@ -95,3 +96,37 @@ class DrawnTokens:
     def accuracy(self) -> float | None:
         """None, since there are no labels."""
         return None
+
+
+def trace_of_task(
+    task: str, number: int, max_experts: int, seed: int = 0
+) -> tuple[Trace, float | None]:
+    """What the gates of a trained network gave its held-out tokens under Top-k, and the accuracy.
+
+    The loop is closed: experts outside the top k are missing in the next layer.
+
+    Examples
+    --------
+    >>> from dmoe_opt.layers.tokens import trace_of_task
+    >>> trace, accuracy = trace_of_task("digits", 64, max_experts=2)
+    >>> trace.scores.shape, accuracy > 0.9
+    ((4, 64, 8), True)
+    """
+    tokens = TrainedTokens(task, number, np.random.default_rng([seed, 0]))
+    layers = load_network(task).num_layers
+    scores = []
+    for layer in range(1, layers + 1):
+        gate = tokens.gate(layer, np.random.default_rng([seed, layer]))
+        best = np.argsort(-gate, axis=1, kind="stable")[:, :max_experts]
+        selection = np.zeros(gate.shape, dtype=bool)
+        np.put_along_axis(selection, best, True, axis=1)
+        scores.append(gate)
+        tokens.move_on(layer, gate, selection)
+    name = f"{task}: gates of the trained network under Top-{max_experts}"
+    trace = Trace(
+        np.stack(scores),
+        experts_per_token=max_experts,
+        layers=tuple(range(1, layers + 1)),
+        source=name,
+    )
+    return trace, tokens.accuracy()

@@ -114,11 +114,11 @@ def _improver(
 
 
 class Chosen(NamedTuple):
-    """A placement, the experts of the tokens of every round (T, K), and the energy of both, J."""
+    """A placement, the energy, J, and the experts of the tokens of every round (T, K)."""
 
     placement: Placement
-    selections: list[Selection]
     energy_j: float
+    selections: list[Selection]
 
 
 def rechosen(
@@ -176,5 +176,5 @@ def alternate(
         assert moved.energy_j is not None
         if moved.energy_j >= best.energy_j * (1 - search_kernel.ROUNDING):
             return best
-        best = Chosen(moved.placement, selections, moved.energy_j)
+        best = Chosen(moved.placement, moved.energy_j, selections)
     return best

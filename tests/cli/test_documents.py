@@ -43,6 +43,7 @@ LINES = [
     "explore bare.npz -o page.html",
     "protocol digits --tokens 8 --layers 1 -o run",
     "savings many --shares 0.5 -o saved",
+    "place digits --nodes 4 --tokens 16 --time-limit 0 -o placed",
     "frontier digits --tokens 8 --layers 1 --seeds 1 --z 0.5 --gamma0 1 --schedulers topk -o front",
     "offload generate light --seed 1 -o e.json",
     "offload generate --list",

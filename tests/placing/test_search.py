@@ -59,7 +59,7 @@ def test_experts_and_nodes_in_turn_never_cost_more(send_once: bool) -> None:
         return problem_for(selections)
 
     placement = in_order(make(chosen))
-    first = Chosen(placement, chosen, make(chosen).energy_j(placement))
+    first = Chosen(placement, make(chosen).energy_j(placement), chosen)
     best = alternate(rounds, first, make, kicks=5)
     problem = make(best.selections)
     assert best.energy_j < first.energy_j
