@@ -54,3 +54,11 @@ def test_ci_finds_the_test_command() -> None:
     below = text.split("<!-- test command -->\n")[1]
     assert below.startswith("```sh\npython3 -m venv .venv-test && ")
     assert "pytest" in below.split("```")[1]
+
+
+def test_versions_agree() -> None:
+    """Package and citation name the same version, and the changelog has a section for it."""
+    version = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert version is not None
+    assert version[1] == dmoe_opt.__version__
+    assert f"## {version[1]} - " in (ROOT / "CHANGELOG.md").read_text()
