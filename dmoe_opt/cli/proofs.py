@@ -29,6 +29,8 @@ def write(data: Instance | SelectionProblem, result: Result, path: str) -> Resul
     if certificate.open_tokens:
         listed = ", ".join(map(str, certificate.open_tokens[:10]))
         click.echo(f"less is proven than claimed of tokens {listed}: large trees", err=True)
+    if certificate.bound_j is None:
+        return result
     proven = build(
         data, result.method, result.decision, problem=result.problem, bound_j=certificate.bound_j
     )
@@ -41,6 +43,6 @@ def verdict(data: Instance | SelectionProblem, claim: Solution, path: str) -> st
     from dmoe_opt.proof.certificates import read, refusal
 
     try:
-        return refusal(data, claim.problem, claim.bound_j, read(path))
+        return refusal(data, claim, read(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

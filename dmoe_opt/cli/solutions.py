@@ -230,7 +230,8 @@ def check(file: str, solution: str, proof: str | None, as_json: bool) -> None:
                 "that none is missing between them is claimed"
             )
         if proof is not None:
-            say(f"bound certified: at least {claim.bound_j} J, in exact arithmetic")
+            least = "no answer" if claim.bound_j is None else f"at least {claim.bound_j} J"
+            say(f"bound certified: {least}, in exact arithmetic")
         elif told(claim):
             known = claim.method in METHODS[claim.problem]
             method = claim.method if known else f"{claim.method!r}, which is no method of ours"

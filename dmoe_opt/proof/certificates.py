@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.answer.result import Result
+from dmoe_opt.allocation.assignment import allocate
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.result import Result, Status
 from dmoe_opt.data import files
 from dmoe_opt.data.files import as_json
+from dmoe_opt.data.formats import Solution
 from dmoe_opt.data.instance import Instance, as_problem, require_plain
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
 from dmoe_opt.errors import InputError
+from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.exact import dual
-from dmoe_opt.joint.lagrangian import as_descent, ascend
+from dmoe_opt.joint.lagrangian import ascend
+from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof import check_proof
+from dmoe_opt.proof.refuting import refutation
 from dmoe_opt.proof.trees import Token, prove_token, root_bound
 from dmoe_opt.selection import des
 
@@ -30,12 +37,12 @@ DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact ar
 class Certificate:
     """A proof that the exact checker has accepted.
 
-    `bound_j` is what it proves, rounded down.
+    `bound_j` is what it proves, rounded down; None where it proves that there is no answer.
     `open_tokens` are those whose tree would have grown too large, of which it proves less than was
     claimed. `fields` is the document.
     """
 
-    bound_j: float
+    bound_j: float | None
     open_tokens: tuple[int, ...]
     fields: dict[str, Any]
 
@@ -48,13 +55,15 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     """A certificate for the bound of a result, as far as trees and prices reach.
 
     Experts alone (`selection`) get a tree per token. A round (`jesa`) gets prices and rents of the
-    Lagrangian bound too, and a tree per token at these prices.
+    Lagrangian bound too, and a tree per token at these prices. Subcarriers for given experts
+    (`allocation`) get the dual prices of the assignment. A round without an answer gets the token
+    that no experts serve, or trees for the number of links that its nodes need.
 
     Raises
     ------
     InputError
-        If the result is of the problem `allocation` or has no answer, or the round has optional
-        rules.
+        If the result has neither an answer nor a proof that there is none, or that proof is not by
+        counting, or the round has optional rules.
 
     Examples
     --------
@@ -67,24 +76,47 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     (True, ())
     """
     require_plain(data, "a certificate")
-    if result.problem == "allocation" or result.decision is None:
-        allowed = "an answer to selection or jesa"
-        raise InputError(f"a proof of {result.problem} ({result.status}); allowed: {allowed}")
-    problem = as_problem(data)
-    if result.problem == "selection":
-        fields, open_tokens = _trees(problem, problem.cost)
+    open_tokens: tuple[int, ...] = ()
+    if result.status == Status.INFEASIBLE:
+        fields = refutation(data, result.problem)
+    elif result.decision is None:
+        asked = f"a proof of {result.problem} ({result.status})"
+        raise InputError(f"{asked}; allowed: an answer, or a proof that there is none")
     else:
-        assert isinstance(data, Instance)
-        end = ascend(data, as_descent(result), 0.0)  # the known bound would end it at once
-        cost = data.compute_energy + np.where(data.away, end.prices, 0.0)
-        fields, open_tokens = _trees(problem, cost)
-        fields |= {"prices": _listed(end.prices), "rents": dual(data, end.prices).rent.tolist()}
+        fields, open_tokens = _bound(data, result.problem, result.decision)
     fields |= {"format": FORMAT, "version": VERSION, "problem": result.problem}
     fields["instance_sha256"] = data.sha256
-    instance = json.loads(as_json(data))
     # The exact checker itself says what is proven, and would raise `Refused`.
-    fields["bound_j"] = _down(check_proof.proven_bound(instance, fields))
+    bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
+    fields["bound_j"] = _down(bound) if isinstance(bound, Fraction) else None
     return Certificate(fields["bound_j"], open_tokens, fields)
+
+
+def _bound(
+    data: Instance | SelectionProblem, problem: str, decision: Decision
+) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The fields that prove a bound, and the tokens of which less is proven than is known."""
+    if problem == "selection":
+        return _trees(as_problem(data), as_problem(data).cost)
+    assert isinstance(data, Instance)
+    if problem == "allocation":
+        return {"rents": _assignment_rents(data, decision.loads).tolist()}, ()
+    start = Descent(decision, [decision.energy_j])
+    end = ascend(data, start, 0.0)  # the known bound would end it at once
+    cost = data.compute_energy + np.where(data.away, end.prices, 0.0)
+    fields, open_tokens = _trees(as_problem(data), cost)
+    fields |= {"prices": end.prices.tolist(), "rents": dual(data, end.prices).rent.tolist()}
+    return fields, open_tokens
+
+
+def _assignment_rents(instance: Instance, load: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Dual prices (M,) of the subcarriers where links have to carry a load, J."""
+    allocation = allocate(instance, load)
+    assert allocation is not None  # there is an answer
+    energy = np.full(instance.link_energy.shape, np.inf)
+    active = load > 0
+    energy[active] = load[active][:, None] * instance.link_energy[active]
+    return rents_of(-energy, allocation)
 
 
 def read(path: str) -> Any:
@@ -95,19 +127,9 @@ def read(path: str) -> Any:
         raise InputError(f"is no certificate: {str(error)[:80]}") from None
 
 
-def refusal(
-    data: Instance | SelectionProblem, problem: str, bound_j: float | None, fields: Any
-) -> str:
-    """Why a certificate does not prove a bound of an instance; empty if it does."""
-    if bound_j is None:
-        return "there is no bound"
-    if not isinstance(fields, dict) or fields.get("problem") != problem:
-        return f"it is of another problem than {problem}"
-    return check_proof.verdict(json.loads(as_json(data)), bound_j, fields)
-
-
-def _listed(prices: NDArray[np.float64]) -> list[list[float]]:
-    return [[float(price) for price in row] for row in prices]
+def refusal(data: Instance | SelectionProblem, claim: Solution, fields: Any) -> str:
+    """Why a certificate does not prove what a solution claims; empty if it does."""
+    return check_proof.verdict(json.loads(as_json(data)), msgspec.to_builtins(claim), fields)
 
 
 def _down(bound: Fraction) -> float:
@@ -125,7 +147,9 @@ def _trees(
     lines, open_tokens = [], []
     for t, bound_j in enumerate(bounds.tolist()):
         price = np.where(problem.usable[t], cost[t], np.inf)
-        token = Token(price, units[t], float(problem.need_units[t]), problem.max_experts)
+        step = max(np.gcd.reduce(units[t].astype(np.int64)), 1)  # as sums of scores go
+        need = float(np.ceil(problem.need_units[t] / step) * step)
+        token = Token(price, units[t], need, problem.max_experts)
         z = bound_j * DOWN
         tree = prove_token(token, z)
         if tree is None:
