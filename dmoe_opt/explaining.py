@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import chosen_experts, crowd_of, matching, subcarriers
+from dmoe_opt.allocation.least_cost import matching
+from dmoe_opt.allocation.links import chosen_experts, crowd_of, subcarriers
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.data import formats, printed, validate
 from dmoe_opt.data.instance import Instance, as_problem, problem_of, require_plain

@@ -134,12 +134,14 @@ def joint_cvxpy(instance: Instance, **options: Any) -> Result:
     return solve(instance, **options)
 
 
-def relaxed(instance: Instance) -> Result:
+def relaxed(instance: Instance, time_limit: float | None = None) -> Result:
     """`relaxed` of jesa."""
     from dmoe_opt.joint import routing
     from dmoe_opt.selection.relaxed import solve_relaxed
 
-    return routing.solve_relaxed(instance) if instance.optional_rules else solve_relaxed(instance)
+    if instance.optional_rules:
+        return routing.solve_relaxed(instance)  # one pass
+    return solve_relaxed(instance, time_limit=time_limit)
 
 
 def wlr(instance: Instance) -> Result:
@@ -149,11 +151,11 @@ def wlr(instance: Instance) -> Result:
     return solve_wlr(instance)
 
 
-def activation(instance: Instance) -> Result:
+def activation(instance: Instance, **options: Any) -> Result:
     """`activation` of jesa."""
     from dmoe_opt.joint.activation import solve_activation
 
-    return solve_activation(instance)
+    return solve_activation(instance, **options)
 
 
 def joint_topk(instance: Instance) -> Result:

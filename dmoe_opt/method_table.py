@@ -64,7 +64,7 @@ ALLOCATION_METHODS = {
         calls.assignment,
         Proof.YES,
         "minimum-cost assignment of links to subcarriers in scipy; under a deadline HiGHS",
-        (SELECTION,),
+        (SELECTION, TIME_LIMIT),
         OPTIONAL_RULES,
     ),
     "pyomo": Method(
@@ -101,7 +101,7 @@ JOINT_METHODS = {
         calls.bcd,
         Proof.BOUND_MET,
         "block coordinate descent of DES and assignment",
-        (RESTARTS, SEED, START),
+        (TIME_LIMIT, RESTARTS, SEED, START),
         OPTIONAL_RULES,
     ),
     "lagrangian": Method(
@@ -129,10 +129,14 @@ JOINT_METHODS = {
         calls.relaxed,
         Proof.BOUND_ONLY,
         "every link on its best subcarrier; an optimum where these differ",
-        rules=OPTIONAL_RULES,
+        (TIME_LIMIT,),
+        OPTIONAL_RULES,
     ),
     "activation": Method(
-        calls.activation, Proof.BOUND_MET, "which links may be active, at best-subcarrier prices"
+        calls.activation,
+        Proof.BOUND_MET,
+        "which links may be active, at best-subcarrier prices",
+        (TIME_LIMIT,),
     ),
     "topk": Method(
         calls.joint_topk,

@@ -35,7 +35,7 @@ PAGES = [
     page for page in [README, *sorted((ROOT / "docs").rglob("*.md"))] if ">>> " in page.read_text()
 ]
 UNSEEN = re.compile(
-    r"cli\..*|selection\.des_\w+|joint\.activation_kernel"
+    r"cli\..*|selection\.des_\w+|joint\.activation_kernel|allocation\.augmenting"
     r"|plot\..*|(.*\.)?__\w+__"
 )
 """Commands, kernels, and the files of `plot`, whose functions are listed as those of `plot`."""

@@ -14,6 +14,7 @@ import dmoe_opt
 PACKAGE = Path(dmoe_opt.__file__).parent
 FOLDERS = [
     "errors",
+    "clock",
     "compiling",
     "versions",
     "data",

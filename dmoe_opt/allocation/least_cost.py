@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.allocation.augmenting import augment
+from dmoe_opt.clock import flag
+from dmoe_opt.compiling import call
+
 DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs scaled to at most 1
+LARGE = 2**18  # costs that scipy assigns in less than about 0.1 s
 
 
 def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -13,6 +18,7 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
     `cost` (rows, columns) is finite and >= 0, or inf where a row cannot use a column. The column is
     -1 where a row gets none that works. With more rows than columns the cheapest rows are served.
+    Where the time is up, rows that were not reached have -1, too.
 
     Examples
     --------
@@ -21,13 +27,46 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     >>> assign(np.array([[1.0, 2.0], [1.0, 9.0]])).tolist()
     [1, 0]
     """
-    from scipy.optimize import linear_sum_assignment  # half a second, and experts alone need none
-
     columns = np.full(cost.shape[0], -1)
     finite = np.isfinite(cost)
     if not finite.any():
         return columns
     scale = float(cost[finite].max()) or 1.0
-    rows, chosen = linear_sum_assignment(np.where(finite, cost / scale, DEAD))
+    rows, chosen = match(np.where(finite, cost / scale, DEAD))
     columns[rows] = np.where(finite[rows, chosen], chosen, -1)
     return columns
+
+
+def match(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of an assignment at least total cost, as of scipy's function.
+
+    `cost` (rows, columns) is finite. Where the time is up during a large assignment, some pairs are
+    missing.
+    """
+    if cost.size <= LARGE:
+        from scipy.optimize import linear_sum_assignment  # half a second; experts alone need none
+
+        rows, columns = linear_sum_assignment(cost)
+        return rows, columns
+    turned = cost.shape[0] > cost.shape[1]
+    costs = np.ascontiguousarray(cost.T if turned else cost)
+    columns = np.full(len(costs), -1)
+    call(augment, costs, flag(), columns)
+    rows = np.flatnonzero(columns >= 0)
+    columns = columns[rows]
+    if not turned:
+        return rows, columns
+    order = np.argsort(columns)
+    return columns[order], rows[order]
+
+
+def matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Subcarrier of every link in a largest matching (Hopcroft-Karp), shape (n,).
+
+    It is -1 for a link without one.
+    """
+    from scipy.sparse import csr_array  # imported here as above
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    partner = maximum_bipartite_matching(csr_array(works), perm_type="column")
+    return np.asarray(partner, dtype=np.int64)

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.assignment import assign
+from dmoe_opt.allocation.assignment import assign, completed
+from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, loads, selection_violations
 from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.clock import until
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, require_plain
 from dmoe_opt.errors import InputError
@@ -112,18 +114,6 @@ def _bottleneck(cost: NDArray[np.float64]) -> float:
     return float(values[bisect_left(values, True, key=serves_all)])
 
 
-def matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Subcarrier of every link in a largest matching (Hopcroft-Karp), shape (n,).
-
-    It is -1 for a link without one.
-    """
-    from scipy.sparse import csr_array  # imported here as in `assignment`
-    from scipy.sparse.csgraph import maximum_bipartite_matching
-
-    partner = maximum_bipartite_matching(csr_array(works), perm_type="column")
-    return np.asarray(partner, dtype=np.int64)
-
-
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:
     """Links with fewer working subcarriers than there are links, in words."""
     crowd = crowd_of(works, partner, int(np.argmin(partner)))
@@ -194,10 +184,13 @@ def solve_with(
     )
 
 
-def solve_assignment(instance: Instance, *, selection: Selection | None = None) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) in scipy, exact.
+def solve_assignment(
+    instance: Instance, *, selection: Selection | None = None, time_limit: float | None = None
+) -> Result:
+    """Shortest augmenting paths (the successor of Kuhn-Munkres) as in scipy, exact.
 
-    `selection` is as in `chosen_experts`.
+    `selection` is as in `chosen_experts`. After `time_limit` seconds the links that are left get
+    the best subcarriers that are free, and the bound is that of every link on its best one.
 
     Examples
     --------
@@ -210,7 +203,13 @@ def solve_assignment(instance: Instance, *, selection: Selection | None = None) 
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
         chosen = np.zeros(cost.shape, dtype=bool)
-        chosen[np.arange(len(cost)), assign(cost)] = True
-        return LinkAnswer(chosen, float(cost[chosen].sum()))
+        columns = assign(cost)
+        is_optimal = bool((columns >= 0).all())
+        if not is_optimal:
+            columns = completed(cost, columns)
+        chosen[np.arange(len(cost)), columns] = True
+        bound = cost[chosen] if is_optimal else cost.min(axis=1)
+        return LinkAnswer(chosen, float(bound.sum()))
 
-    return solve_with("assignment", assign_links, instance, selection)
+    with until(time_limit):
+        return solve_with("assignment", assign_links, instance, selection)

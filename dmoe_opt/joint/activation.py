@@ -18,7 +18,6 @@ the least energy with at most M active links. It bounds the round from below.
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.clock import flag, is_over, until
 from dmoe_opt.compiling import call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
@@ -37,6 +37,7 @@ MOST_RUNS = 1_600_000  # of DES, a few seconds
 SETS_AT_ONCE = 256
 WORK_LIMIT = 20_000_000  # looks at a token, shared by the nodes of the network; about a second
 MOST_NAMED = 8
+OUT_OF_TIME = "no answer within the limit"
 
 
 class Fewest(NamedTuple):
@@ -115,6 +116,7 @@ def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
             node.links,
             instance.max_experts,
             work_limit // len(parts),
+            flag(),
         )
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
@@ -168,13 +170,12 @@ def activate(
     instance: Instance,
     needed: NDArray[np.int64],
     most_runs: int = MOST_RUNS,
-    deadline: float = np.inf,
 ) -> Activation:
     """Least energy with every link on its best subcarrier and at most M of them active.
 
     `needed` (N,) are links that each node needs at least, of which there are no more than M. The
     nodes share `most_runs` of DES. A node with too many sets of links counts with all its links
-    open, and so does one that is left at the `deadline` (of `time.monotonic`).
+    open. Where the time is up, the bound is 0.
     """
     spare = instance.num_subcarriers - int(needed.sum())
     # The dynamic program: budget[b] is the least energy of the nodes so far with b spare links.
@@ -183,8 +184,9 @@ def activate(
     parts = _nodes(instance)
     effort = _Effort(most_runs // max(len(parts), 1), WORK_LIMIT // max(len(parts), 1))
     for i, node in parts.items():
-        in_time = time.monotonic() < deadline
-        energies = _energies(node, int(needed[i]), spare, effort if in_time else NO_EFFORT)
+        if is_over():
+            return Activation(0.0, None)
+        energies = _energies(node, int(needed[i]), spare, effort)
         total = np.full((spare + 1, spare + 1), np.inf)
         for b in range(spare + 1):
             total[b, : b + 1] = budget[b::-1] + energies.least_j[: b + 1]
@@ -216,9 +218,6 @@ class _Effort(NamedTuple):
     looks: int
 
 
-NO_EFFORT = _Effort(0, 0)
-
-
 def _closable_sets(
     node: _Node, needed: int, spare: int, effort: _Effort
 ) -> NDArray[np.bool_] | None:
@@ -241,6 +240,7 @@ def _closable_sets(
         least,
         found,
         effort.looks,
+        flag(),
     )
     return None if sets > len(found) else found[:sets]
 
@@ -274,6 +274,8 @@ def _energies(node: _Node, needed: int, spare: int, effort: _Effort) -> _NodeEne
         best.least_j[:] = des.choose(part, part.cost, part.usable, des.QUICK_NODES)[1].sum()
         return best
     for first in range(0, len(found), SETS_AT_ONCE):
+        if is_over():
+            return _NodeEnergies(np.zeros(spare + 1), [None] * (spare + 1))
         masks = found[first : first + SETS_AT_ONCE]
         energies = _energies_closed_j(part, masks[:, node.node_of])
         for mask, energy_j in zip(masks, energies, strict=True):
@@ -291,7 +293,7 @@ def _energies_closed_j(part: SelectionProblem, masks: NDArray[np.bool_]) -> NDAr
     return np.asarray(bounds.reshape(len(masks), -1).sum(axis=1))
 
 
-def solve_activation(instance: Instance) -> Result:
+def solve_activation(instance: Instance, *, time_limit: float | None = None) -> Result:
     """The activation bound, and the answer that its links give once they are assigned subcarriers.
 
     Returns
@@ -300,6 +302,11 @@ def solve_activation(instance: Instance) -> Result:
         `infeasible` with the number of links needed, where that is more than the subcarriers;
         `stats` has `links_needed`, a lower bound on the active links.
     """
+    with until(time_limit):
+        return _solve(instance)
+
+
+def _solve(instance: Instance) -> Result:
     needed = fewest_links(instance).needed
     if reason := too_many_links(instance, needed):
         return infeasible(instance, "activation", reason)
@@ -307,6 +314,8 @@ def solve_activation(instance: Instance) -> Result:
     if activation.bound_j == np.inf:
         return infeasible(instance, "activation", no_open_links(instance))
     decision, message = None, "a bound only: a node has too many sets of links to try"
+    if is_over():
+        message = OUT_OF_TIME
     if activation.open_links is not None:
         decision = serve_over(instance, activation.open_links)
         message = "a bound only: the active links cannot all be given a subcarrier that works"

@@ -84,11 +84,11 @@ def _levels(links):  # type: ignore[no-untyped-def]
 
 @cached(nogil=True)
 def close_most(  # type: ignore[no-untyped-def]
-    units, order, node_of, roof, roof_order, need, links, cap, limit
+    units, order, node_of, roof, roof_order, need, links, cap, limit, stop
 ):
     """The largest set of `links` that can be closed: its mask, and an upper limit on its size.
 
-    The two agree unless the work, in looks at a token, reached `limit`.
+    The two agree unless the work, in looks at a token, reached `limit`, or `stop` was set.
     """
     depth = 0
     candidates, count, place = _levels(links)
@@ -106,8 +106,8 @@ def close_most(  # type: ignore[no-untyped-def]
         closed[j] = False
     while depth >= 0:
         # 2. Go back where even all candidates that are left would not beat the best set.
-        if depth + count[depth] - place[depth] <= size or work >= limit:
-            if work >= limit:
+        if depth + count[depth] - place[depth] <= size or work >= limit or stop[0]:
+            if work >= limit or stop[0]:
                 break
             depth -= 1
             if depth >= 0:
@@ -147,12 +147,12 @@ def close_most(  # type: ignore[no-untyped-def]
 
 @cached(nogil=True)
 def closable(  # type: ignore[no-untyped-def]
-    units, order, node_of, need, links, cap, least, found, limit
+    units, order, node_of, need, links, cap, least, found, limit, stop
 ):
     """Write the masks of all sets of at least `least` links that can be closed into `found`.
 
     The result is their number; it is larger than `found` where that is too small for them, or where
-    the work, in looks at a token, reached `limit`.
+    the work, in looks at a token, reached `limit`, or `stop` was set.
     """
     candidates, count, place = _levels(links)
     closed = np.zeros(found.shape[1], dtype=np.bool_)
@@ -175,7 +175,7 @@ def closable(  # type: ignore[no-untyped-def]
         place[depth] += 1
         closed[j] = True
         work += len(need)
-        if work >= limit:
+        if work >= limit or stop[0]:
             return len(found) + 1
         if not _all_served(units, order, node_of, need, closed, cap):
             closed[j] = False

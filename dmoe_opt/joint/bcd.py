@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
+from dmoe_opt.clock import is_over, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import decided
 from dmoe_opt.joint.descent import Descent, better, conclude, descend_from, select
@@ -17,7 +18,12 @@ RANDOM_AMONG = 5
 
 
 def solve_bcd(
-    instance: Instance, *, restarts: int = 0, seed: int = 0, start: Decision | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    restarts: int = 0,
+    seed: int = 0,
+    start: Decision | None = None,
 ) -> Result:
     """Block coordinate descent from every link's best subcarrier.
 
@@ -26,6 +32,9 @@ def solve_bcd(
 
     Parameters
     ----------
+    time_limit
+        Seconds. The first answer is found whatever the limit, without a descent if there is no time
+        for one.
     restarts
         Further descents, each from a random subcarrier among the best few of every link; the best
         answer counts.
@@ -52,18 +61,21 @@ def solve_bcd(
     (True, True)
     """
     if instance.optional_rules:
-        return decided.solve_descent(instance, restarts=restarts, seed=seed, start=start)
-    end = close_in(instance, "bcd", far=FAR, effort=QUICK, start=start)
-    if isinstance(end, Result):
-        return end
-    best = _restart(instance, end.answer, restarts, np.random.default_rng(seed))
-    trace = [] if best is None else best.trace
-    stats = {"iterations": len(trace), "trace": trace}
-    message = (
-        f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, "
-        "as far as was tried"
-    )
-    return conclude(instance, "bcd", best, end.bound_j, stats, message)
+        return decided.solve_descent(
+            instance, time_limit=time_limit, restarts=restarts, seed=seed, start=start
+        )
+    with until(time_limit):
+        end = close_in(instance, "bcd", far=FAR, effort=QUICK, start=start)
+        if isinstance(end, Result):
+            return end
+        best = _restart(instance, end.answer, restarts, np.random.default_rng(seed))
+        trace = [] if best is None else best.trace
+        stats = {"iterations": len(trace), "trace": trace}
+        message = (
+            f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, "
+            "as far as was tried"
+        )
+        return conclude(instance, "bcd", best, end.bound_j, stats, message)
 
 
 def _restart(
@@ -71,6 +83,8 @@ def _restart(
 ) -> Descent | None:
     """The best of a descent and further ones from random prices."""
     for _ in range(restarts):
+        if is_over():
+            break
         start = select(instance, _random_prices(instance, rng))
         best = better(best, None if start is None else descend_from(instance, start))
     return best

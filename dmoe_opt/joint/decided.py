@@ -43,15 +43,23 @@ def approached(
 
 
 def solve_descent(
-    instance: Instance, *, restarts: int = 0, seed: int = 0, start: Decision | None = None
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    restarts: int = 0,
+    seed: int = 0,
+    start: Decision | None = None,
 ) -> Result:
     """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links."""
-    end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start)
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    end = approached(instance, "bcd", effort=QUICK, far=FAR, deadline=deadline, start=start)
     if isinstance(end, Result):
         return end
     frame, climbed = end
     answer, rng = climbed.answer, np.random.default_rng(seed)
     for _ in range(restarts):
+        if time.monotonic() > deadline:
+            break
         answer = better(answer, begin(frame, None, rng))
     trace = [] if answer is None else answer.trace
     stats = {"iterations": len(trace), "trace": trace}

@@ -24,10 +24,13 @@ from dmoe_opt.allocation.assignment import allocate, assign, serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.result import Result, build
+from dmoe_opt.clock import is_over
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
 MOST_ROUNDS = 100
+LEAST_TRIED = 200  # links to close, whatever the limit: a fraction of a second
+OUT_OF_TIME = "no answer within the limit"
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
@@ -66,7 +69,9 @@ def conclude(
 ) -> Result:
     """The result of an answer and a bound; `without` is the message where there is no answer."""
     decision = None if answer is None else answer.decision
-    message = without if answer is None else ""
+    message = ""
+    if answer is None:
+        message = OUT_OF_TIME if is_over() else without
     return build(instance, method, decision, bound_j=bound_j, stats=stats, message=message)
 
 
@@ -74,10 +79,11 @@ def descend(start: Decision, seen: set[bytes] | None = None) -> Descent:
     """Repeat steps 2 and 3 from a feasible decision on a round until its energy stops falling.
 
     `seen` holds the selections of earlier descents and takes those of this one, which ends where
-    it meets one of them: from there it would only follow.
+    it meets one of them: from there it would only follow. Where the time is up it stays at the
+    start.
     """
     decision, trace = start, [start.energy_j]
-    while len(trace) < MOST_ROUNDS:
+    while len(trace) < MOST_ROUNDS and not is_over():
         candidate = _step(decision, seen)
         if candidate is None or candidate.energy_j > trace[-1]:
             break
@@ -137,14 +143,19 @@ def select(instance: Instance, price: NDArray[np.float64]) -> Selection | None:
 
 
 def _thin_out(instance: Instance, selection: Selection) -> Decision | None:
-    """Close the least loaded links until the others can be assigned; None if that fails."""
+    """Close the least loaded links until the others can be assigned; None if that fails.
+
+    It fails where the time is up, too, but not before `LEAST_TRIED` links were tried.
+    """
     problem = instance.selection_problem()
     tokens = [np.flatnonzero(instance.source == i) for i in range(instance.num_nodes)]
     parts = [problem.rows(rows) for rows in tokens]
     selection = selection.copy()
     closed = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
     kept = closed.copy()
-    while True:
+    tried = 0
+    while tried < LEAST_TRIED or not is_over():
+        tried += 1
         candidate = Decision(instance, selection)
         allocation = allocate(instance, candidate.loads)
         if allocation is not None:
@@ -161,6 +172,7 @@ def _thin_out(instance: Instance, selection: Selection) -> Decision | None:
             selection[tokens[i]] = others
         else:  # some token of node i needs this link
             closed[i, j], kept[i, j] = False, True
+    return None
 
 
 def _least_loaded(load: NDArray[np.int64], kept: NDArray[np.bool_]) -> tuple[int, int] | None:

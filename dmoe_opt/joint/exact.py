@@ -14,7 +14,6 @@ See docs/problems/joint.md.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.clock import TimeUp, check, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint import decided, highs
@@ -77,7 +77,7 @@ def reduce(
 ) -> highs.Reduced | None:
     """What answers of at most `energy_j` may and must use, by the bound at prices (T, K).
 
-    The value is None if there is no such answer.
+    The value is None if there is no such answer. It raises `TimeUp` where the time is up before.
     """
     problem = instance.selection_problem()
     at = dual(instance, prices)
@@ -104,6 +104,7 @@ def _experts(
     possible = np.zeros(problem.scores.shape, dtype=bool)
     certain = np.zeros(problem.scores.shape, dtype=bool)
     for j in range(problem.num_experts):
+        check()
         usable = problem.usable.copy()
         usable[:, j] = False
         certain[:, j] = des.choose(problem, cost, usable, des.QUICK_NODES)[1] > bounds + room
@@ -148,14 +149,17 @@ def solve_exact(
     """
     if instance.optional_rules:
         return decided.solve_whole(instance, time_limit=time_limit, log=log, start=start)
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = close_in(instance, "exact", share=SHARE, deadline=deadline, log=log, start=start)
-    if isinstance(first, Result):
-        return first
-    reduced = _open_part(instance, first)
-    if reduced is not None and first.needed is not None and _pairs(reduced) > MANY_PAIRS:
-        first, reduced = _rent(instance, first, first.needed, reduced, deadline, log)
-    return _finish(instance, first, reduced, deadline, log)
+    with until(time_limit):
+        first = close_in(instance, "exact", share=SHARE, log=log, start=start)
+        if isinstance(first, Result):
+            return first
+        try:
+            reduced = _open_part(instance, first)
+            if reduced is not None and first.needed is not None and _pairs(reduced) > MANY_PAIRS:
+                first, reduced = _rent(instance, first, first.needed, reduced, log)
+        except TimeUp:
+            reduced = _everything(instance)
+        return _finish(instance, first, reduced, log)
 
 
 def _open_part(instance: Instance, ascent: Ascent) -> highs.Reduced | None:
@@ -179,20 +183,20 @@ def _rent(
     ascent: Ascent,
     needed: NDArray[np.int64],
     reduced: highs.Reduced,
-    deadline: float,
     log: Log | None,
 ) -> tuple[Ascent, highs.Reduced | None]:
     """Go on with rents on subcarriers, and reduce again; nothing changes if that is too much."""
     if ascent.answer is None:
         return ascent, reduced
-    rented = ascend_rented(
-        instance, needed, ascent.answer, ascent.bound_j, deadline=deadline, log=log
-    )
+    rented = ascend_rented(instance, needed, ascent.answer, ascent.bound_j, log=log)
     if rented is None:
         return ascent, reduced
     ascent = ascent._replace(answer=rented.answer, bound_j=rented.bound_j)
-    left = _open_part(instance, ascent)
-    if left is None or time.monotonic() > deadline:
+    try:
+        left = _open_part(instance, ascent)
+    except TimeUp:
+        return ascent, reduced
+    if left is None:
         return ascent, left
     return ascent, left._replace(subcarriers=left.subcarriers & rented.open_links[:, :, None])
 
@@ -201,7 +205,6 @@ def _finish(
     instance: Instance,
     ascent: Ascent,
     reduced: highs.Reduced | None,
-    deadline: float,
     log: Log | None,
 ) -> Result:
     """Decide by the integer program what the ascent left open; None if nothing better is left."""
@@ -211,13 +214,13 @@ def _finish(
     conclusion = partial(conclude, instance, "exact", answer)
     if reduced is None:
         return conclusion(bound_j if _closed(ascent) else energy_j, stats, OUT_OF_TIME)
-    if deadline <= time.monotonic():
+    if is_over() or highs.is_too_large(reduced, left_s()):
         return conclusion(bound_j, stats, OUT_OF_TIME)
     stats["kept"] = _share_kept(instance, reduced)
 
     start = None if answer is None else answer.decision
     seen = partial(_report, log, energy_j, bound_j) if log else None
-    outcome = highs.solve_reduced(instance, reduced, start, deadline - time.monotonic(), seen)
+    outcome = highs.solve_reduced(instance, reduced, start, left_s(), seen)
     if outcome.infeasible and answer is None:
         return infeasible(instance, "exact", NO_ALLOCATION.format(instance.num_subcarriers))
     proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)

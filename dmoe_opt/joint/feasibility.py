@@ -22,7 +22,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import matching
+from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import GRID, SCORE_TOLERANCE, SCORE_UNIT, score_units

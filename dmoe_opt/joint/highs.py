@@ -17,6 +17,7 @@ and can be interrupted.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -39,6 +40,9 @@ Seen = Callable[[float | None, float], None]
 NO_ALLOCATION = (
     "proven by the solver: the links that the tokens need cannot all have one of the {} subcarriers"
 )
+
+
+MOST_COLUMNS_PER_S = 20_000  # built and presolved, on a busy machine
 
 
 class Reduced(NamedTuple):
@@ -104,10 +108,12 @@ def solve_reduced(
     """
     columns = _columns(instance, reduced)
     factor = factor_of(instance, None if start is None else start.energy_j)
+    ends = time.monotonic() + time_limit
     highs = highspy.Highs()
     for name, value in options(time_limit).items():
         highs.setOptionValue(name, value)
     highs.passModel(_program(instance, reduced, columns, factor, forbidden))
+    highs.setOptionValue("time_limit", _at_least(ends - time.monotonic()))
     if start is not None:
         given = highspy.HighsSolution()
         given.col_value = _values(columns, start).tolist()
@@ -161,8 +167,19 @@ def options(time_limit: float) -> dict[str, Any]:
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.0,
         **HIGHS_TOLERANCES,
-        "time_limit": max(float(time_limit), 0.01),
+        "time_limit": _at_least(time_limit),
     }
+
+
+def _at_least(time_limit: float) -> float:
+    """Seconds that HiGHS takes for a limit."""
+    return max(float(time_limit), 0.01)
+
+
+def is_too_large(reduced: Reduced, time_limit: float) -> bool:
+    """Whether a program takes too long to build and to presolve, which HiGHS does not interrupt."""
+    columns = int(reduced.possible.sum()) + 2 * int(reduced.subcarriers.sum())
+    return columns > MOST_COLUMNS_PER_S * time_limit
 
 
 class Rows:

@@ -23,7 +23,6 @@ The ascent, with numbers as in the comments of `ascend`::
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from typing import NamedTuple
 
@@ -34,6 +33,7 @@ from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.clock import TimeUp, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
 from dmoe_opt.joint import decided
@@ -101,7 +101,6 @@ def ascend(
     bound_j: float,
     *,
     effort: Effort = THOROUGH,
-    deadline: float = np.inf,
     log: Log | None = None,
 ) -> Ascent:
     """Raise the bound by subgradient steps, and repair what the prices suggest into answers.
@@ -116,7 +115,10 @@ def ascend(
     iteration = 0
     for iteration in range(1, effort.steps + 1):
         # 1. evaluate
-        priced = evaluate_at(instance, climb.prices)
+        try:
+            priced = evaluate_at(instance, climb.prices)
+        except TimeUp:
+            break
         climb.record(priced.value_j, _target_j(answer, climb.best_value_j))
         bound_j = max(bound_j, priced.value_j)
         slope = np.where(instance.away, priced.selection.astype(float) - priced.passes, 0.0)
@@ -129,7 +131,7 @@ def ascend(
         # 3. stop
         if settled or climb.step < SHORTEST_STEP or _closed(answer, bound_j):
             break
-        if time.monotonic() > deadline:
+        if is_over():
             break
         # 4. shorten
         if climb.stalled >= PATIENCE:
@@ -183,7 +185,6 @@ def close_in(
     far: float = OPTIMAL_GAP,
     effort: Effort = THOROUGH,
     share: float = 1.0,
-    deadline: float = np.inf,
     log: Log | None = None,
     start: Decision | None = None,
 ) -> Ascent | Result:
@@ -199,22 +200,22 @@ def close_in(
     if answer is not None and answer.energy_j * (1 - far) <= bound_j:
         return Ascent(_least_prices(instance), bound_j, answer, 0)
     scarce = (Decision(instance, selection).loads > 0).sum() > instance.num_subcarriers
-    needed = None
-    if answer is None or (scarce and time.monotonic() < deadline):
+    needed, limit_s = None, None
+    if answer is None or (scarce and not is_over()):
         fewest = fewest_links(instance)
         needed = fewest.needed
         if reason := too_many_links(instance, needed):
             return infeasible(instance, method, reason)
-        activation = activate(instance, needed, effort.runs, deadline)
+        activation = activate(instance, needed, effort.runs)
         if activation.bound_j == np.inf:
             return infeasible(instance, method, no_open_links(instance))
         bound_j = max(bound_j, activation.bound_j)
         for open_links in (fewest.open_links, activation.open_links):
             answer = better(answer, _over(instance, open_links))
         if activation.open_links is not None:
-            now = time.monotonic()
-            deadline = now + share * (deadline - now)
-    end = ascend(instance, answer, bound_j, effort=effort, deadline=deadline, log=log)
+            limit_s = share * left_s()
+    with until(limit_s):
+        end = ascend(instance, answer, bound_j, effort=effort, log=log)
     return end._replace(needed=needed)
 
 
@@ -252,13 +253,13 @@ def solve_lagrangian(
     """
     if instance.optional_rules:
         return decided.solve_ascent(instance, time_limit=time_limit, log=log, start=start)
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = close_in(instance, "lagrangian", deadline=deadline, log=log, start=start)
-    if isinstance(end, Result):
-        return end
-    stats = {"iterations": end.iterations}
-    without = "no answer was found in the iterations"
-    return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
+    with until(time_limit):
+        end = close_in(instance, "lagrangian", log=log, start=start)
+        if isinstance(end, Result):
+            return end
+        stats = {"iterations": end.iterations}
+        without = "no answer was found in the iterations"
+        return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
 
 
 def as_descent(result: Result) -> Descent | None:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from dmoe_opt import clock
+from dmoe_opt.allocation.least_cost import match
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
@@ -42,7 +43,7 @@ class PricedRound(NamedTuple):
 
 
 @cached(nogil=True)
-def _earnings(order, first, node_of, prices, link_energy, best, earned):  # type: ignore[no-untyped-def]
+def _earnings(order, first, node_of, prices, link_energy, best, stop, earned):  # type: ignore[no-untyped-def]
     """What every link i -> n would earn on every subcarrier, added to `earned` (N, N, M).
 
     The tokens of node i are order[first[i]:first[i+1]].
@@ -50,7 +51,7 @@ def _earnings(order, first, node_of, prices, link_energy, best, earned):  # type
     for i in range(best.shape[0]):
         for j in range(len(node_of)):
             n = node_of[j]
-            if n == i:
+            if n == i or stop[0]:
                 continue
             for place in range(first[i], first[i + 1]):
                 price = prices[order[place], j]
@@ -60,18 +61,25 @@ def _earnings(order, first, node_of, prices, link_energy, best, earned):  # type
 
 
 def earnings(instance: Instance, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What every link would earn on every subcarrier at prices (T, K), J, shape (N, N, M)."""
+    """What every link would earn on every subcarrier at prices (T, K), J, shape (N, N, M).
+
+    It raises `TimeUp` where the time is up before.
+    """
     order = np.argsort(instance.source, kind="stable")
     first = np.searchsorted(instance.source[order], np.arange(instance.num_nodes + 1))
     earned = np.zeros(instance.link_energy.shape)
     energies = instance.link_energy, instance.best_link_energy
+    stop = clock.flag()
     little = prices.shape[0] * earned[0].size <= LITTLE
-    call(_earnings, order, first, instance.node_of, prices, *energies, earned, little=little)
+    call(_earnings, order, first, instance.node_of, prices, *energies, stop, earned, little=little)
+    clock.check()
     return earned
 
 
 def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     """L and its parts at prices (T, K); own experts are priced 0.
+
+    It raises `TimeUp` where the time is up before.
 
     Examples
     --------
@@ -92,7 +100,8 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     )
     earned = earnings(instance, prices)
     i, j = np.nonzero(earned.max(axis=2, initial=0.0) > 0)
-    rows, columns = linear_sum_assignment(earned[i, j], maximize=True)
+    rows, columns = match(-earned[i, j])
+    clock.check()
     i, j = i[rows], j[rows]
     taken = earned[i, j, columns] > 0
     i, j, columns = i[taken], j[taken], columns[taken]
@@ -108,13 +117,15 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
 def rents_of(earned: NDArray[np.float64], allocation: Allocation) -> NDArray[np.float64]:
     """Least dual prices of the subcarriers (M,) of a matching of links (.., .., M).
 
-    They are longest paths of exchanges, found by the method of Bellman and Ford.
+    They are longest paths of exchanges, found by the method of Bellman and Ford. It raises `TimeUp`
+    where the time is up before.
     """
     served = allocation.any(axis=2)
     rent = np.asarray(earned[~served].max(axis=0, initial=0.0))
     i, j, m = np.nonzero(allocation)
     asks = earned[i, j] - earned[i, j, m][:, None]
     for _ in range(len(m)):
+        clock.check()
         raised = np.maximum((asks + rent[m][:, None]).max(axis=0, initial=0.0), rent)
         if (raised == rent).all():
             break

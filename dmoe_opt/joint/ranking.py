@@ -12,7 +12,6 @@ The bound of HiGHS holds for every answer that is not listed, and tells what of 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.clock import TimeUp, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.rankings import RankedRound
 from dmoe_opt.joint import highs
@@ -76,17 +76,24 @@ def solve_ranked(
     >>> [f"{1e3 * best.energy_j:.3f} mJ" for best in result.round_ranking]
     ['2.643 mJ', '2.732 mJ', '2.820 mJ']
     """
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = solve_exact(instance, time_limit=time_limit, log=log, start=start)
-    if first.decision is None:
-        return first
-    list_ = _List([first.decision], first.bound_j or 0.0)
+    with until(time_limit):
+        first = solve_exact(instance, time_limit=time_limit, log=log, start=start)
+        if first.decision is None:
+            return first
+        return _with_list(instance, first, first.decision, count, gap)
+
+
+def _with_list(
+    instance: Instance, first: Result, best: Decision, count: int, gap: float | None
+) -> Result:
+    """The result of `exact` with the list of answers."""
+    list_ = _List([best], first.bound_j or 0.0)
     if instance.num_tokens:  # without tokens there is one answer only
-        widest_j = first.decision.energy_j * (GAP if gap is None else gap)
-        prices = ascend(instance, as_descent(first), 0.0, deadline=deadline).prices
+        widest_j = best.energy_j * (GAP if gap is None else gap)
+        prices = ascend(instance, as_descent(first), 0.0).prices
         for share in SHARES:
-            limit_j = first.decision.energy_j + share * widest_j
-            if not _extend(instance, prices, limit_j, list_, count, deadline):
+            limit_j = best.energy_j + share * widest_j
+            if not _extend(instance, prices, limit_j, list_, count):
                 break
     return replace(_best_of(first, list_.answers), round_ranking=_ranked(list_))
 
@@ -97,16 +104,17 @@ def _extend(
     limit_j: float,
     list_: _List,
     count: int,
-    deadline: float,
 ) -> bool:
     """Append the answers of at most `limit_j`; True if there are no more and the list is short."""
-    reduced = reduce(instance, prices, limit_j)
+    try:
+        reduced = reduce(instance, prices, limit_j)
+    except TimeUp:
+        return False
     while len(list_.answers) < count:
-        left_s = deadline - time.monotonic()
-        if reduced is None or left_s <= 0:
+        if reduced is None or is_over():
             return reduced is None
         listed = [answer.selection for answer in list_.answers]
-        outcome = highs.solve_reduced(instance, reduced, None, left_s, forbidden=listed)
+        outcome = highs.solve_reduced(instance, reduced, None, left_s(), forbidden=listed)
         bound_j = limit_j if outcome.infeasible else min(outcome.bound_j, limit_j)
         list_.floor_j = max(list_.floor_j, bound_j)
         answer = outcome.decision and serve(instance, outcome.decision.selection)

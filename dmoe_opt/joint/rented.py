@@ -21,7 +21,6 @@ tokens that use a link less those that may pass, and for v, the links that take 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
+from dmoe_opt.clock import TimeUp, check
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.activation import open_sets, serve_over
@@ -101,12 +101,11 @@ def ascend_rented(
     answer: Descent,
     bound_j: float,
     *,
-    deadline: float,
     log: Callable[[float, float], None] | None = None,
 ) -> Rented | None:
     """Raise the bound of an answer; None if a node has too many sets of links.
 
-    `needed` (N,) are links that each node needs at least; `deadline` is one of `time.monotonic`.
+    `needed` (N,) are links that each node needs at least.
     """
     spare = instance.num_subcarriers - int(needed.sum())
     sets = all_sets(instance, needed, spare)
@@ -119,11 +118,12 @@ def ascend_rented(
     rents = np.zeros(instance.num_subcarriers)
     # a first guess at rents: what exclusivity costs the answer, spread over the subcarriers
     rent = (answer.energy_j - bound_j) / instance.num_subcarriers
-    climb = _Climb(instance, spare, answer, Point(prices, rents + rent), deadline)
+    climb = _Climb(instance, spare, answer, Point(prices, rents + rent))
     point = Point(prices, rents)
     while climb.step > SHORTEST_STEP:
-        whole = evaluate(instance, sets, spare, point, deadline)
-        if whole is None:
+        try:
+            whole = evaluate(instance, sets, spare, point)
+        except TimeUp:
             break
         bound_j = max(bound_j, min(whole.value_j, climb.answer.energy_j))
         room_j = climb.answer.energy_j * (1 + SLACK) - whole.value_j
@@ -169,11 +169,9 @@ def _union(instance: Instance, sets: list[NodeSets]) -> NDArray[np.bool_]:
 class _Climb:
     """The ascent over few sets: step length, answer and direction last from run to run."""
 
-    def __init__(
-        self, instance: Instance, spare: int, answer: Descent, scale: Point, deadline: float
-    ) -> None:
+    def __init__(self, instance: Instance, spare: int, answer: Descent, scale: Point) -> None:
         self.instance, self.spare, self.answer = instance, spare, answer
-        self.scale, self.deadline = scale, deadline
+        self.scale = scale
         self.step, self.stalled = 1.0, 0
         self.direction: Point | None = None
         self.seen: set[bytes] = set()
@@ -182,8 +180,11 @@ class _Climb:
         """Some steps; returns the best point on the way."""
         best, best_j = point, -np.inf
         for n in range(CLIMB):
-            at = evaluate(self.instance, sets, self.spare, point, self.deadline)
-            if at is None or self.step <= SHORTEST_STEP:
+            if self.step <= SHORTEST_STEP:
+                break
+            try:
+                at = evaluate(self.instance, sets, self.spare, point)
+            except TimeUp:
                 break
             target_j = self.answer.energy_j
             progress = at.value_j > best_j + PROGRESS * (target_j - best_j)
@@ -223,18 +224,15 @@ class _Climb:
                 self.answer = better(self.answer, descend(start)) or self.answer
 
 
-def evaluate(
-    instance: Instance, sets: list[NodeSets], spare: int, point: Point, deadline: float
-) -> Value | None:
-    """L over the given sets; None if the time is up."""
+def evaluate(instance: Instance, sets: list[NodeSets], spare: int, point: Point) -> Value:
+    """L over the given sets; raises `TimeUp` where the time is up before."""
     net = earnings(instance, point.prices) - point.rents
     taken = net.argmax(axis=2)
     profit = net.max(axis=2)
     cost = instance.compute_energy + point.prices
     values, selections = [], []
     for node in sets:
-        if time.monotonic() > deadline:
-            return None
+        check()
         selection, energies = _energies(instance, node, cost[node.tokens])
         values.append(energies - np.where(node.open, profit[node.node], 0.0).sum(axis=1))
         selections.append(selection)

@@ -9,11 +9,14 @@ from dmoe_opt.allocation.links import LinkAnswer
 from dmoe_opt.allocation.routes import Routes, solve_routes
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
+from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.highs import Rows, options, run
 
 
-def solve_sending(instance: Instance, *, selection: Selection | None = None) -> Result:
+def solve_sending(
+    instance: Instance, *, selection: Selection | None = None, time_limit: float | None = None
+) -> Result:
     """The method `assignment` of a round with a deadline.
 
     Examples
@@ -32,7 +35,8 @@ def solve_sending(instance: Instance, *, selection: Selection | None = None) -> 
     >>> np.argwhere(result.allocation).tolist(), round(result.objective_j, 6)
     ([[0, 1, 1], [0, 1, 2]], 0.833333)
     """
-    return solve_routes("assignment", _send, instance, selection)
+    with until(time_limit):
+        return solve_routes("assignment", _send, instance, selection)
 
 
 def _send(routes: Routes) -> LinkAnswer:
@@ -47,7 +51,7 @@ def _send(routes: Routes) -> LinkAnswer:
     room = routes.room[link, m].astype(float)
     rows.add(len(use), -inf, 0.0, (use, len(use) + use, 1.0), (use, use, -room))
     highs = highspy.Highs()
-    for name, value in options(np.inf).items():
+    for name, value in options(left_s()).items():
         highs.setOptionValue(name, value)
     cost = np.concatenate([np.zeros(len(use)), routes.energy[link, m]])
     upper = np.concatenate([np.ones(len(use)), room])
@@ -55,6 +59,8 @@ def _send(routes: Routes) -> LinkAnswer:
     run(highs)
     if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
         return LinkAnswer(None, None, infeasible=True)
+    if highs.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return LinkAnswer(None, None)
     value = np.array(highs.getSolution().col_value)
     chosen = np.zeros(routes.room.shape, dtype=bool)
     chosen[link, m] = value[: len(use)] > 0.5

@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt import clock
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
@@ -159,7 +160,8 @@ def choose(
     The thresholds stay as they are. `node_limit` is in nodes per token.
 
     Returns the selection (T, K) and the bound per token in J, shape (T,), inf where a token cannot
-    be served. A token that reaches the limit has its best selection and a valid bound.
+    be served. A token that reaches the limit, or that of `clock`, has its best selection and a
+    valid bound.
 
     Examples
     --------
@@ -179,6 +181,7 @@ def choose(
     for array in (cost, usable):
         array.flags.writeable = False
     search = Search(problem, cost, usable)
+    search.stop = clock.flag()
     run_here(search, node_limit)
     return search.chosen, search.bound
 

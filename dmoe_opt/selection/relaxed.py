@@ -7,6 +7,7 @@ import numpy as np
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection, loads
 from dmoe_opt.answer.result import Result, build
+from dmoe_opt.clock import until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
@@ -37,9 +38,10 @@ def best_subcarriers(instance: Instance, selection: Selection) -> Allocation:
     return allocation
 
 
-def solve_relaxed(instance: Instance) -> Result:
+def solve_relaxed(instance: Instance, *, time_limit: float | None = None) -> Result:
     """The relaxed bound; a proven optimum if the best subcarriers of the active links differ."""
-    selection, bound = relaxed_bound(instance)
+    with until(time_limit):
+        selection, bound = relaxed_bound(instance)
     allocation = best_subcarriers(instance, selection)
     links_on = allocation.sum(axis=(0, 1))
     shared = int((links_on > 1).sum())

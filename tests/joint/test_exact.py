@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dmoe_opt import Instance, Result, Status, check, generate, solve
+from dmoe_opt import Instance, Result, Status, check, clock, generate, solve
 from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.exact import reduce
 from dmoe_opt.joint.lagrangian import as_descent, ascend
@@ -99,8 +98,8 @@ def test_default_with_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     """A user who names neither method nor limit gets the exact search, and it will end."""
     left_s = []
 
-    def close_at_once(instance: Instance, method: str, *, deadline: float, **_: object) -> Result:
-        left_s.append(deadline - time.monotonic())
+    def close_at_once(instance: Instance, method: str, **_: object) -> Result:
+        left_s.append(clock.left_s())
         return replace(solve_bcd(instance), method=method)
 
     monkeypatch.setattr("dmoe_opt.joint.exact.close_in", close_at_once)

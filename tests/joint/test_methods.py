@@ -9,7 +9,17 @@ import pytest
 from helpers.drawn import cheapest_allocation, rounds
 from hypothesis import given, settings
 
-from dmoe_opt import InputError, Instance, Radio, SelectionProblem, Status, check, generate, solve
+from dmoe_opt import (
+    InputError,
+    Instance,
+    Radio,
+    SelectionProblem,
+    Status,
+    check,
+    clock,
+    generate,
+    solve,
+)
 from dmoe_opt.data.instance import as_problem
 from dmoe_opt.method_table import METHODS
 
@@ -144,3 +154,19 @@ def test_weak_links_do_not_blur_the_optimum(method: str, seed: int) -> None:
     exact, whole = solve(data, "jesa", "exact"), solve(data, "jesa", method)
     assert exact.status == Status.OPTIMAL
     assert whole.objective_j == pytest.approx(exact.objective_j, rel=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["scarce-8x48", "contested-4x8", "edge-8x64", "nr-51"])
+def test_without_any_time(preset: str) -> None:
+    """Where the time is up at once, answers keep the rules, and no bound passes the optimum."""
+    data = generate(preset, 3)
+    assert isinstance(data, Instance)
+    best = solve(data, "jesa", "exact")
+    assert best.objective_j is not None
+    for method in ("bcd", "lagrangian", "exact", "relaxed", "activation", "topk", "homogeneous"):
+        with clock.until(0.0):
+            result = solve(data, "jesa", method)
+        assert result.bound_j is None or result.bound_j <= best.objective_j * (1 + 1e-9), method
+        if method in ("bcd", "lagrangian", "exact"):
+            assert result.decision is not None, method
+            assert result.decision.energy_j >= best.objective_j * (1 - 1e-9)

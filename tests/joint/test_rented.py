@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,13 +26,11 @@ def test_any_prices_and_rents_bound_the_round(seed: int, scale: float, rent: flo
     sets = all_sets(data, needed, spare)
     assert sets is not None
     least = np.where(data.away, data.to_experts(data.best_link_energy), 0.0)
-    start = evaluate(data, sets, spare, Point(least, np.zeros(8)), np.inf)
-    assert start is not None
+    start = evaluate(data, sets, spare, Point(least, np.zeros(8)))
     assert start.value_j == pytest.approx(activate(data, needed).bound_j, rel=1e-9)
     rng = np.random.default_rng(seed)
     point = Point(least * scale * rng.random(least.shape), rent * optimum * rng.random(8))
-    at = evaluate(data, sets, spare, point, np.inf)
-    assert at is not None
+    at = evaluate(data, sets, spare, point)
     assert at.value_j <= optimum * (1 + 1e-9)
 
 
@@ -48,13 +44,7 @@ def test_ascent_closes_in_and_keeps_the_optimum() -> None:
     assert first.decision is not None
     assert first.bound_j is not None
     answer = Descent(first.decision, [first.decision.energy_j])
-    end = ascend_rented(
-        data,
-        fewest_links(data).needed,
-        answer,
-        first.bound_j,
-        deadline=time.monotonic() + 60.0,
-    )
+    end = ascend_rented(data, fewest_links(data).needed, answer, first.bound_j)
     assert end is not None
     assert first.bound_j < end.bound_j <= best.objective_j * (1 + 1e-9)
     assert end.answer.energy_j >= best.objective_j * (1 - 1e-9)

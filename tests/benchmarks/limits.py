@@ -1,0 +1,98 @@
+"""Whether time limits hold: by how much each method overruns its limit on large instances.
+
+python tests/benchmarks/limits.py [--limit S] [--sizes NAME,...] [--methods PROBLEM/NAME,...]
+
+Prints the seconds beyond the limit in Markdown, one row per method, one column per size; `+` marks
+an answer, `b` a bound alone and `-` neither. A method that takes `KILL` times the limit and more is
+killed. A method without a time limit is not listed. Every call has a process of its own, with
+kernels compiled before; the machine is shared, so a run beside others shows more than the method
+takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from dmoe_opt import Instance, generate, solve
+from dmoe_opt.method_table import METHODS
+from dmoe_opt.solving import prepare
+
+SIZES: dict[str, Callable[[], object]] = {
+    "scarce-8x48": lambda: generate("scarce-8x48", 0),
+    "scarce-16x150": lambda: generate("scarce-16x150", 0),
+    "K=24 M=400": lambda: _round(24, 400, "scarce-16x150", num_tokens=768),
+    "K=32 M=720": lambda: _round(32, 720, "scarce-16x150", num_tokens=1024),
+    "wide-32x1024": lambda: generate("wide-32x1024", 0),
+    "K=64 M=1024": lambda: _round(64, 1024, "edge-8x64", num_tokens=512),
+    "K=64 M=4096": lambda: _round(64, 4096, "edge-8x64", num_tokens=1024),
+    "K=128 M=2000": lambda: _round(128, 2000, "edge-8x64", num_tokens=1024),
+    "deepseek-256": lambda: generate("deepseek-256", 0),
+}
+KILL = 10
+
+
+def _round(nodes: int, subcarriers: int, preset: str, **options: object) -> object:
+    return generate(preset, 0, num_experts=nodes, num_subcarriers=subcarriers, **options)
+
+
+def _run(pipe: Connection, data: Instance, problem: str, method: str, limit_s: float) -> None:
+    try:
+        result = solve(data, problem, method, time_limit=limit_s)
+    except Exception as error:
+        pipe.send((str(error)[:60], ""))
+        return
+    known = "+" if result.solved else "-" if result.bound_j is None else "b"
+    pipe.send((result.wall_s - limit_s, known))
+
+
+def overrun(data: Instance, problem: str, method: str, limit_s: float) -> str:
+    """Seconds beyond the limit in words, 0 where the method ended before."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    arguments = there, data, problem, method, limit_s
+    process = multiprocessing.get_context("fork").Process(target=_run, args=arguments)
+    process.start()
+    there.close()
+    try:
+        late, known = here.recv() if here.poll(KILL * limit_s) else ("killed", "")
+    except EOFError:
+        late, known = "died", ""
+    process.kill()
+    process.join()
+    return late if isinstance(late, str) else f"{max(late, 0.0):.2f}{known}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=float, default=2.0, help="seconds")
+    parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--methods", default="", help="as in jesa/exact")
+    arguments = parser.parse_args()
+    sizes = arguments.sizes.split(",")
+    rows = [
+        (problem, name)
+        for problem, methods in METHODS.items()
+        for name, row in methods.items()
+        if row.takes("time_limit")
+    ]
+    if arguments.methods:
+        wanted = arguments.methods.split(",")
+        rows = [row for row in rows if "/".join(row) in wanted]
+    prepare("jesa")
+    print(f"limit {arguments.limit:g} s\n")
+    print("| size | " + " | ".join("/".join(row) for row in rows) + " |")
+    print("|---|" + "---|" * len(rows))
+    for size in sizes:
+        data = SIZES[size]()
+        assert isinstance(data, Instance)
+        print(f"| {size} |", end="", flush=True)
+        for problem, method in rows:
+            late = overrun(data, problem, method, arguments.limit)
+            print(f" {late} |", end="", flush=True)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
