@@ -23,6 +23,7 @@ from dmoe_opt.errors import InputError, printable
 from dmoe_opt.joint.activation import fewest_links
 from dmoe_opt.joint.conflict import Conflict, conflict_of
 from dmoe_opt.joint.feasibility import RULES, Round
+from dmoe_opt.joint.refutations import refutation
 from dmoe_opt.method_options import TIME_LIMIT
 from dmoe_opt.method_table import methods
 from dmoe_opt.solving import prepare, require_instance
@@ -144,7 +145,8 @@ def explain(
     methods(problem)
     if selection is not None and problem != "allocation":
         raise InputError(f'selection is given for problem = "{problem}"; allowed: allocation')
-    require_plain(data, "explain")
+    if problem == "allocation":
+        require_plain(data, "explain for allocation")
     prepare(problem)
     base = Explanation(problem, data.name, data.sha256)
     short = _of_token(base, as_problem(data), data)
@@ -255,7 +257,11 @@ def _of_round(base: Explanation, instance: Instance, time_limit: float) -> Expla
         tokens=tuple(conflict.tokens),
         nodes=tuple(np.unique(source).tolist()),
         rules=tuple(conflict.rules),
-        sentences=tuple(_crowding(instance, conflict)),
+        sentences=tuple(
+            refutation(instance, conflict)
+            if {"C5", "C7"} & set(conflict.rules)
+            else _crowding(instance, conflict)
+        ),
     )
 
 

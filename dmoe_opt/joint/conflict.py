@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import LimitError
-from dmoe_opt.joint.feasibility import RULES, Round, can_be_served
+from dmoe_opt.joint.feasibility import RULES, Round, can_be_served, rules_of
 from dmoe_opt.selection import des
 
 Part = TypeVar("Part")
@@ -70,6 +70,8 @@ def conflict_of(instance: Instance, time_limit: float) -> Conflict | None:
     LimitError
         If the time limit, in seconds, left open whether there is an answer.
     """
+    if instance.drop_price is not None:  # every token that needs an expert may be dropped
+        return None
     deadline = time.monotonic() + time_limit
     round_ = Round(instance)
     undecided = False
@@ -85,7 +87,7 @@ def conflict_of(instance: Instance, time_limit: float) -> Conflict | None:
         undecided |= answer is None
         return answer is False
 
-    parts: list[int | str] = [*RULES, *_by_links_needed(instance).tolist()]
+    parts: list[int | str] = [*rules_of(instance), *_by_links_needed(instance).tolist()]
     answer = served(parts)
     if answer is None:
         reached = f"whether the round has an answer was not decided within {time_limit:g} s"

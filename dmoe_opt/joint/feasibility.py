@@ -7,9 +7,12 @@ alpha[t, j], u[i, n] (the link has a subcarrier) and y[i, n, k] (it has one of k
     (C2) sum_j alpha[t, j] <= D
     (C3) sum_in y[i, n, k] <= number of subcarriers of kind k
     (C4) alpha[t, j] <= u[i(t), n(j)],  u[i, n] <= sum_k y[i, n, k]
+    (C5) sum_t alpha[t, j] <= capacity of j
+    (C7) sum of alpha[t, j] over link i -> n <= sum_k U[i, n, k] y[i, n, k]
 
 Subcarriers on which the same links work are of one kind: without energies nothing tells them apart.
-A new rule is a new row of `RULES`; one that looks at gains has to make finer kinds in `Round`.
+Under a deadline every subcarrier is a kind of its own. (C6) forbids nothing. A new rule is a new
+row of `RULES`; one that looks at gains has to make finer kinds in `Round`.
 """
 
 from __future__ import annotations
@@ -48,6 +51,9 @@ class Round:
         kinds, kind_of, self.sizes = np.unique(
             flat, axis=1, return_inverse=True, return_counts=True
         )
+        if instance.air_tokens is not None:
+            carriers = np.arange(flat.shape[1])
+            kinds, kind_of, self.sizes = flat, carriers, np.ones_like(carriers)
         self.kind_of = kind_of.reshape(-1)  # numpy 2.0.0 gives it two axes
         self.works = kinds.reshape(nodes, nodes, -1)
         self.needs = instance.selection_problem().need_units
@@ -148,6 +154,27 @@ def _carried(program: Program, rows: Rows) -> None:
     rows.add(len(links), -highspy.kHighsInf, 0.0, u, carriers)
 
 
+def _within_capacity(program: Program, rows: Rows) -> None:
+    capacity = program.round.instance.capacity
+    assert capacity is not None
+    _, j = program.pairs
+    rows.add(len(capacity), -highspy.kHighsInf, capacity, (j, np.arange(len(j)), 1.0))
+
+
+def _in_time(program: Program, rows: Rows) -> None:
+    instance = program.round.instance
+    assert instance.air_tokens is not None
+    away = np.flatnonzero(instance.away[program.tokens])
+    t, j = (index[away] for index in program.pairs)
+    link = program.link_numbers()[program.source[t], instance.node_of[j]]
+    away, link = away[link >= 0], link[link >= 0]
+    i, n = program.links[program.uses[:, 0]].T
+    columns = program.first_y + np.arange(len(program.uses))
+    room = np.minimum(instance.air_tokens[i, n, program.uses[:, 1]], program.first_u)
+    sent = (program.uses[:, 0], columns, -room.astype(float))
+    rows.add(len(program.links), -highspy.kHighsInf, 0.0, (link, away, 1.0), sent)
+
+
 class Rule(NamedTuple):
     """A rule in words, and the rows that it adds to a program."""
 
@@ -160,8 +187,16 @@ RULES = {
     "C2": Rule("a token uses at most D experts", _cap),
     "C3": Rule("a subcarrier serves at most one link", _exclusive),
     "C4": Rule("a link that carries tokens has a subcarrier that works", _carried),
+    "C5": Rule("an expert serves at most as many tokens as its capacity", _within_capacity),
+    "C7": Rule("a subcarrier sends no more tokens than it can before the deadline", _in_time),
 }
 """The rules of a round by their name in the checker."""
+
+
+def rules_of(instance: Instance) -> list[str]:
+    """Names of the rules that a round has."""
+    absent = {"C5": instance.capacity is None, "C7": instance.air_tokens is None}
+    return [name for name in RULES if not absent.get(name, False)]
 
 
 def can_be_served(
