@@ -100,8 +100,9 @@ def _rows() -> bytes:
 
 @contextmanager
 def _load(count: int) -> Iterator[None]:
-    """So many processes that do nothing but take time."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    """So many processes that do nothing but take time, and end with this one however it ends."""
+    code = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
     try:
         yield
     finally:

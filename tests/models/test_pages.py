@@ -29,8 +29,8 @@ PAGES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem.endswith(B
 
 
 def test_the_pages_are_found() -> None:
-    """Three problems of a round and offloading, in two back-ends each, and one in networkx."""
-    assert len(PAGES) == 9
+    """Placing, three problems of a round, and offloading in two back-ends each; one in networkx."""
+    assert len(PAGES) == 11
 
 
 @pytest.mark.parametrize("name", PAGES)
