@@ -25,7 +25,7 @@ from dmoe_opt.selection.baselines import topk_selection
 ALL = list(METHODS["allocation"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(instance=rounds(), most_relevant=st.booleans())
 def test_against_enumeration(instance: Instance, most_relevant: bool) -> None:
     """Every method proves the enumerated optimum of any selection, or that there is none."""

@@ -49,7 +49,7 @@ def cheapest(instance: Instance) -> float | None:
     return best
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(instance=rounds())
 def test_against_enumeration(instance: Instance) -> None:
     """Exact methods find the optimum or prove that there is none; others never claim too much."""

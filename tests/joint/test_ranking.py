@@ -26,7 +26,7 @@ def energies_within(instance: Instance, gap: float) -> list[float]:
     return [energy for energy in known if energy <= known[0] * (1 + gap) * (1 + 1e-9)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(instance=rounds())
 def test_lists_are_those_of_enumeration(instance: Instance) -> None:
     """As many as asked for or within the gap, in order and proven, each selection once."""

@@ -73,7 +73,7 @@ def test_committed_agents(name: str) -> None:
     assert agent.fits(preset(name))
     assert f"on {name}, seed 0" in agent.made_by
     if name in ("busy", "fading"):
-        episodes = [draw(preset(name), 1000 + k) for k in range(3)]
+        episodes = [draw(preset(name), 1000 + k) for k in range(2)]
         bound, rules = baselines(episodes)
         earned = np.mean([account(e, run(e, agent.act)).return_ for e in episodes])
         assert earned > max(rules.values())

@@ -53,7 +53,7 @@ def test_by_hand() -> None:
 
 
 @given(episodes(most_jobs=3))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_optimum_is_that_of_enumeration(episode: Episode) -> None:
     """Both models find the greatest return of all choices, and their relaxations bound it."""
     best = enumerated(episode)
