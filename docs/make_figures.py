@@ -6,6 +6,8 @@ commands wrote them; some take an hour:
 - `comparison.csv`: `dmoe-opt compare instances --time-limit 2 -o results`
 - `digits`, `domains`: `dmoe-opt frontier digits --seeds 10 -o digits`, and with domains
 - `busy.json`: `dmoe-opt offload compare busy --json`
+- `fading`: `dmoe-opt offload train fading --seed 0 -o fading --json > fading/learned.json`
+- `methods`: `dmoe-opt sweep tests/benchmarks/methods.toml -o methods`
 - `paying.csv` of the benchmarks: `tests/benchmarks/paying.py`; and the tables of their page
 """
 
@@ -32,8 +34,10 @@ from dmoe_opt import plot
 from dmoe_opt.comparing.fronts import read_frontier
 from dmoe_opt.comparing.judged import MethodRow
 from dmoe_opt.comparing.policies import OffloadComparison
-from dmoe_opt.plot import comparison, offload, protocol
+from dmoe_opt.plot import comparison, offload, profiles, protocol
 from dmoe_opt.plot.styling import COLOURS, png, tidy
+from dmoe_opt.sweep.judging import judge, read_jobs
+from dmoe_opt.sweep.profiles import profile_rows
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "figures"
@@ -91,6 +95,20 @@ def results() -> Iterator[tuple[Path, bytes]]:
         yield IMAGES / f"accuracy-energy-{task}.png", drawn["accuracy_energy.png"]
     busy = msgspec.json.decode((DATA / "busy.json").read_bytes(), type=OffloadComparison)
     yield IMAGES / "offload-shares-busy.png", offload.of_comparison(busy)["shares.png"]
+    yield IMAGES / "offload-learning-fading.png", learning()
+    ratios = profile_rows(judge(read_jobs(DATA / "methods")))
+    yield IMAGES / "profile-jesa.png", profiles.of_profiles(ratios)["profile-jesa.png"]
+
+
+def learning() -> bytes:
+    """Returns on the validation episodes as the agent of `fading` was trained."""
+    with (DATA / "fading" / "learning.csv").open(encoding="utf-8") as file:
+        checks = list(csv.DictReader(file))
+    steps = [int(check["step"]) for check in checks]
+    returns = [float(check["return_mean"]) for check in checks]
+    learned = json.loads((DATA / "fading" / "learned.json").read_text())
+    drawn = offload.of_learning(steps, returns, learned["optimum_mean"], learned["rules"])
+    return drawn["learning.png"]
 
 
 def benchmarks() -> None:
