@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import subprocess
 import sys
@@ -15,13 +14,13 @@ from typing import Any
 import pytest
 from helpers.drawn import Ended, problems, rounds
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
 from dmoe_opt.proof import check_proof
 from dmoe_opt.proof.refuting import link_tree
 from dmoe_opt.proof.trees import Token, prove_token
+from tests.campaigns import forgeries
 
 Typed = Callable[..., Ended]
 
@@ -72,20 +71,6 @@ def test_committed_rounds_are_certified(name: str, gap: float) -> None:
     assert certificate.bound_j >= result.bound_j * (1 - gap)
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every container and key in a document."""
-    keys = range(len(value)) if isinstance(value, list) else list(value)
-    found = []
-    for key in keys:
-        found.append((value, key))
-        if isinstance(value[key], list | dict):
-            found += places(value[key])
-    return found
-
-
-ODD: list[Any] = [None, -1.0, 0, 1e300, 10**400, "x", [], {}, True, ["sizes", []], [0, 0.0, 0.0]]
-
-
 def test_given_experts_are_certified() -> None:
     """The assignment of subcarriers is proven by its dual prices, to rounding."""
     for name in ("tiny-s1", "digits-l4"):
@@ -128,33 +113,15 @@ def test_refutations_are_true(instance: Instance) -> None:
             assert link_tree(own, nodes, i, int(active[i].sum()) + 1) is None
 
 
-@settings(max_examples=300)
-@given(data=st.data())
-def test_forged_certificates_prove_nothing_false(data: st.DataObject) -> None:
-    """Whatever is changed in a certificate, it never proves more than the optimum."""
-    name = data.draw(st.sampled_from(["problem", "round"]))
-    instance, fields, optimum_j = FORGED[name]
-    forged = copy.deepcopy(fields)
-    for _ in range(data.draw(st.integers(1, 3))):
-        container, key = data.draw(st.sampled_from(places(forged)))
-        kind = data.draw(st.sampled_from(["odd", "scale", "swap", "cut"]))
-        value = container[key]
-        if kind == "odd":
-            container[key] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
-        elif kind == "scale" and type(value) is float:
-            container[key] = value * data.draw(st.sampled_from([0.5, 1.001, 2.0, -1.0]))
-        elif kind == "swap":
-            other, place = data.draw(st.sampled_from(places(forged)))
-            container[key] = copy.deepcopy(other[place])
-        elif kind == "cut":
-            del container[key]
-        if not forged:
-            break
-    problem = "selection" if name == "problem" else "jesa"
-    reason = check_proof.verdict(instance, claim(optimum_j * (1 + 1e-6), problem), forged)
-    assert reason
-    assert "\n" not in reason
-    assert len(reason) < 300
+def test_forged_certificates_prove_nothing_false() -> None:
+    """300 changed certificates of every kind; an honest one of a true claim is no forgery."""
+    for seed in range(300):
+        assert forgeries.attack(seed).faults == []
+    for target in forgeries.targets():
+        if target.claim["bound_j"] is not None:
+            true = target.claim | {"bound_j": target.claim["bound_j"] * (1 - 1e-5)}
+            assert check_proof.verdict(target.instance, true, target.fields) == ""
+    assert forgeries.complaint("") == "a false claim is certified"
 
 
 def _forgeable(data: Instance | SelectionProblem) -> tuple[Any, Any, float]:
@@ -174,9 +141,8 @@ FORGED: dict[str, tuple[Any, Any, float]] = {}
 
 @pytest.fixture(autouse=True, scope="module")
 def forgeable() -> None:
-    """Two instances with proofs to forge."""
+    """An instance with a proof to forge."""
     FORGED["problem"] = _forgeable(TWO)
-    FORGED["round"] = _forgeable(load("tiny-s1"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,6 +193,9 @@ RULES = {
     ),
     "with and without a link": Rule(
         ", (without, active, closed | {n})]", "]", TWO_LINKS, refuted([1, [1, 0, 0]], [1, 1]), **NO
+    ),
+    "whole numbers of links": Rule(
+        "if type(least) is not int:", "if False:", TWO_LINKS, refuted([math.nan, 0]), **NO
     ),
     "all nodes": Rule(
         "if least > 0 and not within(", "if False and within(", LINKS, refuted([9, 0]), **NO

@@ -1,0 +1,145 @@
+"""Forged and damaged certificates: none proves anything false, and each is refused in one line."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import dmoe_opt
+from dmoe_opt import InputError, Instance, SelectionProblem
+from dmoe_opt.data.files import as_json
+from dmoe_opt.proof import certificates, check_proof
+from tests.campaigns.damage import damaged
+from tests.campaigns.outcome import Fault, Outcome
+
+LONGEST = 300
+ODD: list[Any] = [
+    *(None, -1.0, 0, 1, 1e300, 10**400, True, "x", "1e999999999", float("nan"), float("inf")),
+    *([], {}, ["sizes", []], [0, 0.0, 0.0], [0] * 2_000),
+]
+FACTORS = [0.5, 1 + 1e-9, 1.001, 2.0, -1.0]
+
+
+class Target(NamedTuple):
+    """An instance, an honest certificate of it, and a claim that is false."""
+
+    instance: Any
+    fields: Any
+    claim: Any
+
+
+def attack(seed: int) -> Outcome:
+    """One certificate, changed in up to three places or as bytes, for a claim that is false."""
+    rng = np.random.default_rng(seed)
+    target = targets()[rng.integers(len(targets()))]
+    outcome = Outcome()
+    outcome.counts["forgeries"] += 1
+    fields: Any = copy.deepcopy(target.fields)
+    try:
+        if rng.random() < 0.2:
+            fields = reread(damaged(rng, "json", json.dumps(fields).encode()))
+        else:
+            for _ in range(rng.integers(1, 4)):
+                fields = changed(rng, fields)
+        said = check_proof.verdict(target.instance, target.claim, fields)
+    except InputError as error:
+        said = str(error)
+    except Exception as error:
+        outcome.faults.append(Fault(f"{type(error).__name__}: {str(error)[:LONGEST]}", seed))
+        return outcome
+    what = complaint(said)
+    if what:
+        outcome.faults.append(Fault(what, seed, str(fields)[:LONGEST]))
+    return outcome
+
+
+def complaint(said: str) -> str:
+    """What is wrong with a verdict on something false; empty if nothing is."""
+    if not said:
+        return "a false claim is certified"
+    if len(said.splitlines()) != 1 or len(said) > LONGEST:
+        return f"a refusal of {len(said)} characters: {said[:LONGEST]!r}"
+    return ""
+
+
+def reread(content: bytes) -> Any:
+    """A certificate from a file of these bytes, as the command line reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "proof.json"
+        path.write_bytes(content)
+        try:
+            return certificates.read(str(path))
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "proof.json")) from None
+
+
+def changed(rng: np.random.Generator, fields: Any) -> Any:
+    """The certificate with one change: a value made odd or scaled, cut, swapped or moved."""
+    places = containers(fields)
+    if not places:
+        return copy.deepcopy(ODD[rng.integers(len(ODD))])
+    container, key = places[rng.integers(len(places))]
+    other, place = places[rng.integers(len(places))]
+    kind = rng.integers(5)
+    value = container[key]
+    if kind == 0:
+        container[key] = copy.deepcopy(ODD[rng.integers(len(ODD))])
+    elif kind == 1 and isinstance(value, int | float):
+        container[key] = value * FACTORS[rng.integers(len(FACTORS))]
+    elif kind == 2:
+        del container[key]
+    elif kind == 3:
+        container[key] = copy.deepcopy(other[place])
+    else:
+        container[key], other[place] = copy.deepcopy(other[place]), copy.deepcopy(value)
+    return fields
+
+
+def containers(value: Any) -> list[tuple[Any, Any]]:
+    """Every container and key in a document."""
+    if not isinstance(value, list | dict) or len(value) > 1000:
+        return []
+    keys = list(range(len(value))) if isinstance(value, list) else list(value)
+    return [
+        *((value, key) for key in keys),
+        *(place for key in keys for place in containers(value[key])),
+    ]
+
+
+@cache
+def targets() -> list[Target]:
+    """Each kind of certificate, for a bound a millionth too high or for another instance."""
+    tiny = dmoe_opt.load("tiny-s1")
+    family = dmoe_opt.generate("weakly-correlated", 1, num_tokens=2, num_experts=12, max_experts=3)
+    assert isinstance(tiny, Instance)
+    crowded = Instance(
+        source=[0, 0, 1],
+        scores=[[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]],
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=[1.0, 1.0, 1.0],
+        link_energy=np.ones((3, 3, 2)),
+    )
+    wider = crowded.replace(link_energy=np.ones((3, 3, 3)))
+    refuted = dmoe_opt.prove(crowded, dmoe_opt.solve(crowded, "jesa")).fields
+    absent = {"problem": "jesa", "status": "infeasible", "bound_j": None}
+    return [
+        _too_high(tiny, "selection"),
+        _too_high(tiny, "allocation"),
+        _too_high(tiny, "jesa"),
+        _too_high(family, "selection"),
+        Target(json.loads(as_json(wider)), refuted, absent),
+    ]
+
+
+def _too_high(data: Instance | SelectionProblem, problem: str) -> Target:
+    result = dmoe_opt.solve(data, problem)
+    claim = {"problem": problem, "status": "feasible", "selection": result.solution().selection}
+    claim["bound_j"] = (result.objective_j or 0.0) * (1 + 1e-6)
+    return Target(json.loads(as_json(data)), dmoe_opt.prove(data, result).fields, claim)
