@@ -14,7 +14,7 @@ import msgspec
 
 from dmoe_opt.comparing.fronts import Front
 from dmoe_opt.comparing.judged import MethodRow
-from dmoe_opt.comparing.placements import PlacementRow
+from dmoe_opt.comparing.placement_rows import PlacementRow
 from dmoe_opt.comparing.policies import OffloadComparison
 from dmoe_opt.comparing.savings import SavingPoint
 from dmoe_opt.comparing.schedulers import FrontierPoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.cli.options import FIGURES, NATURAL, WHOLE, emit, formatted, pictures, setting
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.placements import PlacementStudy
+    from dmoe_opt.comparing.placement_rows import PlacementStudy
     from dmoe_opt.data.instance import Instance
 
 TASK_TOKENS = {"digits": 450, "domains": 512}
@@ -41,6 +41,8 @@ class _Source(NamedTuple):
     default="search",
     help="Local search, or an integer program.",
 )
+@setting("--replicas", type=WHOLE, default=1, metavar="R", help="Most copies of an expert.")
+@click.option("--placement", metavar="FILE", help="Price a placement of your own too.")
 @setting("--held-out", type=float, default=0.5, metavar="SHARE", help="Of rounds, or of tokens.")
 @setting("--seed", type=NATURAL, default=0, help="Of the search, and of what is drawn.")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per layer and bound.")
@@ -58,6 +60,7 @@ def place(
     nodes: int,
     memory: str | None,
     send_each: bool,
+    placement: str | None,
     held_out: float,
     output: str | None,
     form: str,
@@ -70,12 +73,13 @@ def place(
     of a single one, are held out.
     """
     from dmoe_opt.cli import console
-    from dmoe_opt.comparing import placements
+    from dmoe_opt.comparing import placement_rows, placements
     from dmoe_opt.data import files
     from dmoe_opt.placing.rounds import split
 
     traced = {name: options.pop(name) for name in OF_TRACES}
     limits = _limits(memory, nodes)
+    given = _given(placement, nodes)
     found = _source(source, nodes, traced, options["seed"])
     if output is not None:
         files.make_folder(output)
@@ -87,12 +91,13 @@ def place(
                 seen,
                 held_out=others,
                 send_once=not send_each,
+                given=given(layer),
                 progress=report,
                 **limits,
                 **options,
             )
     facts = [*found.facts, _sending(send_each)]
-    total = placements.over_layers(list(studies.values()))
+    total = placement_rows.over_layers(list(studies.values()))
     if output is not None:
         _write(output, found, studies, total, limits.get("factor"))
     if form == "json":
@@ -100,7 +105,7 @@ def place(
         rows = [asdict(row) for row in total.rows]
         emit({"source": source, "assumes": facts, "rows": rows, "layers": layers})
     elif form == "csv":
-        click.echo(placements.as_csv(studies), nl=False)
+        click.echo(placement_rows.as_csv(studies), nl=False)
     else:
         _show(total, facts, form)
 
@@ -120,6 +125,26 @@ def _limits(file: str | None, nodes: int) -> dict[str, Any]:
     given = read_memory(file)
     memory = [given.memory] * nodes if isinstance(given.memory, float) else given.memory
     return {"memory": memory, "size": given.size, "factor": given.compute_factor}
+
+
+def _given(file: str | None, nodes: int) -> Callable[[int | None], list[list[int]] | None]:
+    """The nodes of every expert in a file, by layer."""
+    from dmoe_opt import InputError
+    from dmoe_opt.data.placements import read_placement
+
+    if file is None:
+        return lambda layer: None
+    document = read_placement(file)
+    if document.nodes != nodes:
+        raise InputError(f"{file}: nodes = {document.nodes}; allowed: {nodes}, as --nodes says")
+    layers = {of.layer: of.placement for of in document.layers}
+
+    def of_layer(layer: int | None) -> list[list[int]]:
+        if layer not in layers and None not in layers:
+            raise InputError(f"{file}: has no layer {layer}; allowed: each layer of the source")
+        return layers[layer] if layer in layers else layers[None]
+
+    return of_layer
 
 
 def _source(source: str, nodes: int, traced: dict[str, Any], seed: int) -> _Source:
@@ -214,7 +239,7 @@ def _write(
     factor: Sequence[float] | None,
 ) -> None:
     from dmoe_opt.cli import console
-    from dmoe_opt.comparing import placements
+    from dmoe_opt.comparing import placement_rows
     from dmoe_opt.data import files
     from dmoe_opt.data.placements import PlacedLayer, placement_json
     from dmoe_opt.placing.rounds import moved
@@ -222,15 +247,21 @@ def _write(
     layers = [PlacedLayer(layer, study.placement) for layer, study in studies.items()]
     contents = {
         "placement.json": placement_json(total.nodes, layers),
-        "placements.csv": placements.as_csv(studies).encode(),
+        "placements.csv": placement_rows.as_csv(studies).encode(),
     }
     drawn = pictures("plot.placements", "of_placements", total, found.name)
     wrote = files.write_all(folder, contents | drawn)
+    if any(len(held) > 1 for study in studies.values() for held in study.placement):
+        console.wrote(wrote)
+        click.echo("rounds are not written: they cannot carry replicas", err=True)
+        return
     placed = {}
     for layer, rounds in found.layers.items():
-        placement = [held[0] for held in studies[layer].placement]
+        study = studies[layer]
+        node = [held[0] for held in study.placement]
         for round_ in rounds:
-            placed[f"{round_.name}.json"] = files.as_json(moved(round_, placement, factor))
+            there = moved(round_, node, factor=factor, send_once=study.send_once)
+            placed[f"{round_.name}.json"] = files.as_json(there)
     files.write_all(Path(folder) / "rounds", placed)
     console.wrote([*wrote, Path(folder) / "rounds"])
 
@@ -243,7 +274,7 @@ def _show(total: PlacementStudy, facts: Sequence[str], form: str) -> None:
     if total.held_out_tokens:
         numbers += ["held out", "held-out sending", "held-out saved %"]
     table = Sheet(["placement", *numbers], numbers)
-    first = total.rows[0]
+    first = next(row for row in total.rows if row.placement == "in order")
     for row in total.rows:
         cells = [row.placement, rounded(1e3 * row.energy_j), rounded(1e3 * row.sending_j)]
         cells.append(_saved(first.energy_j, row.energy_j))
@@ -255,7 +286,8 @@ def _show(total: PlacementStudy, facts: Sequence[str], form: str) -> None:
     seen = f"{total.tokens} tokens of each layer are seen, {total.held_out_tokens} held out"
     note(f"Energies in mJ per token, all layers summed; {seen}.", form)
     if total.bound_j is not None and total.gap is not None:
-        note(f"Bound: {rounded(1e3 * total.bound_j)} mJ{_gap(total)}.", form)
+        without = " without replicas" if total.rows[-1].placement == "replicas" else ""
+        note(f"Bound{without}: {rounded(1e3 * total.bound_j)} mJ{_gap(total)}.", form)
     for fact in facts:
         note(f"- {fact}", form)
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.comparing.rows import as_csv as rows_as_csv
+from dmoe_opt.comparing.placement_rows import PlacementRow, PlacementStudy, gap_of
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.errors import LimitError
+from dmoe_opt.errors import InputError, LimitError
 from dmoe_opt.placing.baselines import BASELINES
 from dmoe_opt.placing.bound import lower_bound
-from dmoe_opt.placing.problem import Placement, PlacementProblem, problem_of
+from dmoe_opt.placing.copies import copies_energy, copies_in, with_replicas
+from dmoe_opt.placing.problem import Copies, Placement, PlacementProblem, even_memory, problem_of
 from dmoe_opt.placing.search import (
     KICKS,
     Chosen,
@@ -33,46 +34,6 @@ SELECTIONS = ("topk", "des")
 PROGRAM_LIMIT_S = 60.0
 
 
-@dataclass(frozen=True)
-class PlacementRow:
-    """Energies of one placement per token, J, on the rounds seen and on those held out.
-
-    `sending_j` is the part that the placement decides, unless nodes differ in their computing
-    energy. Fields of held-out rounds are None if there are none.
-    """
-
-    placement: str
-    energy_j: float
-    sending_j: float
-    held_out_j: float | None
-    held_out_sending_j: float | None
-
-
-@dataclass(frozen=True)
-class PlacementStudy:
-    """The best placement found, and what it is compared with.
-
-    `placement` has the nodes of every expert, one without replicas. `bound_j` is a proven lower
-    bound per token on the seen rounds. Where tokens have their experts chosen by DES, it holds for
-    the experts that they have in the end; integer programs, which choose experts and nodes at once,
-    bound all choices. `gap` is 1 less the bound over the energy, and `sending_gap` the same without
-    the energy of computing.
-    """
-
-    experts: int
-    nodes: int
-    tokens: int
-    held_out_tokens: int
-    send_once: bool
-    select: str
-    method: str
-    placement: list[list[int]]
-    bound_j: float | None
-    gap: float | None
-    sending_gap: float | None
-    rows: list[PlacementRow]
-
-
 def place(
     rounds: Sequence[Instance],
     *,
@@ -83,6 +44,8 @@ def place(
     send_once: bool = True,
     select: str = "topk",
     method: str = "search",
+    replicas: int = 1,
+    given: Sequence[Sequence[int]] | None = None,
     seed: int = 0,
     kicks: int = KICKS,
     time_limit: float | None = None,
@@ -110,6 +73,11 @@ def place(
         prices of the placement, and placement and experts improve in turn.
     method
         `"search"`, or an integer program: `"pyomo"`, `"cvxpy"`.
+    replicas
+        The most copies of an expert, each on another node; tokens take what costs them least. A row
+        `replicas` then follows. Without `memory` each node holds an even share of all copies.
+    given
+        A placement of your own, the nodes of every expert; it gets a row as well.
     seed, kicks
         Of the local search.
     time_limit
@@ -141,6 +109,9 @@ def place(
     """
     validate.word("select", select, SELECTIONS)
     validate.word("method", method, METHODS)
+    replicas = _checked_replicas(replicas, select, method)
+    if memory is None and rounds and replicas > 1:
+        memory = even_memory(rounds[0].num_experts, rounds[0].num_nodes, replicas).tolist()
     limits: dict[str, Any] = {"memory": memory, "size": size, "factor": factor}
     seen = _Tokens(rounds, limits | {"send_once": send_once}, select)
     others = _Tokens(held_out, limits | {"send_once": send_once}, select) if held_out else None
@@ -159,8 +130,16 @@ def place(
         best, bound_j = _solved(seen, method, time_limit)
     rows = [_row(name, placed, seen, others) for name, placed in placements.items()]
     rows.append(_row(method, best.placement, seen, others, best.selections))
+    least_j = rows[-1].energy_j
     tokens = max(problem.num_tokens, 1)
-    computing_j = (rows[-1].energy_j - rows[-1].sending_j) * tokens
+    computing_j = (least_j - rows[-1].sending_j) * tokens
+    placed = [[n] for n in best.placement.tolist()]
+    if given is not None:
+        rows.insert(0, _row_of_copies("given", _given(problem, given), seen, others))
+    if replicas > 1:
+        copies = _replicas(problem, best.placement, replicas, options)
+        rows.append(_row_of_copies("replicas", copies, seen, others))
+        placed = [np.flatnonzero(of).tolist() for of in copies]
     return PlacementStudy(
         experts=problem.num_experts,
         nodes=problem.num_nodes,
@@ -169,12 +148,43 @@ def place(
         send_once=send_once,
         select=select,
         method=method,
-        placement=[[n] for n in best.placement.tolist()],
-        bound_j=None if bound_j is None else min(bound_j / tokens, rows[-1].energy_j),
-        gap=_gap(best.energy_j, bound_j),
-        sending_gap=_gap(best.energy_j, bound_j, computing_j),
+        placement=placed,
+        bound_j=None if bound_j is None else min(bound_j / tokens, least_j),
+        gap=gap_of(best.energy_j, bound_j),
+        sending_gap=gap_of(best.energy_j, bound_j, computing_j),
         rows=rows,
     )
+
+
+def _checked_replicas(replicas: int, select: str, method: str) -> int:
+    number = validate.whole("replicas", replicas)
+    if number > 1 and (select, method) != ("topk", "search"):
+        raise validate.fail("replicas", number, 'select "topk" and method "search"')
+    return number
+
+
+def _given(problem: PlacementProblem, given: Sequence[Sequence[int]]) -> Copies:
+    """A placement that a user has, checked."""
+    if len(given) != problem.num_experts:
+        allowed = f"{problem.num_experts}, one list of nodes for each expert"
+        raise InputError(f"placement has {len(given)} experts; allowed: {allowed}")
+    copies = copies_in(given, problem.num_nodes)
+    problem.check_held(problem.size @ copies)
+    return copies
+
+
+def _replicas(
+    problem: PlacementProblem, placement: Placement, most: int, options: dict[str, Any]
+) -> Copies:
+    """Replicas beside the best placement, or beside the best one that is even, as costs less."""
+    starts = [placement]
+    share = float(even_memory(problem.num_experts, problem.num_nodes)[0] * problem.size.max())
+    even = np.minimum(problem.memory, share)
+    with contextlib.suppress(InputError):  # unequal sizes may not fit so
+        starts.append(_searched(problem.replace(memory=even), options)[0])
+    limit = options["time_limit"]
+    made = [with_replicas(problem, start, most, time_limit=limit) for start in starts]
+    return min(made, key=lambda copies: copies_energy(problem, copies).energy_j)
 
 
 class _Tokens:
@@ -218,6 +228,23 @@ class _Tokens:
         free = problem.replace(price=np.zeros(problem.price.shape))
         computing_j = float(token_energies_j(free, placement).sum())
         return total_j / tokens, (total_j - computing_j) / tokens
+
+    def of_copies_j(self, copies: Copies) -> tuple[float, float]:
+        """As `per_token_j`, for the experts of Top-k with several copies."""
+        problem = self.problem(self.topk)
+        total_j, computing_j = copies_energy(problem, copies)
+        tokens = max(problem.num_tokens, 1)
+        return total_j / tokens, (total_j - computing_j) / tokens
+
+
+def _row_of_copies(
+    name: str, copies: Copies, seen: _Tokens, others: _Tokens | None
+) -> PlacementRow:
+    """The row of a placement with replicas, or of a given one, for the experts of Top-k."""
+    if seen.select == "des" and (copies.sum(axis=1) == 1).all():
+        return _row(name, copies.argmax(axis=1), seen, others)
+    held_out = (None, None) if others is None else others.of_copies_j(copies)
+    return PlacementRow(name, *seen.of_copies_j(copies), *held_out)
 
 
 def _searched(problem: PlacementProblem, options: dict[str, Any]) -> tuple[Placement, float]:
@@ -268,64 +295,3 @@ def _row(
 ) -> PlacementRow:
     held_out = (None, None) if others is None else others.per_token_j(placement)
     return PlacementRow(name, *seen.per_token_j(placement, selections), *held_out)
-
-
-def _gap(energy_j: float, bound_j: float | None, without_j: float = 0.0) -> float | None:
-    """The gap of what is above a part that both have; None if nothing or no bound is known."""
-    if bound_j is None or energy_j <= without_j:
-        return None
-    return max((energy_j - bound_j) / (energy_j - without_j), 0.0)
-
-
-def over_layers(studies: Sequence[PlacementStudy]) -> PlacementStudy:
-    """The energies of all layers summed, per token; tokens are those of one layer."""
-    first = studies[0]
-    rows = [
-        PlacementRow(
-            same[0].placement,
-            sum(row.energy_j for row in same),
-            sum(row.sending_j for row in same),
-            _sum([row.held_out_j for row in same]),
-            _sum([row.held_out_sending_j for row in same]),
-        )
-        for same in zip(*(study.rows for study in studies), strict=True)
-    ]
-    bound_j = _sum([study.bound_j for study in studies])
-    best = rows[-1]
-    computing_j = best.energy_j - best.sending_j
-    return replace(
-        first,
-        placement=[],
-        rows=rows,
-        bound_j=bound_j,
-        gap=_gap(best.energy_j, bound_j),
-        sending_gap=_gap(best.energy_j, bound_j, computing_j),
-    )
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line of the CSV file."""
-
-    layer: int | None
-    placement: str
-    energy_j: float
-    sending_j: float
-    held_out_j: float | None
-    held_out_sending_j: float | None
-    bound_j: float | None
-
-
-def as_csv(studies: Mapping[int | None, PlacementStudy]) -> str:
-    """A line for each layer and placement, with all digits; `bound_j` is that of the layer."""
-    lines = [
-        _Line(layer=layer, bound_j=study.bound_j, **vars(row))
-        for layer, study in studies.items()
-        for row in study.rows
-    ]
-    return rows_as_csv(lines, _Line)

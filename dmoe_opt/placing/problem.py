@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import MOST_ENERGY_J
+from dmoe_opt.data.problem import MOST_ENERGY_J, SelectionProblem
 from dmoe_opt.errors import InputError
 
 Placement = NDArray[np.int64]
@@ -210,6 +210,20 @@ class PlacementProblem:
         there[np.arange(self.num_experts), placed] = 1.0
         visited = sets.astype(np.float64) @ there > 0.5
         return float((self.linear * there).sum() + setup[visited].sum())
+
+    def selection_problem(self, placement: Placement) -> SelectionProblem:
+        """The costs of experts and nodes under a placement, for the evaluator; no thresholds."""
+        cost = self.work * self.factor[placement]
+        once: dict[str, Any] = {}
+        if self.send_once:
+            once = {"placement": placement, "node_cost": self.price}
+        return SelectionProblem(
+            scores=np.zeros(cost.shape),
+            cost=cost if self.send_once else cost + self.price[:, placement],
+            threshold=np.zeros(self.num_tokens),
+            max_experts=self.num_experts,
+            **once,
+        )
 
     def check(self, placement: Placement | Sequence[int]) -> Placement:
         """The placement as an array; raises `InputError` as `energy_j` does."""

@@ -46,14 +46,17 @@ def _some(round_: Instance, tokens: NDArray[np.int64]) -> Instance:
 
 
 def moved(
-    round_: Instance, placement: Placement | Sequence[int], factor: Sequence[float] | None = None
+    round_: Instance,
+    placement: Placement | Sequence[int],
+    *,
+    factor: Sequence[float] | None = None,
+    send_once: bool = True,
 ) -> Instance:
     """The round with its experts on other nodes, at their energy there.
 
-    `factor` is the energy of computing on every node, relative to that of the round, shape (N,).
+    `factor` is the energy of computing on every node, relative to that of the round, shape (N,);
+    `send_once` as in `Instance`.
     """
     node = np.asarray(placement)
-    if factor is None:
-        return round_.replace(placement=node)
-    energy = round_.compute_energy * np.asarray(factor)[node]
-    return round_.replace(placement=node, compute_energy=energy)
+    work = round_.compute_energy * (1.0 if factor is None else np.asarray(factor)[node])
+    return round_.replace(placement=node, compute_energy=work, send_once=send_once)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt import compiling
-from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.objective import Selection, token_energy_j
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.placing import search_kernel
 from dmoe_opt.placing.baselines import BASELINES
@@ -136,7 +136,8 @@ def rechosen(
     chosen = []
     for round_ in rounds:
         work = round_.compute_energy * factor[placement]
-        moved = round_.replace(placement=placement, compute_energy=work).selection_problem()
+        changes = {"placement": placement, "compute_energy": work, "send_once": False}
+        moved = round_.replace(**changes).selection_problem()
         after, _ = des.choose(moved, moved.cost.copy(), moved.usable.copy())
         chosen.append(after)
     old_j = token_energies_j(problem_for(selections), placement)
@@ -150,12 +151,7 @@ def rechosen(
 
 def token_energies_j(problem: PlacementProblem, placement: Placement) -> NDArray[np.float64]:
     """Energy of every token, J, shape (T,)."""
-    there = np.zeros((problem.num_experts, problem.num_nodes))
-    there[np.arange(problem.num_experts), placement] = 1.0
-    visits = problem.chosen.astype(np.float64) @ there
-    sent = np.minimum(visits, 1.0) if problem.send_once else visits
-    computing = np.where(problem.chosen, problem.work * problem.factor[placement], 0.0)
-    return np.asarray(computing.sum(axis=1) + (sent * problem.price).sum(axis=1))
+    return token_energy_j(problem.selection_problem(placement), problem.chosen)
 
 
 def alternate(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from dmoe_opt.plot.styling import COLOURS, plain, png, tidy
 
 if TYPE_CHECKING:
-    from dmoe_opt.comparing.placements import PlacementStudy
+    from dmoe_opt.comparing.placement_rows import PlacementStudy
 
 
 def of_placements(study: PlacementStudy, name: str) -> dict[str, bytes]:
@@ -26,7 +26,7 @@ def of_placements(study: PlacementStudy, name: str) -> dict[str, bytes]:
         offset = (k - (len(parts) - 1) / 2) * wide
         axes.bar(place + offset, heights, wide, color=COLOURS[k], label=label)
     if study.bound_j is not None:
-        best = study.rows[-1]
+        best = next(row for row in study.rows if row.placement == study.method)
         bound_mj = 1e3 * (study.bound_j - (best.energy_j - best.sending_j))
         axes.axhline(bound_mj, color="black", ls="--", lw=1.0, label="bound, rounds seen")
     axes.set_xticks(place, [row.placement for row in study.rows], rotation=20)

@@ -10,7 +10,7 @@ import pytest
 import dmoe_opt
 from dmoe_opt import InputError, Instance
 from dmoe_opt.answer.objective import energy_j
-from dmoe_opt.comparing.placements import over_layers
+from dmoe_opt.comparing.placement_rows import over_layers
 from dmoe_opt.data.placements import read_memory, read_placement
 from dmoe_opt.generating.nodes import rounds_on_nodes
 from dmoe_opt.generating.traces import Trace
@@ -51,7 +51,7 @@ def test_the_evaluator_prices_the_written_rounds() -> None:
         rounds[:2], held_out=rounds[2:], send_once=False, select="des", factor=factor, kicks=2
     )
     placement = [nodes[0] for nodes in study.placement]
-    written = [moved(round_, placement, factor) for round_ in rounds]
+    written = [moved(of, placement, factor=factor, send_once=False) for of in rounds]
     per_token = [dmoe_opt.solve(of).objective_j / of.num_tokens for of in written]
     assert study.rows[-1].held_out_j == pytest.approx(per_token[2], rel=1e-9)
     assert study.rows[-1].energy_j == pytest.approx(np.mean(per_token[:2]), rel=1e-9)
