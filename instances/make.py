@@ -64,6 +64,28 @@ def digits_log() -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 
+HARDEST: dict[str, tuple[int, float, int]] = {
+    "uncorrelated": (26, 0.75, 64),
+    "weakly-correlated": (16, 0.5, 64),
+    "strongly-correlated": (26, 0.95, 64),
+    "inverse-strongly-correlated": (31, 0.5, 64),
+    "subset-sum": (9, 0.25, 64),
+    "even-odd": (26, 0.95, 64),
+    "spanner": (26, 0.25, 64),
+    "circle": (26, 0.95, 64),
+    "profit-ceiling": (21, 0.75, 64),
+    "coarse-scores": (25, 0.5, 64),
+    "chvatal": (31, 0.5, 32),
+    "softmax-correlated": (8, 0.5, 64),
+    "softmax-priced": (7, 0.75, 64),
+}
+"""Seed, share and experts of the draw of four tokens with most nodes of DES, for each family.
+
+Drawn were the seeds 2 to 39 with the shares 0.05, 0.25, 0.5, 0.75 and 0.95 (`chvatal`: 0.25, 0.5
+and 0.75).
+"""
+
+
 def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
     """Folder and data of every committed instance."""
     yield "rounds", generate("tiny", 1)
@@ -79,6 +101,9 @@ def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
         yield "digits", data
     for family in FAMILIES[:5]:
         yield "knapsack", generate(family, 1, num_tokens=8)
+    for family, (seed, share, experts) in HARDEST.items():
+        changes = {"num_tokens": 4, "num_experts": experts, "share": share}
+        yield "knapsack", generate(family, seed, **changes)
 
 
 PROVERS = {"selection": "des", "allocation": "assignment", "jesa": "exact"}

@@ -1,12 +1,15 @@
 """Who wins on which family of knapsacks: DES and outside solvers, cell by cell.
 
 python tests/benchmarks/families.py [--tokens 5] [--limit 3] [--sizes 8-4,64-8,256-32]
-    [--shares 5,50,95] [--together]
+    [--shares 5,50,95] [--together] [--solvers des,gurobi] [--record FILE.jsonl]
 
 A cell is a family, a size K-D and a threshold in percent of the best D scores. Each solver gets one
 integer program per token, or with --together one program per cell, and `limit` seconds per token.
 Programs are read beforehand, which does not count. DES is timed with all its checks, as the best of
 five runs below 0.1 s. A solver that does not prove its answer to 10^-6 is charged its limit.
+
+The full run takes hours. With --record every column of every solver is written to a file as soon as
+it is done, and the same command goes on where it was stopped.
 
 Each cell of the table says by what factor DES is ahead of the fastest outside solver, and its name.
 A name in front is that of a solver that beats DES. `>` says that no outside solver proved all
@@ -133,8 +136,47 @@ def by_solver(name: str, programs: list[Program], limit_s: float) -> dict[Cell, 
     return times
 
 
+def measure(
+    name: str, cells: dict[Cell, list[SelectionProblem]], limit_s: float
+) -> dict[Cell, Time]:
+    """The times of one solver on some cells."""
+    if name == "des":
+        return {cell: by_des(parts, limit_s) for cell, parts in cells.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        programs = []
+        for cell, parts in cells.items():
+            for part in parts:
+                file = str(Path(folder) / f"{len(programs)}.mps")
+                programs.append(Program(cell, part, file, export(part, "selection", file)))
+        return by_solver(name, programs, limit_s)
+
+
+class Record:
+    """The times so far, in memory and in a file with one line per solver and column."""
+
+    def __init__(self, path: Path | None, setting: dict[str, Any]) -> None:
+        self.path, self.setting = path, setting
+        self.times: dict[tuple[str, Cell], Time] = {}
+        for line in path.read_text().splitlines() if path and path.exists() else []:
+            row = json.loads(line)
+            if row["setting"] != setting:
+                raise SystemExit(f"{path}: other settings: {row['setting']}; now: {setting}")
+            for cell, time in row["times"]:
+                self.times[row["solver"], Cell(*cell)] = Time(*time)
+
+    def add(self, name: str, times: dict[Cell, Time]) -> None:
+        """Note the times of a solver on a column."""
+        self.times |= {(name, cell): time for cell, time in times.items()}
+        if self.path:
+            row = {"solver": name, "setting": self.setting, "times": list(times.items())}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
 def verdict(ours: Time, others: dict[str, Time], programs: int) -> str:
     """One entry of the table."""
+    if not others:
+        return f"{ours.proven} of {programs} in {ours.seconds:.2g} s"
     name = min(others, key=lambda other: (-others[other].proven, others[other].seconds))
     best = others[name]
     if best.proven < programs and ours.proven < programs:
@@ -184,26 +226,28 @@ def main() -> None:
     parser.add_argument("--sizes", default="8-4,32-8,64-8,128-16,256-32")
     parser.add_argument("--shares", default="5,25,50,75,95")
     parser.add_argument("--together", action="store_true")
+    parser.add_argument("--solvers", default=",".join(["des", *outside.installed()]))
+    parser.add_argument("--record", type=Path)
     given = parser.parse_args()
-    cells = {}
-    for size in given.sizes.split(","):
-        for share in map(int, given.shares.split(",")):
-            for family in DRAWN:
-                cell = Cell(family, size, share)
-                cells[cell] = parts_of(problem_of(cell, given.tokens), given.together)
+    solvers = given.solvers.split(",")
+    setting = {"tokens": given.tokens, "limit": given.limit, "together": given.together}
+    record = Record(given.record, setting)
     limit_s = given.limit * (given.tokens if given.together else 1)
     des.prepare()
-    times = {"des": {cell: by_des(parts, limit_s) for cell, parts in cells.items()}}
-    with tempfile.TemporaryDirectory() as folder:
-        programs = []
-        for cell, parts in cells.items():
-            for part in parts:
-                file = str(Path(folder) / f"{len(programs)}.mps")
-                programs.append(Program(cell, part, file, export(part, "selection", file)))
-        for name in outside.installed():
-            times[name] = by_solver(name, programs, limit_s)
-            print(f"{name} is done", file=sys.stderr)
-    report(times, cells)
+    done: dict[Cell, list[SelectionProblem]] = {}
+    for size in given.sizes.split(","):
+        for share in map(int, given.shares.split(",")):
+            column = {
+                cell: parts_of(problem_of(cell, given.tokens), given.together)
+                for cell in (Cell(family, size, share) for family in DRAWN)
+            }
+            for name in solvers:
+                if any((name, cell) not in record.times for cell in column):
+                    record.add(name, measure(name, column, limit_s))
+                    print(f"{name} has done {size}, {share} %", file=sys.stderr, flush=True)
+            done |= column
+    times = {name: {cell: record.times[name, cell] for cell in done} for name in solvers}
+    report(times, done)
 
 
 if __name__ == "__main__":
