@@ -28,6 +28,8 @@ from dmoe_opt.method_options import (
 from dmoe_opt.method_options import Method as Method  # also names of this module
 from dmoe_opt.method_options import Proof as Proof
 
+LIMITED = tuple(rule for rule in OPTIONAL_RULES if rule != "send_once")
+"""Rules of the methods that send a token for each of its experts."""
 SELECTION_METHODS = {
     "des": Method(
         calls.des,
@@ -65,28 +67,28 @@ ALLOCATION_METHODS = {
         Proof.YES,
         "minimum-cost assignment of links to subcarriers in scipy; under a deadline HiGHS",
         (SELECTION, TIME_LIMIT),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "pyomo": Method(
         calls.allocation_pyomo,
         Proof.YES,
         "the assignment as an integer program in Pyomo, HiGHS or --solver",
         (SELECTION, TIME_LIMIT, SOLVER, RELAX),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "cvxpy": Method(
         calls.allocation_cvxpy,
         Proof.YES,
         "the assignment as an integer program in CVXPY, HiGHS or --solver",
         (SELECTION, TIME_LIMIT, SOLVER, RELAX),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "networkx": Method(
         calls.networkx,
         Proof.YES,
         "the assignment as a minimum-cost flow in networkx",
         (SELECTION,),
-        tuple(rule for rule in OPTIONAL_RULES if rule != "air_deadline_s"),
+        tuple(rule for rule in LIMITED if rule != "air_deadline_s"),
     ),
 }
 JOINT_METHODS = {
@@ -95,42 +97,42 @@ JOINT_METHODS = {
         Proof.YES,
         "prices on links, then an integer program on what they leave open",
         (TIME_LIMIT, COUNT, GAP, LOG, START),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "bcd": Method(
         calls.bcd,
         Proof.BOUND_MET,
         "block coordinate descent of DES and assignment",
         (TIME_LIMIT, RESTARTS, SEED, START),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "lagrangian": Method(
         calls.lagrangian,
         Proof.BOUND_MET,
         "prices on links: a bound close to the optimum, answers on the way",
         (TIME_LIMIT, LOG, START),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "pyomo": Method(
         calls.joint_pyomo,
         Proof.YES,
         "both at once as an integer program in Pyomo, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "cvxpy": Method(
         calls.joint_cvxpy,
         Proof.YES,
         "both at once as an integer program in CVXPY, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "relaxed": Method(
         calls.relaxed,
         Proof.BOUND_ONLY,
         "every link on its best subcarrier; an optimum where these differ",
         (TIME_LIMIT,),
-        OPTIONAL_RULES,
+        LIMITED,
     ),
     "activation": Method(
         calls.activation,
@@ -142,25 +144,25 @@ JOINT_METHODS = {
         calls.joint_topk,
         Proof.BOUND_MET,
         "the D best scores, subcarriers allocated optimally",
-        rules=OPTIONAL_RULES,
+        rules=LIMITED,
     ),
     "topp": Method(
         calls.joint_topp,
         Proof.BOUND_MET,
         "the best scores until the threshold is reached, subcarriers allocated optimally",
-        rules=OPTIONAL_RULES,
+        rules=LIMITED,
     ),
     "homogeneous": Method(
         calls.homogeneous,
         Proof.BOUND_MET,
         "one threshold for all tokens by DES, subcarriers allocated optimally",
-        rules=OPTIONAL_RULES,
+        rules=LIMITED,
     ),
     "wlr": Method(
         calls.wlr,
         Proof.BOUND_MET,
         "most score per second of link and computing first, until the threshold is reached",
-        rules=OPTIONAL_RULES,
+        rules=LIMITED,
     ),
 }
 METHODS = {

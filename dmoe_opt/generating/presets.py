@@ -7,7 +7,7 @@ value such as 0.5. The `scarce` presets have fewer subcarriers than the K(K-1) l
 0 to 9, `scarce-8x36` has an answer to 9 and `scarce-8x48` to 8, with at most 5 subcarriers to
 spare. In the small `contested` rounds, strong interference leaves the same few good subcarriers to
 all links; in the `heavy-tailed` ones links are weak and shadowed as well, so that their energies
-differ by orders of magnitude.
+differ by orders of magnitude. `deadline`, `capacity`, `wake` and `rich` rounds have optional rules.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ fill 20, 50 and 100 MHz (3GPP TS 38.101-1, table 5.3.2-1). Path loss and shadowi
 
 CONTESTED = {"interference_db": 30.0}
 HEAVY_TAILED = {"interference_db": 20.0, "mean_snr_db": -10.0, "shadowing_db": 12.0}
+
+LATE = {"air_deadline_s": 0.06}
+LIMITED = {"capacity": 32, "wake_energy": 2e-3, "drop_price": 1e-3} | LATE
 
 PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, Any]]] = {
     "tiny": (
@@ -87,6 +90,17 @@ PRESETS: dict[str, tuple[Callable[..., Instance | SelectionProblem], dict[str, A
             "fading": "tapped",
             "path_loss_exponent": 3.0,
         },
+    ),
+    "deadline-8x64": (radio_round, LATE),
+    "capacity-8x64": (radio_round, {"capacity": 32}),
+    "wake-12x132": (
+        radio_round,
+        {"num_experts": 12, "num_tokens": 96, "num_subcarriers": 132, "wake_energy": 2e-3},
+    ),
+    "rich-8x64": (radio_round, LIMITED),
+    "rich-16x273": (
+        radio_round,
+        {"num_experts": 16, "num_tokens": 512, "num_subcarriers": 273} | LIMITED | {"capacity": 64},
     ),
     "nr-51": (radio_round, {"num_experts": 6, "num_tokens": 96, "num_subcarriers": 51} | NR),
     "nr-133": (radio_round, {"num_experts": 12, "num_tokens": 256, "num_subcarriers": 133} | NR),
@@ -184,10 +198,11 @@ def _preset(preset: str) -> tuple[Callable[..., Instance | SelectionProblem], di
     return PRESETS[preset]
 
 
-OPTIONAL = ("experts_per_node", "num_sources", "threshold", "interference_db")
+LIMITS = ("drop_price", "capacity", "wake_energy", "air_deadline_s")
+OPTIONAL = ("experts_per_node", "num_sources", "threshold", "interference_db", *LIMITS)
 FLAGS = ("send_once",)
 WORDS = ("gate", "family", "fading")
-NUMBERS = ("share", "spread", "noise", "bandwidth_hz")
+NUMBERS = ("share", "spread", "noise", "bandwidth_hz", *LIMITS)
 RANGES = {
     "mean_snr_db": (-200, 200),
     "interference_db": (-200, 200),
@@ -221,10 +236,10 @@ def check_option(name: str, value: object) -> None:
             raise validate.fail(name, value, "two energies, the smaller first")
     elif name in RANGES:
         _check_range(name, value)
-    elif name in NUMBERS:
+    elif name in NUMBERS and name != "capacity":
         validate.real(name, value, positive=name == "bandwidth_hz")
     else:
-        validate.whole(name, value, least=0 if name == "num_tokens" else 1)
+        validate.whole(name, value, least=0 if name in ("num_tokens", "capacity") else 1)
 
 
 def _check_range(name: str, value: object) -> None:
@@ -262,6 +277,8 @@ def generate(preset: str, seed: int = 0, **changes: Any) -> Instance | Selection
     seed = validate.whole("seed", seed, least=0)
     for name, value in changes.items():
         check_option(name, value)
-    meta = {"generator": "dmoe-opt", "preset": preset, "seed": seed, "options": known | changes}
+    absent = [name for name in LIMITS if (known | changes).get(name) is None]
+    told = {name: value for name, value in (known | changes).items() if name not in absent}
+    meta = {"generator": "dmoe-opt", "preset": preset, "seed": seed, "options": told}
     rng = np.random.default_rng(seed)
     return function(rng, f"{preset}-s{seed}", meta, **(given | changes))

@@ -44,6 +44,10 @@ def radio_round(
     spread: float = 2.0,
     gate: str = "softmax",
     compute_j: tuple[float, float] = (5e-5, 5e-4),
+    drop_price: float | None = None,
+    capacity: int | None = None,
+    wake_energy: float | None = None,
+    air_deadline_s: float | None = None,
     **radio: Any,
 ) -> Instance:
     """A round on fading links.
@@ -69,12 +73,14 @@ def radio_round(
         Standard deviation of the gate logits, and a name in `gates.GATES`.
     compute_j
         The least and the largest energy of an expert for one token, J.
+    drop_price, capacity, wake_energy, air_deadline_s
+        As in `Instance`, the same for all tokens or experts; None for none.
     radio
         Options of `draw_radio`.
     """
     logits = gates.random_logits(rng, num_tokens, num_experts, spread)
     validate.word("gate", gate, tuple(gates.GATES))
-    return round_of_scores(
+    round_ = round_of_scores(
         rng,
         gates.GATES[gate](logits),
         name,
@@ -90,6 +96,14 @@ def radio_round(
         send_once=send_once,
         **radio,
     )
+    rules = {
+        "drop_price": drop_price,
+        "capacity": None if capacity is None else np.full(num_experts, capacity),
+        "wake_energy": None if wake_energy is None else np.full(num_experts, float(wake_energy)),
+        "air_deadline_s": air_deadline_s,
+    }
+    given = {name: rule for name, rule in rules.items() if rule is not None}
+    return round_.replace(**given) if given else round_
 
 
 def round_of_scores(

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Status, check, generate, solve
-from dmoe_opt.data.rules import OPTIONAL_RULES
-from dmoe_opt.method_table import METHODS, Proof
+from dmoe_opt.method_table import LIMITED, METHODS, Proof
 
 SEEDS = range(48)
-TAKERS = [name for name, row in METHODS["jesa"].items() if set(OPTIONAL_RULES) <= set(row.rules)]
+TAKERS = [name for name, row in METHODS["jesa"].items() if set(LIMITED) <= set(row.rules)]
 MODELLED = ("pyomo", "cvxpy")  # slower, and so on fewer rounds
 
 
