@@ -20,6 +20,7 @@ from dmoe_opt.allocation.links import LinkAnswer, solve_with
 from dmoe_opt.allocation.routes import Routes, require_whole, solve_routes
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
+from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.models.solvers import cvxpy_solver
 
@@ -72,8 +73,11 @@ def solve(
     """
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
+        if cost.size > cvxpy_solver.MOST_PER_S * left_s():
+            return LinkAnswer(None, None)  # translating it cannot be interrupted
         program, y = build(cost, relax=relax)
-        outcome = cvxpy_solver.run(program, solver, time_limit)
+        limit_s = None if time_limit is None else left_s()
+        outcome = cvxpy_solver.run(program, solver, limit_s)
         return LinkAnswer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
 
     def send(routes: Routes) -> LinkAnswer:
@@ -86,4 +90,5 @@ def solve(
     if instance.air_tokens is not None:
         require_whole(relax)
         return solve_routes("cvxpy", send, instance, selection, stats)
-    return solve_with("cvxpy", assign_links, instance, selection, stats)
+    with until(time_limit):
+        return solve_with("cvxpy", assign_links, instance, selection, stats)

@@ -12,6 +12,8 @@ See docs/problems/allocation.md.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from dmoe_opt.allocation.links import LinkAnswer, solve_with
 from dmoe_opt.allocation.routes import Routes, require_whole, solve_routes
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
+from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.models.solvers import pyomo_solver
 
@@ -120,8 +123,12 @@ def solve(
     """
 
     def assign_links(cost: NDArray[np.float64]) -> LinkAnswer:
+        if np.isfinite(cost).sum() > pyomo_solver.MOST_PER_S * left_s():
+            return LinkAnswer(None, None)  # building it cannot be interrupted
+        began = time.monotonic()
         model = build(cost, relax=relax)
-        outcome = pyomo_solver.run(model, solver, time_limit)
+        limit_s = pyomo_solver.limit_after(time.monotonic() - began)
+        outcome = pyomo_solver.run(model, solver, limit_s)
         if not outcome.solved:
             return LinkAnswer(None, outcome.bound)
         chosen = np.zeros(cost.shape, dtype=bool)
@@ -143,4 +150,5 @@ def solve(
     if instance.air_tokens is not None:
         require_whole(relax)
         return solve_routes("pyomo", send, instance, selection, stats)
-    return solve_with("pyomo", assign_links, instance, selection, stats)
+    with until(time_limit):
+        return solve_with("pyomo", assign_links, instance, selection, stats)

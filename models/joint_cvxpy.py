@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
+from dmoe_opt.clock import left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
 from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
@@ -147,14 +148,20 @@ def solve(
         if attempt.too_small:  # at least one other expert is needed
             larger = [_others(model, t, experts) >= 1 for t, experts in attempt.too_small]
             program = cp.Problem(program.objective, [*program.constraints, *larger])
-        outcome = cvxpy_solver.run(program, solver, attempt.time_limit)
+        outcome = cvxpy_solver.run(program, solver, None if left_s() == np.inf else left_s())
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
         decision = _decision(instance, model) if outcome.solved else None
         return RoundAnswer(decision, bound_j, outcome.infeasible)
 
     stats = {"solver": solver or cvxpy_solver.DEFAULT}
     return solve_round(
-        instance, "cvxpy", solve_once, time_limit=time_limit, start=start, stats=stats
+        instance,
+        "cvxpy",
+        solve_once,
+        time_limit=time_limit,
+        start=start,
+        stats=stats,
+        most_per_s=cvxpy_solver.MOST_PER_S,
     )
 
 

@@ -24,6 +24,7 @@ See docs/problems/joint.md and docs/problems/richer-round.md.
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -229,21 +230,30 @@ def solve(
     """
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
+        began = time.monotonic()
         model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        built_s = time.monotonic() - began
         if not len(model.tokens):  # nothing to decide, which HiGHS does not take
             return RoundAnswer(_decision(instance, model), 0.0)
         _cut_off(model, attempt.too_small)
         if attempt.start is not None:
             _begin(model, attempt.start)
         begun = attempt.start is not None
-        outcome = pyomo_solver.run(model, solver, attempt.time_limit, begun=begun)
+        limit_s = pyomo_solver.limit_after(built_s)
+        outcome = pyomo_solver.run(model, solver, limit_s, begun=begun)
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
         decision = _decision(instance, model) if outcome.solved else None
         return RoundAnswer(decision, bound_j, outcome.infeasible)
 
     stats = {"solver": solver or pyomo_solver.DEFAULT}
     return solve_round(
-        instance, "pyomo", solve_once, time_limit=time_limit, start=start, stats=stats
+        instance,
+        "pyomo",
+        solve_once,
+        time_limit=time_limit,
+        start=start,
+        stats=stats,
+        most_per_s=pyomo_solver.MOST_PER_S,
     )
 
 

@@ -47,18 +47,12 @@ def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
 
     A token counts for every expert that it uses on node n, or once with `send_once`.
     """
+    nodes, ends = instance.num_nodes, instance.node_of
     if instance.send_once:
-        load = np.zeros((instance.num_nodes, instance.num_nodes), dtype=np.int64)
-        visited = visits(selection, instance.node_of, instance.num_nodes)
-        np.add.at(load, instance.source, visited.astype(np.int64))
-        np.fill_diagonal(load, 0)
-        return load
-    to_expert = np.zeros((instance.num_nodes, instance.num_experts), dtype=np.int64)
-    np.add.at(to_expert, instance.source, selection.astype(np.int64))
-    load = to_expert
-    if instance.placement is not None:
-        load = np.zeros((instance.num_nodes, instance.num_nodes), dtype=np.int64)
-        np.add.at(load.T, instance.node_of, to_expert.T)
+        selection, ends = visits(selection, ends, nodes), np.arange(nodes)
+    t, j = np.nonzero(selection)
+    load = np.bincount(instance.source[t] * nodes + ends[j], minlength=nodes**2)
+    load = load.reshape(nodes, nodes)
     np.fill_diagonal(load, 0)
     return load
 

@@ -177,5 +177,9 @@ def _thin_out(instance: Instance, selection: Selection) -> Decision | None:
 
 def _least_loaded(load: NDArray[np.int64], kept: NDArray[np.bool_]) -> tuple[int, int] | None:
     """The active link that carries the fewest tokens, among those that may be closed."""
-    links = [(i, j) for i, j in np.argwhere((load > 0) & ~kept).tolist()]
-    return min(links, key=lambda link: load[link], default=None)
+    may_close = (load > 0) & ~kept
+    if not may_close.any():
+        return None
+    link = np.where(may_close, load, load.max() + 1).argmin()
+    i, j = divmod(int(link), len(load))
+    return i, j

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status, build, infeasible
+from dmoe_opt.clock import is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.bcd import solve_bcd
@@ -27,6 +27,7 @@ from dmoe_opt.joint.program import no_answer
 MOST_CUTS = 50
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
 OUT_OF_TIME = "no answer within the limit"
+FIRST_SHARE = 1 / 4  # of the time, for the known answer
 SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
@@ -35,13 +36,12 @@ class Attempt(NamedTuple):
 
     `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
     than `most_j` is left out; `too_small` has pairs (token, experts (K,)) that miss the threshold;
-    `time_limit` is in seconds; `start` is an answer for a solver that takes one.
+    `start` is an answer for a solver that takes one.
     """
 
     factor: float
     most_j: float
     too_small: list[tuple[int, NDArray[np.bool_]]]
-    time_limit: float | None
     start: Decision | None
 
 
@@ -61,12 +61,16 @@ def solve_round(
     time_limit: float | None,
     start: Decision | None,
     stats: dict[str, Any],
+    most_per_s: float,
 ) -> Result:
     """Solve a round by a function that builds and solves one program.
 
-    The result is never worse than `start`, if one is given.
+    The result is never worse than `start`, if one is given. No program is built that has more than
+    `most_per_s` variables for each second that is left: neither building it nor handing it to the
+    solver can be interrupted.
     """
-    result = _solve(instance, method, solve_once, time_limit, start, stats)
+    with until(time_limit):
+        result = _solve(instance, method, solve_once, start, stats, most_per_s)
     if start is None or (result.objective_j is not None and result.objective_j <= start.energy_j):
         return result
     return build(instance, method, start, bound_j=result.bound_j, stats=stats)
@@ -76,19 +80,18 @@ def _solve(
     instance: Instance,
     method: str,
     solve_once: Callable[[Attempt], RoundAnswer],
-    time_limit: float | None,
     start: Decision | None,
     stats: dict[str, Any],
+    most_per_s: float,
 ) -> Result:
     if not instance.num_tokens:
         nothing = np.zeros(instance.scores.shape, dtype=bool)
         return build(instance, method, Decision(instance, nothing), bound_j=0.0, stats=stats)
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    first = solve_bcd(instance, start=start)
+    first = solve_bcd(instance, time_limit=FIRST_SHARE * left_s(), start=start)
     if instance.optional_rules and first.status == Status.INFEASIBLE:
         return infeasible(instance, method, first.message)
     known_j = np.inf if first.objective_j is None else first.objective_j
-    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None, None)
+    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None)
     if start is not None:
         attempt = attempt._replace(start=first.decision)
     bound_j = first.bound_j
@@ -96,10 +99,9 @@ def _solve(
         message = "costs span too many orders of magnitude for a solver; allowed: exact"
         return build(instance, method, bound_j=bound_j, stats=stats, message=message)
     for _ in range(MOST_CUTS):
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            return build(instance, method, bound_j=bound_j, stats=stats, message=OUT_OF_TIME)
-        answer = solve_once(attempt._replace(time_limit=None if left_s == np.inf else left_s))
+        if reason := _no_time(instance, attempt.most_j, most_per_s):
+            return build(instance, method, bound_j=bound_j, stats=stats, message=reason)
+        answer = solve_once(attempt)
         if answer.bound_j is not None:
             bound_j = max(bound_j or 0.0, answer.bound_j)
         if answer.decision is None:
@@ -111,6 +113,21 @@ def _solve(
         attempt.too_small.extend(short)
     message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+
+
+def _no_time(instance: Instance, most_j: float, most_per_s: float) -> str | None:
+    """Why no program is built, in words: the time is up, or too short for so many variables.
+
+    The variables are alpha of all experts, and y and f of all subcarriers of links.
+    """
+    if is_over():
+        return OUT_OF_TIME
+    works = np.isfinite(instance.link_energy) & (instance.link_energy <= most_j)
+    works[np.arange(instance.num_nodes), np.arange(instance.num_nodes)] = False
+    number = instance.scores.size + 2 * int(works.sum())
+    if number <= most_per_s * left_s():
+        return None
+    return f"no time within the limit to build a program of {number:,} variables"
 
 
 def _is_wide(instance: Instance, attempt: Attempt) -> bool:
