@@ -3,21 +3,62 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.drawn import Ended
 from hypothesis import settings
 
-from dmoe_opt import Instance, Radio, SelectionProblem
+from dmoe_opt import Instance, Radio, SelectionProblem, compiling
 from dmoe_opt.cli.main import main
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+WITHOUT_KERNELS = ("data", "generating", "instances", "offload", "plot", "sweep")
 settings.register_profile("dmoe", deadline=None, max_examples=30)
 settings.load_profile("dmoe")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let one process compile the kernels, and not each worker of pytest-xdist all of them.
+
+    That process holds a lock on this file until it ends; workers wait for it where they first need
+    a kernel.
+    """
+    if fcntl is None:
+        return
+    if hasattr(config, "workerinput"):
+        compile_ = compiling._compile
+
+        def compile_afterwards(compiled: Any, types: tuple[Any, ...]) -> None:
+            with Path(__file__).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            compile_(compiled, types)
+
+        compiling._compile = compile_afterwards
+    elif config.getoption("numprocesses", None):
+        code = "from dmoe_opt.solving import prepare; prepare('jesa')"
+        with Path(__file__).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:  # a file system without such locks
+                return
+            first = subprocess.Popen([sys.executable, "-c", code], pass_fds=[file.fileno()])
+        config.add_cleanup(first.communicate)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms that need no kernels come first, while they are compiled."""
+    items.sort(key=lambda item: item.path.parent.name not in WITHOUT_KERNELS)
 
 
 @pytest.fixture
