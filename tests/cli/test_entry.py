@@ -7,24 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 EARLY = """
-import os, signal, sys
+import os, runpy, signal, sys
 
 class Interrupted:
     def find_spec(name, path=None, target=None):
-        if name == "dmoe_opt.cli.interrupts":
+        if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupted)
-from dmoe_opt.cli.entry import main
-main()
+runpy.run_module("dmoe_opt", run_name="__main__")
 """
 
 
-def test_interrupt_while_the_first_modules_load() -> None:
+@pytest.mark.parametrize("module", ["dmoe_opt.cli", "dmoe_opt.cli.interrupts"])
+def test_interrupt_while_the_first_modules_load(module: str) -> None:
     """The process ends by the signal, which shells call 130, and prints no traceback."""
-    command = [sys.executable, "-c", EARLY, "methods"]
+    command = [sys.executable, "-c", EARLY, module]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
