@@ -27,8 +27,9 @@ def of_placements(study: PlacementStudy, name: str) -> dict[str, bytes]:
         axes.bar(place + offset, heights, wide, color=COLOURS[k], label=label)
     if study.bound_j is not None:
         best = next(row for row in study.rows if row.placement == study.method)
+        without = " without replicas" if study.rows[-1].placement == "replicas" else ""
         bound_mj = 1e3 * (study.bound_j - (best.energy_j - best.sending_j))
-        axes.axhline(bound_mj, color="black", ls="--", lw=1.0, label="bound, rounds seen")
+        axes.axhline(bound_mj, color="black", ls="--", lw=1.0, label=f"bound{without}, rounds seen")
     axes.set_xticks(place, [row.placement for row in study.rows], rotation=20)
     axes.set_ylabel("energy of sending per token, mJ")
     axes.set_title(plain(name))
