@@ -113,7 +113,7 @@ class SelectionProblem:
         shape = (self.num_tokens, self.num_experts)
         put(self, "cost", validate.real_array("cost", self.cost, shape, most=MOST_ENERGY_J))
         put(self, "threshold", thresholds("threshold", self.threshold, self.num_tokens))
-        usable = np.ones(shape, dtype=bool) if self.usable is None else self.usable
+        usable = validate.all_true(shape) if self.usable is None else self.usable
         put(self, "usable", validate.flags("usable", usable, shape))
         self._check_nodes()
         self._check_span()

@@ -155,6 +155,13 @@ def frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     return array
 
 
+def all_true(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A read-only table of True, which need not be copied to be frozen."""
+    table = np.ones(shape, dtype=np.bool_)
+    table.flags.writeable = False
+    return table
+
+
 def rebuild(kind: type[T], fields: dict[str, Any]) -> T:
     """Make a frozen value from its fields again: copies and unpickled values are checked too."""
     return kind(**fields)
@@ -193,8 +200,11 @@ def real_array(
     if most < math.inf:
         allowed = f"finite numbers in [{least:g}, {most:g}]"
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
-    with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are refused below
+    if array.dtype == np.float64:
         array = frozen(array, np.float64)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are refused below
+            array = frozen(array, np.float64)
     if not array.size:
         return array
     top, low = min(most, LARGEST), array.min()

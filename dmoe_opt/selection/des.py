@@ -18,6 +18,8 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
    incumbent. If all costs are multiples of one unit, a better set saves at least a unit. A size
    that takes a thousand nodes is branched on the expert that matters most, and each branch gets its
    own best lambda, its own reduction and its own search.
+   A token with five million nodes is done when its gap is at most 10^-8: the scores of `chvatal`
+   have more sets than a search can look at, and many are that close to the best.
 6. *Fallback.* If that takes long and the scores have few different sums, a dynamic program decides
    one expert after the other. It keeps the Pareto states of cost, score and number of experts,
    unless their bound is too high.

