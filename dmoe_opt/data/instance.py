@@ -145,7 +145,11 @@ class Instance:
                 given = f"air_deadline_s = {deadline_s:g} is given without radio"
                 raise InputError(f"{given}; allowed: both, or link_energy without a deadline")
             put(self, "air_deadline_s", deadline_s)
-        put(self, "send_once", validate.flag("send_once", self.send_once or False))
+        put(
+            self,
+            "send_once",
+            validate.flag("send_once", False if self.send_once is None else self.send_once),
+        )
         if self.send_once and self.placement is None:
             raise InputError("send_once is given without placement; allowed: both, or none")
 

@@ -98,3 +98,10 @@ def test_an_absent_placement_is_the_same_round() -> None:
     """The digest of a committed round is what it was before rounds had placements."""
     digest = "3a7e216df3cc65750e9d85ff42785d9b6b994f99f7c1ef958d957a8fb18c9dc9"
     assert load("tiny-s1").sha256 == digest
+
+
+@pytest.mark.parametrize("value", [0, -0.0, "", [], 1, np.zeros(2)])
+def test_a_flag_is_true_or_false(value: object) -> None:
+    """Nothing else stands for either, also if Python takes it for one."""
+    with pytest.raises(InputError, match=r"^send_once = .*; allowed: true or false$"):
+        load("tiny-s1").replace(send_once=value)
