@@ -32,7 +32,7 @@ npt.NDArray = NDArray
 
 import dmoe_opt  # noqa: E402  # after its arrays have their name
 from dmoe_opt.method_table import METHODS  # noqa: E402
-from dmoe_opt.offload.policies import RULES  # noqa: E402
+from dmoe_opt.offload.policies import FITTED, RULES  # noqa: E402
 
 project = "dmoe-opt"
 author = copyright = "The dmoe-opt authors"
@@ -140,7 +140,7 @@ class Rules(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """A list of name and words."""
         return self.parse_text_to_nodes(
-            "\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in RULES.items())
+            "\n".join(f"- `{name}`: {rule.__doc__}" for name, rule in (RULES | FITTED).items())
         )
 
 

@@ -245,6 +245,7 @@ DOCUMENTS: dict[str, Any] = {
     "frontier": Frontier,
     "offload generate": printed.OffloadGenerated,
     "offload generate --list": list[OffloadPreset],
+    "offload fit": printed.Fitted,
     "offload train": Trained,
     "offload evaluate": Played,
     "offload compare": OffloadComparison,

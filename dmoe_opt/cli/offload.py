@@ -1,4 +1,4 @@
-"""The commands of edge offloading: `offload generate | train | evaluate | compare`."""
+"""The commands of edge offloading: `offload generate | fit | train | evaluate | compare`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dmoe_opt.cli import offload_inputs
 from dmoe_opt.cli.options import FIGURES, JSON, NATURAL, WHOLE, emit, formatted, pictures, setting
 from dmoe_opt.errors import printable
 
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmoe_opt.comparing.policies import OffloadComparison
-    from dmoe_opt.offload.agent import Agent
-    from dmoe_opt.offload.episode import Episode
-    from dmoe_opt.offload.scenario import Scenario
 
 TIME_LIMIT = click.FloatRange(0, min_open=True)
 AGENT = click.option(
     "--agent",
     metavar="FILE",
     help="Trained agent for `sac`; default: the one that comes with the preset.",
+)
+
+FIT = click.option(
+    "--fit",
+    "fit_file",
+    metavar="FILE",
+    help="Of `offload fit`; default: the one that comes with the preset.",
 )
 
 
@@ -55,7 +60,7 @@ def generate(
         raise click.UsageError(
             f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list"
         )
-    data = _data(preset)
+    data = offload_inputs.data(preset)
     scenario = scenario_of(data)
     path = _default_name(preset, seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
@@ -93,7 +98,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
     from dmoe_opt.offload import agent as agents
     from dmoe_opt.offload.episode import scenario_of
 
-    trained_on = scenario_of(_data(scenario))
+    trained_on = scenario_of(offload_inputs.data(scenario))
     files.make_folder(output)
     from dmoe_opt.offload import training  # late: a wrong scenario needs no torch to be told
 
@@ -134,11 +139,40 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
 
 
 @offload.command()
+@click.argument("scenario", metavar="PRESET_OR_FILE")
+@setting("--seed", type=NATURAL, default=0)
+@click.option("-o", "--output", metavar="FILE", help="Default: SCENARIO-fit.json here.")
+@JSON
+def fit(scenario: str, seed: int, output: str | None, as_json: bool) -> None:
+    """Fit the rules `price`, `threshold` and `rollout` on training episodes."""
+    from pathlib import Path
+
+    from dmoe_opt.cli import console
+    from dmoe_opt.data import files, printed
+    from dmoe_opt.offload import fitting
+    from dmoe_opt.offload.episode import scenario_of
+
+    fitted_to = scenario_of(offload_inputs.data(scenario))
+    path = f"{Path(scenario).stem}-fit.json" if output is None else output
+    files.require_place(path)
+    with console.progress(f"fit to {scenario}") as report:
+        fitted = fitting.fit(fitted_to, seed, report)
+    files.write(path, fitting.as_bytes(fitted))
+    if files.is_stdout(path):
+        return
+    if as_json:
+        emit(printed.Fitted(path, fitted.scenario, fitted.form, fitted.threshold, fitted.made_by))
+    else:
+        click.echo(printable(f"{path}: price with {fitted.form}"))
+
+
+@offload.command()
 @click.argument("episode", metavar="PRESET_OR_FILE")
-@setting("--policy", default="greedy", metavar="NAME", help="A rule, sac, or optimum.")
+@setting("--policy", default="price", metavar="NAME", help="A rule, sac, or optimum.")
 @setting("--seed", type=NATURAL, default=0, help="Of the held-out episode.")
 @click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
+@FIT
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
 @FIGURES
 @JSON
@@ -148,6 +182,7 @@ def evaluate(
     seed: int,
     time_limit: float | None,
     agent: str | None,
+    fit_file: str | None,
     output: str | None,
     as_json: bool,
 ) -> None:
@@ -163,13 +198,14 @@ def evaluate(
     from dmoe_opt.offload.policies import SAC
     from dmoe_opt.offload.simulate import account
 
-    data = _data(episode)
+    data = offload_inputs.data(episode)
     played = data if isinstance(data, Episode) else draw(data, seed)
     scenario = played.scenario
-    agents = _agents(scenario, agent) if policy == SAC else None
+    agents = offload_inputs.agents(scenario, agent) if policy == SAC else None
     if output is not None:
         files.make_folder(output)
-    choice = play(played, policy, agents=agents, seed=seed, time_limit=time_limit)
+    fit = offload_inputs.fit(fit_file)
+    choice = play(played, policy, agents=agents, fit=fit, seed=seed, time_limit=time_limit)
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"
         contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
@@ -202,6 +238,7 @@ def evaluate(
     help="For the optimum; then its bound counts.",
 )
 @AGENT
+@FIT
 @click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")
 @FIGURES
 @formatted()
@@ -213,6 +250,7 @@ def compare(
     seed: int,
     time_limit: float,
     agent: str | None,
+    fit_file: str | None,
     output: str | None,
     form: str,
 ) -> None:
@@ -225,10 +263,11 @@ def compare(
     from dmoe_opt.offload.episode import scenario_of
     from dmoe_opt.offload.policies import SAC
 
-    data = _data(_one_of(scenario, preset))
+    data = offload_inputs.data(_one_of(scenario, preset))
     names = None if policies is None else [name.strip() for name in policies.split(",")]
     with_sac = names is None or SAC in names
-    agents = _agents(scenario_of(data), agent) if with_sac else None
+    agents = offload_inputs.agents(scenario_of(data), agent) if with_sac else None
+    fit = offload_inputs.fit(fit_file)
     if output is not None:
         files.make_folder(output)
     with console.progress("compare") as report:
@@ -236,6 +275,7 @@ def compare(
             data,
             names,
             agents=agents,
+            fit=fit,
             episodes=episodes,
             seed=seed,
             time_limit=time_limit,
@@ -276,33 +316,3 @@ def _save(comparison: OffloadComparison, folder: str) -> list[Path]:
     contents = {"comparison.csv": _csv(comparison).encode()}
     contents |= pictures("plot.offload", "of_comparison", comparison)
     return files.write_all(folder, contents)
-
-
-def _data(name: str) -> Scenario | Episode:
-    """A preset by its name, or what a file holds."""
-    from pathlib import Path
-
-    from dmoe_opt.errors import InputError
-    from dmoe_opt.offload import presets, store
-
-    if name in presets.PRESETS:
-        return presets.preset(name)
-    try:
-        return store.load(name)
-    except InputError as error:
-        if Path(name).suffix:
-            raise
-        raise InputError(f"{error}; presets are {', '.join(presets.PRESETS)}") from None
-
-
-def _agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
-    """The agent of a file, or the one that comes with a preset, if there is one."""
-    from dmoe_opt.offload import agent
-    from dmoe_opt.offload.policies import SAC
-
-    if path is not None:
-        return {SAC: agent.load(path)}
-    committed = agent.committed(scenario.name)
-    if committed is None or not committed.fits(scenario):
-        return {}
-    return {SAC: committed}

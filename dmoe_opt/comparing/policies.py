@@ -12,8 +12,9 @@ from dmoe_opt.comparing.rows import half_width
 from dmoe_opt.errors import LimitError
 from dmoe_opt.models import offload_pyomo
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
+from dmoe_opt.offload.fitting import Fit
 from dmoe_opt.offload.optimum import Optimum
-from dmoe_opt.offload.policies import OPTIMUM, RULES, Agents, Policy, policy
+from dmoe_opt.offload.policies import OPTIMUM, Agents, Policy, policy, usual
 from dmoe_opt.offload.scenario import Scenario, Whole
 from dmoe_opt.offload.simulate import Account, account, mean_return, run
 
@@ -97,6 +98,7 @@ def play(
     name: str,
     *,
     agents: Agents | None = None,
+    fit: Fit | None = None,
     seed: int = 0,
     time_limit: float | None = None,
 ) -> Whole:
@@ -104,8 +106,8 @@ def play(
 
     Parameters
     ----------
-    agents
-        Trained agents by name.
+    agents, fit
+        Trained agents by name, and the numbers of fitted rules.
     seed
         Seed of the policy.
     time_limit
@@ -119,7 +121,7 @@ def play(
         If the search for the optimum ended without a schedule.
     """
     if name != OPTIMUM:
-        return run(episode, policy(name, episode.scenario, agents)(seed))
+        return run(episode, policy(name, episode.scenario, agents, fit)(seed))
     choice = optimum(episode, time_limit).choice
     if choice is None:
         raise LimitError("optimum: no schedule found within the time limit")
@@ -141,7 +143,10 @@ def baselines(
         if progress:
             progress(number, len(episodes))
         bounds.append(_bound_of(offload_pyomo.solve(episode, relax=True)))
-    returns = {name: mean_return(episodes, map(rule, count())) for name, rule in RULES.items()}
+    scenario = episodes[0].scenario
+    names = [name for name in usual(scenario) if name != "rollout"]  # which takes minutes
+    rules = {name: policy(name, scenario) for name in names}
+    returns = {name: mean_return(episodes, map(rule, count())) for name, rule in rules.items()}
     return float(np.mean(bounds)), returns
 
 
@@ -158,6 +163,7 @@ def compare(
     policies: Sequence[str] | None = None,
     *,
     agents: Agents | None = None,
+    fit: Fit | None = None,
     episodes: int = 30,
     seed: int = 0,
     time_limit: float | None = 5.0,
@@ -169,8 +175,8 @@ def compare(
     ----------
     policies
         Names; default: all rules and agents.
-    agents
-        Trained agents by name.
+    agents, fit
+        Trained agents by name, and the numbers of fitted rules; presets come with theirs.
     episodes, seed
         The held-out episodes `seed`, `seed` + 1, ... are played, `episodes` in number.
     time_limit
@@ -195,8 +201,8 @@ def compare(
     [('greedy', 0.85), ('local', 0.08)]
     """
     scenario = scenario_of(data)
-    names = list(policies or [*RULES, *(agents or {})])
-    players = [policy(name, scenario, agents) for name in names]
+    names = list(policies or usual(scenario, agents, fit))
+    players = [policy(name, scenario, agents, fit) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
     played: list[_Played] = []
     for number in numbers:

@@ -104,6 +104,16 @@ class Swept(Printed):
     reasons: list[str]
 
 
+class Fitted(Printed):
+    """What `dmoe-opt offload fit --json` prints; `form` is the form of the price."""
+
+    file: str
+    scenario: str
+    form: str
+    threshold: float
+    made_by: str
+
+
 class OffloadGenerated(Printed):
     """What `dmoe-opt offload generate --json` prints."""
 

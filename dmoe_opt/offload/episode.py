@@ -108,6 +108,10 @@ class Episode:
         """Number of the channel block in which each subtask arrives, (N,)."""
         return (self.arrival_s // self.scenario.radio.coherence_s).astype(np.int64)
 
+    def gains_at(self, n: int) -> Array:
+        """Channel power gain of the link to each expert when subtask n arrives, (E,)."""
+        return np.asarray(self.gains[self._block[n]])
+
     @property
     def num_subtasks(self) -> int:
         """Number of subtasks N."""

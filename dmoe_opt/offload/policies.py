@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.offload.agent import Agent
+from dmoe_opt.offload.fitting import Fit, committed
+from dmoe_opt.offload.fluid import resolving
+from dmoe_opt.offload.pricing import by_threshold
+from dmoe_opt.offload.rollout import rollout
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import Choose, State
 
@@ -80,16 +85,53 @@ RULES: dict[str, Policy] = {
     "most-free": most_free,
     "greedy": greedy,
     "local": local,
+    "lp": resolving,
 }
+"""Rules that need no numbers."""
 
 
-def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Policy:
+def price(scenario: Scenario, fit: Fit) -> Policy:
+    """Reward less duration times a fitted price per second, which grows as slots fill."""
+    fit.tariff.require(scenario)
+    return lambda seed: fit.tariff.choose
+
+
+def threshold(scenario: Scenario, fit: Fit) -> Policy:
+    """The best open expert, if it earns at least a fitted number more than the device."""
+    return lambda seed: partial(by_threshold, least=fit.threshold)
+
+
+def sampled(scenario: Scenario, fit: Fit) -> Policy:
+    """The better of 2 actions in 8 sampled futures of 32 subtasks, played on by `price`."""
+    fit.tariff.require(scenario)
+    return partial(rollout, scenario, fit.tariff)
+
+
+FITTED: dict[str, Callable[[Scenario, Fit], Policy]] = {
+    "price": price,
+    "threshold": threshold,
+    "rollout": sampled,
+}
+"""Rules with numbers that are fitted to a scenario."""
+
+
+def usual(scenario: Scenario, agents: Agents | None = None, fit: Fit | None = None) -> list[str]:
+    """The policies that can be played: all rules, fitted ones if there is a fit, and the agents."""
+    fitted = [*FITTED] if fit or committed(scenario) else []
+    return [*RULES, *fitted, *(agents or {})]
+
+
+def policy(
+    name: str, scenario: Scenario, agents: Agents | None = None, fit: Fit | None = None
+) -> Policy:
     """A rule, or a trained agent, by its name.
 
     Parameters
     ----------
     agents
         Trained agents by name; they come before rules of the same name.
+    fit
+        Numbers of the rules in `FITTED`; presets come with theirs.
 
     Raises
     ------
@@ -104,7 +146,7 @@ def policy(name: str, scenario: Scenario, agents: Agents | None = None) -> Polic
     >>> policy("best", preset("busy"))
     Traceback (most recent call last):
     dmoe_opt.errors.InputError: policy = 'best'; allowed: random, round-robin, most-free, greedy, \
-local, sac, optimum
+local, lp, price, threshold, rollout, sac, optimum
     """
     agents = agents or {}
     if name in agents:
@@ -115,6 +157,13 @@ local, sac, optimum
             'policy = "sac" needs a trained agent; '
             "allowed: a preset that has one, or a file of `offload train`"
         )
+    if name in FITTED:
+        numbers = fit or committed(scenario)
+        if numbers is None:
+            allowed = "a preset that has one, or a file of `offload fit`"
+            raise InputError(f'policy = "{name}" needs a fit; allowed: {allowed}')
+        return FITTED[name](scenario, numbers)
     if name not in RULES:
-        raise fail("policy", name, ", ".join([*RULES, *(agents or [SAC]), OPTIMUM]))
+        names = [*RULES, *FITTED, *(agents or [SAC]), OPTIMUM]
+        raise fail("policy", name, ", ".join(names))
     return RULES[name]

@@ -6,13 +6,14 @@ The environment, the policies and the evaluation all use them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
 
 from dmoe_opt.offload.episode import Episode
-from dmoe_opt.offload.scenario import Whole
+from dmoe_opt.offload.scenario import Array, Whole
 
 LOST = -1
 
@@ -25,9 +26,10 @@ class State:
 
     `mask[a]` says that action a is open: expert a has a free slot and the result would be in time;
     the device is always open. `reward[a]` is the reward of a now if it is open (for a device that
-    is too slow, the loss). `free[e]` counts the free slots of expert e, and `ends[e]` is a heap of
-    the times at which its occupied slots become free. `choice` (N,) holds the actions so far,
-    `LOST` for the subtasks still to come.
+    is too slow, the loss), and `duration[a]` is the time in s until its result is there. `free[e]`
+    counts the free slots of expert e, and `ends[e]` is a heap of the times at which its occupied
+    slots become free. `choice` (N,) holds the actions so far, `LOST` for the subtasks still to
+    come.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -36,6 +38,7 @@ class State:
         self._arrival = episode.arrival_s.tolist()
         self._reward = episode.reward.tolist()
         self._finish = episode.finish_s.tolist()
+        self._duration = episode.duration_s.tolist()
         self._in_time = episode.in_time.tolist()
         self._loss = episode.loss_reward.tolist()
         self.free: list[int] = episode.scenario.experts.capacity.tolist()
@@ -50,11 +53,27 @@ class State:
                 heappop(ends)
                 self.free[e] += 1
         self.reward: list[float] = self._reward[self.n]
+        self.duration: list[float] = self._duration[self.n]
         in_time = self._in_time[self.n]  # one entry more than `free`: the device
         self.mask: list[bool] = [
             ok and free > 0 for ok, free in zip(in_time, self.free, strict=False)
         ]
         self.mask.append(True)
+
+    def elsewhere(self, n: int, free: list[int], ends: list[list[float]]) -> State:
+        """The same episode when subtask n arrives, with these slots; it can be played on its own.
+
+        For rules that look ahead in episodes drawn for that. Its `choice` has no meaning.
+        """
+        state = copy(self)
+        state.n, state.free, state.ends = n, free, ends
+        state._arrive()
+        return state
+
+    @property
+    def gains(self) -> Array:
+        """Channel power gain of the link to each expert now, (E,)."""
+        return self.episode.gains_at(self.n)
 
     @property
     def done(self) -> bool:

@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 import numpy as np
 from helpers.drawn import Ended
+from helpers.offloads import by_hand
 from jsonschema import Draft202012Validator
 
 from dmoe_opt import generate, save
 from dmoe_opt.cli import documents
 from dmoe_opt.cli.main import cli
+from dmoe_opt.offload import store
 
 Typed = Callable[..., Ended]
 GRID = """
@@ -47,6 +49,7 @@ LINES = [
     "frontier digits --tokens 8 --layers 1 --seeds 1 --z 0.5 --gamma0 1 --schedulers topk -o front",
     "offload generate light --seed 1 -o e.json",
     "offload generate --list",
+    "offload fit hand.json -o fit.json",
     "offload evaluate light -o played",
     "offload compare light --episodes 1 --policies greedy -o policies",
     "sweep grid.toml -o swept",
@@ -85,6 +88,7 @@ def put_inputs(folder: Path) -> None:
     np.save(folder / "log.npy", rng.dirichlet(np.ones(4), size=(2, 8)))
     save(generate("subset-sum", 1, num_tokens=8), folder / "bare.npz")
     save(generate("tiny", 1, num_subcarriers=1), folder / "round.json")
+    store.save(by_hand().scenario, folder / "hand.json")
     (folder / "grid.toml").write_text(GRID)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from helpers.offloads import by_hand
 
 from dmoe_opt import InputError
 from dmoe_opt.offload.agent import committed
 from dmoe_opt.offload.episode import draw
-from dmoe_opt.offload.policies import RULES, policy
+from dmoe_opt.offload.policies import FITTED, RULES, policy
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.offload.simulate import LOST, State, run
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *FITTED])
 def test_rules_choose_what_is_open(rule: str) -> None:
     """A rule takes open actions only, and its seed decides all its choices."""
-    episode = draw(preset("busy"), 5)
-    choose = RULES[rule](1)
+    busy = preset("busy")
+    episode = draw(replace(busy, arrivals=replace(busy.arrivals, num_jobs=20)), 5)
+    choose = policy(rule, busy)(1)
 
     def watched(state: State) -> int:
         action = choose(state)
@@ -25,7 +28,7 @@ def test_rules_choose_what_is_open(rule: str) -> None:
         return action
 
     choice = run(episode, watched)
-    assert (choice == run(episode, RULES[rule](1))).all()
+    assert (choice == run(episode, policy(rule, busy)(1))).all()
     if rule == "local":
         assert set(choice.tolist()) <= {6, LOST}
 
@@ -38,6 +41,8 @@ def test_policies_by_name() -> None:
     assert policy("greedy", scenario, {"greedy": agent})(0) == agent.act
     with pytest.raises(InputError, match='policy = "sac" needs a trained agent'):
         policy("sac", scenario)
+    with pytest.raises(InputError, match='policy = "price" needs a fit; allowed: a preset'):
+        policy("price", by_hand().scenario)
     with pytest.raises(InputError, match="policy = 'nobody'; allowed: random"):
         policy("nobody", scenario)
     with pytest.raises(InputError, match="the agent has 7 actions"):

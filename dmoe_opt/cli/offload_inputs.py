@@ -1,0 +1,48 @@
+"""What the offloading commands read: scenarios and episodes, agents, and fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dmoe_opt.offload.agent import Agent
+    from dmoe_opt.offload.episode import Episode
+    from dmoe_opt.offload.fitting import Fit
+    from dmoe_opt.offload.scenario import Scenario
+
+
+def data(name: str) -> Scenario | Episode:
+    """A preset by its name, or what a file holds."""
+    from pathlib import Path
+
+    from dmoe_opt.errors import InputError
+    from dmoe_opt.offload import presets, store
+
+    if name in presets.PRESETS:
+        return presets.preset(name)
+    try:
+        return store.load(name)
+    except InputError as error:
+        if Path(name).suffix:
+            raise
+        raise InputError(f"{error}; presets are {', '.join(presets.PRESETS)}") from None
+
+
+def agents(scenario: Scenario, path: str | None) -> dict[str, Agent]:
+    """The agent of a file, or the one that comes with a preset, if there is one."""
+    from dmoe_opt.offload import agent
+    from dmoe_opt.offload.policies import SAC
+
+    if path is not None:
+        return {SAC: agent.load(path)}
+    committed = agent.committed(scenario.name)
+    if committed is None or not committed.fits(scenario):
+        return {}
+    return {SAC: committed}
+
+
+def fit(path: str | None) -> Fit | None:
+    """The fit of a file; None for the one that comes with a preset."""
+    from dmoe_opt.offload import fitting
+
+    return None if path is None else fitting.load(path)
