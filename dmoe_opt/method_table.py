@@ -30,36 +30,48 @@ from dmoe_opt.method_options import Proof as Proof
 
 LIMITED = tuple(rule for rule in OPTIONAL_RULES if rule != "send_once")
 """Rules of the methods that send a token for each of its experts."""
+ONCE = ("send_once",)
 SELECTION_METHODS = {
     "des": Method(
         calls.des,
         Proof.YES,
         "branch and bound on the relaxation with both rows, compiled",
         (TIME_LIMIT, NODE_LIMIT, THREADS, COUNT, PROGRESS),
+        ONCE,
     ),
     "exhaustive": Method(
         calls.exhaustive,
         Proof.YES,
         "every set of at most D experts, for tiny instances",
         (TIME_LIMIT,),
+        ONCE,
     ),
     "pyomo": Method(
         calls.selection_pyomo,
         Proof.YES,
         "integer program in Pyomo, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, PROGRESS),
+        ONCE,
     ),
     "cvxpy": Method(
         calls.selection_cvxpy,
         Proof.YES,
         "integer program in CVXPY, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, PROGRESS),
+        ONCE,
     ),
-    "topk": Method(calls.topk, Proof.BOUND_MET, "the D best scores, as mixtures are served"),
+    "topk": Method(
+        calls.topk, Proof.BOUND_MET, "the D best scores, as mixtures are served", rules=ONCE
+    ),
     "topp": Method(
-        calls.topp, Proof.BOUND_MET, "the best scores until the threshold is reached (Top-p)"
+        calls.topp,
+        Proof.BOUND_MET,
+        "the best scores until the threshold is reached (Top-p)",
+        rules=ONCE,
     ),
-    "greedy": Method(calls.greedy, Proof.BOUND_MET, "cheapest per unit of relevance first"),
+    "greedy": Method(
+        calls.greedy, Proof.BOUND_MET, "cheapest per unit of relevance first", rules=ONCE
+    ),
 }
 ALLOCATION_METHODS = {
     "assignment": Method(

@@ -7,7 +7,8 @@
     (C2) sum(alpha) <= D
          alpha binary
 
-for each token. See docs/problems/selection.md.
+for each token. Where a token pays p once for each node that it uses, p @ omega is added, and
+omega[node of j] >= alpha[j] for every expert j. See docs/problems/selection.md.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class TokenProgram:
     thresholds: NDArray[np.float64]
     g: cp.Parameter
     e: cp.Parameter
+    p: cp.Parameter | None
     theta: cp.Parameter
     usable: cp.Parameter
     alpha: cp.Variable
@@ -55,6 +57,8 @@ class TokenProgram:
         usable = self.problem.usable[t] if candidates is None else candidates
         self.g.value = self.problem.grid_scores[t]
         self.e.value = factor * np.where(usable, self.problem.cost[t], 0.0)
+        if self.p is not None and self.problem.node_cost is not None:
+            self.p.value = factor * self.problem.node_cost[t]
         self.theta.value = max(float(self.thresholds[t]), 0.0)
         self.usable.value = usable.astype(np.float64)
 
@@ -74,10 +78,16 @@ def build(problem: SelectionProblem, *, relax: bool = False) -> TokenProgram:
     energy = cp.Minimize(e @ alpha)
     relevance = g @ alpha >= theta  # (C1) the chosen experts reach the threshold
     cap = cp.sum(alpha) <= problem.max_experts  # (C2) a token uses at most D experts
-    bounds = [alpha >= 0, alpha <= usable]
-    program = cp.Problem(energy, [relevance, cap, *bounds])
+    rules = [relevance, cap, alpha >= 0, alpha <= usable]
+    p = None
+    if problem.placement is not None and problem.node_cost is not None:
+        p = cp.Parameter(problem.node_cost.shape[1], nonneg=True)
+        omega = cp.Variable(problem.node_cost.shape[1])
+        energy = cp.Minimize(e @ alpha + p @ omega)
+        rules += [omega[problem.placement] >= alpha, omega >= 0]
+    program = cp.Problem(energy, rules)
     thresholds = problem.grid_need if relax else problem.least_relevance
-    return TokenProgram(problem, thresholds, g, e, theta, usable, alpha, relevance, cap, program)
+    return TokenProgram(problem, thresholds, g, e, p, theta, usable, alpha, relevance, cap, program)
 
 
 def solve(

@@ -7,6 +7,13 @@
     (C2) sum_j alpha[t, j] <= D
          alpha binary
 
+Where a token pays p[t, n] once for each node n that it uses, sum_n p[t, n] omega[t, n] is added,
+and
+
+::
+
+    omega[t, n] >= alpha[t, j] for every expert j on node n
+
 See docs/problems/selection.md.
 """
 
@@ -48,10 +55,17 @@ def build(
     domain = pyo.UnitInterval if relax else pyo.Binary
     model.alpha = pyo.Var(model.tokens, model.experts, domain=domain)
 
+    p = np.zeros((problem.num_tokens, 0)) if problem.node_cost is None else problem.node_cost
+    model.nodes = pyo.RangeSet(0, p.shape[1] - 1)
+    model.omega = pyo.Var(model.tokens, model.nodes, domain=pyo.UnitInterval)
+
     @model.Objective(sense=pyo.minimize)
     def energy(m):
         """Energy of all chosen experts."""
-        return sum(factor * float(e[t, j]) * m.alpha[t, j] for t in m.tokens for j in m.experts)
+        paid = sum(factor * float(e[t, j]) * m.alpha[t, j] for t in m.tokens for j in m.experts)
+        return paid + sum(
+            factor * float(p[t, n]) * m.omega[t, n] for t in m.tokens for n in m.nodes
+        )
 
     @model.Constraint(model.tokens)
     def relevance(m, t):
@@ -62,6 +76,14 @@ def build(
     def cap(m, t):
         """(C2) A token uses at most D experts."""
         return sum(m.alpha[t, j] for j in m.experts) <= problem.max_experts
+
+    if problem.placement is not None:
+        node_of = problem.placement.tolist()
+
+        @model.Constraint(model.tokens, model.experts)
+        def once(m, t, j):
+            """The node of a chosen expert is paid for."""
+            return m.omega[t, node_of[j]] >= m.alpha[t, j]
 
     for t in model.tokens:
         for j in np.flatnonzero(~usable[t]).tolist():

@@ -133,6 +133,8 @@ KERNELS = ["des_bound", "des_search", "des_reduce", "des_pareto", "des_exchange"
         ("des_exchange", ["des_bound", "des_search"]),
         ("des_split", KERNELS[:5]),
         ("des_kernel", KERNELS),
+        ("des_nodes_bound", ["des_bound"]),
+        ("des_nodes", [*KERNELS, "des_kernel", "des_nodes_bound"]),
     ],
 )
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:

@@ -61,8 +61,11 @@ def solve_greedy(problem: SelectionProblem) -> Result:
     before, it keeps as many of them as the best remaining scores can still complete.
     """
     units = problem.usable_units
+    cost = problem.cost
+    if problem.placement is not None and problem.node_cost is not None:
+        cost = cost + problem.node_cost[:, problem.placement]  # as if it were the only one there
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(units > 0, problem.cost / units, np.inf)
+        ratio = np.where(units > 0, cost / units, np.inf)
     order = np.argsort(ratio, axis=1, kind="stable")
     selection = np.zeros(problem.scores.shape, dtype=bool)
     is_open = problem.need_units > 0

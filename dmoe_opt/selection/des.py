@@ -24,6 +24,9 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
    one expert after the other. It keeps the Pareto states of cost, score and number of experts,
    unless their bound is too high.
 
+Where a token pays once for each node that it uses, nodes are branched on around all this
+(`des_nodes`).
+
 The comments of the kernels, `des_bound`, `des_search`, `des_reduce`, `des_exchange`, `des_split`,
 `des_pareto` and `des_kernel`, name these steps.
 """
@@ -40,7 +43,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data import validate
-from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.instance import Instance, as_problem, require_plain
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all, run_here
@@ -155,10 +158,12 @@ def choose(
     cost: NDArray[np.float64],
     usable: NDArray[np.bool_],
     node_limit: int = UNLIMITED,
+    node_cost: NDArray[np.float64] | None = None,
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Exact selections at other costs, in the calling thread: a method for rounds calls it often.
 
-    `cost` in J and `usable`, both (T, K), replace the arrays of the problem and become read-only.
+    `cost` in J and `usable`, both (T, K), replace the arrays of the problem and become read-only,
+    and so does `node_cost` (T, N) of a problem that has one.
     The thresholds stay as they are. `node_limit` is in nodes per token.
 
     Returns the selection (T, K) and the bound per token in J, shape (T,), inf where a token cannot
@@ -180,9 +185,9 @@ def choose(
     >>> round(float(bound.sum()) / answer.objective_j, 9)
     2.0
     """
-    for array in (cost, usable):
+    for array in (cost, usable, *(() if node_cost is None else (node_cost,))):
         array.flags.writeable = False
-    search = Search(problem, cost, usable)
+    search = Search(problem, cost, usable, node_cost)
     search.stop = clock.flag()
     run_here(search, node_limit)
     return search.chosen, search.bound
@@ -228,6 +233,7 @@ def search_tree(
     """
     most = validate.whole("most", most)
     problem = as_problem(problem)
+    require_plain(problem, "a search tree")
     if not 0 <= token < problem.num_tokens:
         raise InputError(f"token = {token}; allowed: 0..{problem.num_tokens - 1}")
     search = Search(problem)

@@ -41,7 +41,7 @@ Numba's cache of this file does not notice a change there. This line does.
 
 
 @cached(nogil=True, _nrt=False)
-def _solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, rows):
+def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, rows):
     """Solve one token; returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
 
     cap is D; limit is in nodes. best and bound are inf if `need` is out of reach.
@@ -169,7 +169,7 @@ def solve_tokens(
             for j in range(m):
                 e[j] *= scale
         most = NONE if stop[0] else limit
-        _, size, visited, low = _solve_token(
+        _, size, visited, low = solve_token(
             g, e, m, need[t], cap, most, w, store, reduce, pairs, stop, tree, rows
         )
         for k in range(size):

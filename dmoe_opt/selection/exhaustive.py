@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.objective import Selection, visits
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
@@ -106,10 +106,14 @@ def _improve(
     selection: Selection,
 ) -> None:
     """Replace the best set of every token, in place, if a set of `members` (sets, K) is cheaper."""
+    opening = np.zeros((len(members), problem.num_tokens))
+    if problem.placement is not None and problem.node_cost is not None:
+        visited = visits(members > 0, problem.placement, problem.node_cost.shape[1])
+        opening = visited @ problem.node_cost.T
     for t in range(problem.num_tokens):
         allowed = members @ units[t] >= problem.need_units[t]
         allowed &= members @ (~problem.usable[t]).astype(float) == 0
-        cost = np.where(allowed, members @ problem.cost[t], np.inf)
+        cost = np.where(allowed, members @ problem.cost[t] + opening[:, t], np.inf)
         first = int(np.argmin(cost))
         if cost[first] < best[t]:
             best[t] = cost[first]

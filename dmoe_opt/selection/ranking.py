@@ -24,6 +24,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import token_energy_j
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.data.instance import require_plain
 from dmoe_opt.data.problem import SelectionProblem, score_units
 from dmoe_opt.data.rankings import RankedSelection
 from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all
@@ -99,6 +100,7 @@ def solve_ranked(
     >>> [(best.experts, best.energy_j) for best in solve_ranked(problem, 5).token_ranking[0]]
     [([0, 2], 3.0), ([0, 1], 4.0)]
     """
+    require_plain(problem, "count")
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     limit = UNLIMITED if node_limit is None else node_limit
     tokens = [_Token() for _ in range(problem.num_tokens)]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dmoe_opt import compiling
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.selection import des_kernel as kernel
+from dmoe_opt.selection import des_nodes, des_nodes_bound
 from dmoe_opt.selection.des_pareto import states
 
 Progress = Callable[[int, int], None]
@@ -40,10 +41,12 @@ class Search:
         problem: SelectionProblem,
         cost: NDArray[np.float64] | None = None,
         usable: NDArray[np.bool_] | None = None,
+        node_cost: NDArray[np.float64] | None = None,
     ) -> None:
         self.problem = problem
         self.cost = problem.cost if cost is None else cost
         self.usable = problem.usable if usable is None else usable
+        self.node_cost = problem.node_cost if node_cost is None else node_cost
         shape = problem.scores.shape
         self.chosen = np.zeros(shape, dtype=np.bool_)
         self.bound = np.full(shape[0], -1.0)
@@ -64,6 +67,9 @@ class Search:
         """
         problem = self.problem
         recorded = np.zeros(1, dtype=np.int64)
+        if self.node_cost is not None:
+            self._run_once(tokens, limit, recorded)
+            return 0
         compiling.call(
             kernel.solve_tokens,
             problem.scores[tokens],
@@ -86,6 +92,33 @@ class Search:
             little=self.chosen[tokens].size <= LITTLE and limit <= kernel.EASY_NODES,
         )
         return int(recorded[0])
+
+    def _run_once(self, tokens: slice, limit: int, recorded: NDArray[np.int64]) -> None:
+        """Solve some tokens that pay once for each of their nodes."""
+        problem = self.problem
+        assert self.node_cost is not None
+        compiling.call(
+            des_nodes.solve_tokens,
+            problem.scores[tokens],
+            self.cost[tokens],
+            self.usable[tokens],
+            self.node_cost[tokens],
+            problem.placement,
+            problem.need_units[tokens],
+            SCORE_UNIT,
+            problem.max_experts,
+            limit,
+            self.stop,
+            self.chosen[tokens],
+            self.bound[tokens],
+            self.nodes[tokens],
+            kernel.workspace(problem.num_experts, problem.max_experts),
+            states(),
+            des_nodes_bound.scratch(problem.num_experts, self.node_cost.shape[1]),
+            np.empty((0, 5)),
+            recorded,
+            little=self.chosen[tokens].size <= LITTLE and limit <= kernel.EASY_NODES,
+        )
 
     def forget(self, tokens: NDArray[np.int64]) -> Rows:
         """Make tokens as they were before any search; returns what was found for them."""
