@@ -1,0 +1,68 @@
+"""Rounds with optional rules: `exact` and `bcd` beside the whole program on HiGHS.
+
+`python -m tests.benchmarks.limited [PRESET...] [--seeds N]`; times compare within one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dmoe_opt import Instance, generate, solve
+from dmoe_opt.joint.program import everything, solve_open
+from dmoe_opt.solving import prepare
+
+PRESETS = ("deadline-8x64", "capacity-8x64", "rich-8x64")
+LIMIT_S = 60.0
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call returns, and the seconds that it takes."""
+    started = time.perf_counter()
+    return call(), time.perf_counter() - started
+
+
+def row(preset: str, seeds: int) -> str:
+    """A row of the table: means over the seeds, and the worst gap of `bcd`."""
+    ratios, gaps, quick = [], [], []
+    for seed in range(seeds):
+        data = generate(preset, seed)
+        assert isinstance(data, Instance)
+        exact, exact_s = timed(lambda data=data: solve(data, "jesa", "exact", LIMIT_S))
+        bcd, bcd_s = timed(lambda data=data: solve(data, "jesa", "bcd"))
+        factor = data.num_tokens / (exact.bound_j or 1.0)
+        whole, whole_s = timed(
+            lambda data=data, factor=factor: solve_open(
+                data, everything(data), factor, time_limit=LIMIT_S
+            )
+        )
+        if whole.decision is not None and exact.objective_j is not None:
+            assert exact.objective_j <= whole.decision.energy_j * (1 + 1e-6)
+        ratios.append(whole_s / exact_s)
+        gaps.append(np.nan if bcd.gap is None else bcd.gap)
+        quick.append(bcd_s)
+    ratio = float(np.exp(np.mean(np.log(ratios))))
+    worst, bcd_ms = 100 * float(np.nanmax(gaps)), 1e3 * float(np.median(quick))
+    return f"| {preset} | {ratio:.2f} | {worst:.2f} % | {bcd_ms:.0f} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("presets", nargs="*", default=PRESETS)
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    prepare("jesa")
+    solve(generate("rich-8x64", 99, num_tokens=16), "jesa", "exact")
+    print("| preset | time of the whole program / of exact | worst gap of bcd | bcd, ms |")
+    print("|---|---|---|---|")
+    for preset in given.presets:
+        print(row(preset, given.seeds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
