@@ -38,7 +38,10 @@ def refutation(data: Instance | SelectionProblem, problem: str) -> dict[str, Any
         needed = fewest_links(data).needed.tolist()
         nodes = data.node_of.tolist()
         if sum(needed) > data.num_subcarriers:
-            own = [{t: tokens[t] for t in (data.source == i).nonzero()[0].tolist()} for i in nodes]
+            sources = data.source.tolist()
+            own: list[Tokens] = [{} for _ in needed]
+            for t, i in enumerate(sources):
+                own[i][t] = tokens[t]
             trees = [
                 link_tree(own[i], nodes, i, least) if least else 0 for i, least in enumerate(needed)
             ]

@@ -46,12 +46,17 @@ def test_a_page_builds_and_solves(name: str) -> None:
 
 
 def test_the_letters_are_the_same() -> None:
-    """Experts chosen are alpha, subcarriers y, and the flow of tokens f."""
+    """Experts chosen are alpha, nodes used omega, subcarriers y, and the flow of tokens f."""
     round_ = dmoe_opt.load("tiny-s1")
     episode = draw(preset("light"), 0)
     problem = round_.selection_problem()
-    for model in (selection_pyomo.build(problem), offload_pyomo.build(episode)):
-        assert [variable.name for variable in model.component_objects(pyo.Var)] == ["alpha"]
+    models_of = (
+        (selection_pyomo, problem, ["alpha", "omega"]),
+        (offload_pyomo, episode, ["alpha"]),
+    )
+    for page, data, letters in models_of:
+        model = page.build(data)
+        assert [variable.name for variable in model.component_objects(pyo.Var)] == letters
     model = joint_pyomo.build(round_)
     names = [variable.name for variable in model.component_objects(pyo.Var)]
     assert names == ["alpha", "y", "f"]
