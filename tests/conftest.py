@@ -46,7 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         compiling._compile = compile_afterwards
     elif config.getoption("numprocesses", None):
-        code = "from dmoe_opt.solving import prepare; prepare('jesa')"
+        code = (
+            "from dmoe_opt.solving import prepare, solve; prepare('jesa')\n"
+            "from dmoe_opt import SelectionProblem as P\n"
+            "solve(P([[1.0]], [[1.0]], 1.0, 1, placement=[0], node_cost=[[1.0]]))"
+        )
         with Path(__file__).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -147,7 +147,8 @@ def prepare() -> float:
 
 def run_here(search: Search, limit: int) -> None:
     """Solve all tokens in the calling thread; little work does not wait for numba."""
-    if kernel.solve_tokens.is_compiled or search.chosen.size > LITTLE:
+    used = kernel if search.node_cost is None else des_nodes
+    if used.solve_tokens.is_compiled or search.chosen.size > LITTLE:
         search.run(slice(None), limit)
         return
     for t in _run_easy(search, limit)[0].tolist():
