@@ -254,8 +254,8 @@ def refute(instance: Any, links: Any, problem: str, proof: Any) -> float:
         raise Refused("refuted: allowed: a token, or in jesa a number and a tree per node")
     total = 0
     for i, (least, tree) in enumerate(proof):
-        if type(least) is not int:
-            raise Refused(f"node {i}: its number of links is no whole number")
+        if type(least) is not int or least > UNIT:
+            raise Refused(f"node {i}: its number of links is no whole number up to 2^40")
         if least > 0 and not within(f"node {i}", needs_links, instance, tokens, i, least, tree):
             raise Refused(f"node {i}: a leaf does not show that it needs {least} links")
         total += least

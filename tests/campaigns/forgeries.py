@@ -90,7 +90,7 @@ def changed(rng: np.random.Generator, fields: Any) -> Any:
     value = container[key]
     if kind == 0:
         container[key] = copy.deepcopy(ODD[rng.integers(len(ODD))])
-    elif kind == 1 and isinstance(value, int | float):
+    elif kind == 1 and isinstance(value, int | float) and value < 1e300:  # as a float
         container[key] = value * FACTORS[rng.integers(len(FACTORS))]
     elif kind == 2:
         del container[key]

@@ -195,7 +195,11 @@ RULES = {
         ", (without, active, closed | {n})]", "]", TWO_LINKS, refuted([1, [1, 0, 0]], [1, 1]), **NO
     ),
     "whole numbers of links": Rule(
-        "if type(least) is not int:", "if False:", TWO_LINKS, refuted([math.nan, 0]), **NO
+        "if type(least) is not int or least > UNIT:",
+        "if False:",
+        TWO_LINKS,
+        refuted([math.nan, 0]),
+        **NO,
     ),
     "all nodes": Rule(
         "if least > 0 and not within(", "if False and within(", LINKS, refuted([9, 0]), **NO
