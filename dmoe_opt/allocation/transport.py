@@ -22,7 +22,7 @@ from dmoe_opt.data.instance import Instance
 
 MOST_EXCHANGES = 20
 SAVING = 1e-12  # relative, below which exchanges end
-LATE = 1e3  # a token that does not fit, in units of the dearest one that does
+LATE = 1e3  # a token that does not fit, in units of the most expensive one that does
 
 
 def fill(instance: Instance, load: NDArray[np.int64]) -> Allocation | None:

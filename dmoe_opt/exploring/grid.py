@@ -28,7 +28,7 @@ MOST_CAPS = 5
 MOST_TOKENS = 512
 MOST_EXPERTS = 64
 TIME_LIMIT_S = 2.0
-"""Of one exact solve; a point that is not proven by then says so on the page."""
+"""Limit of each exact solve. The page shows the gap of a point that is not proven by then."""
 BASELINES = ("topk", "topp", "greedy", "des")
 """Their experts are chosen with every link on its best subcarrier, then links get subcarriers."""
 

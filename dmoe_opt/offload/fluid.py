@@ -24,7 +24,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from dmoe_opt.offload.episode import Episode, draw
-from dmoe_opt.offload.pricing import dearest
+from dmoe_opt.offload.pricing import best_at
 from dmoe_opt.offload.scenario import Array
 from dmoe_opt.offload.simulate import Choose, State
 
@@ -47,7 +47,7 @@ def resolving(seed: int) -> Choose:
         if state.now >= valid_until:
             prices = duals(state, sample).tolist()
             valid_until = state.now + EVERY_S
-        return dearest(state, prices)
+        return best_at(state, prices)
 
     return choose
 

@@ -6,7 +6,7 @@ A policy is a function from a seed to a function that chooses an action in one e
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from dmoe_opt.data.validate import fail
@@ -57,21 +57,12 @@ def round_robin(seed: int) -> Choose:
 
 def most_free(seed: int) -> Choose:
     """The open expert with the most free slots, the first of equals; the device if none is open."""
-    return lambda state: _best_open(state, state.free, 0)
+    return lambda state: state.best_open(state.free, 0)
 
 
 def greedy(seed: int) -> Choose:
     """The open action of greatest reward now; among equals the device, then the first expert."""
-    return lambda state: _best_open(state, state.reward, state.reward[-1])
-
-
-def _best_open(state: State, values: Sequence[float], least: float) -> int:
-    """The first open action of greatest value above `least`; the device if there is none."""
-    best, most = len(state.free), least
-    for action, value in enumerate(values):
-        if value > most and state.mask[action]:
-            best, most = action, value
-    return best
+    return lambda state: state.best_open(state.reward, state.reward[-1])
 
 
 def local(seed: int) -> Choose:

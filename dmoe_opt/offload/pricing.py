@@ -85,18 +85,17 @@ class Tariff:
 
     def choose(self, state: State) -> int:
         """The open action of greatest reward less duration times price; the device among equals."""
-        return dearest(state, self.prices(state))
+        return best_at(state, self.prices(state))
 
 
-def dearest(state: State, prices: list[float]) -> int:
-    """The open action of greatest reward less duration times price per second, (E,) prices."""
-    best = len(prices)
-    most = state.reward[best]
-    for e, price in enumerate(prices):
-        worth = state.reward[e] - price * state.duration[e]
-        if worth > most and state.mask[e]:
-            best, most = e, worth
-    return best
+def net_rewards(state: State, prices: list[float]) -> list[float]:
+    """Reward of each expert less duration times price per second, (E,)."""
+    return [r - p * s for r, p, s in zip(state.reward, prices, state.duration, strict=False)]
+
+
+def best_at(state: State, prices: list[float]) -> int:
+    """The open action of greatest reward less duration times price; the device among equals."""
+    return state.best_open(net_rewards(state, prices), state.reward[-1])
 
 
 def equal_experts(scenario: Scenario) -> Whole:
@@ -114,9 +113,4 @@ def by_threshold(state: State, least: float) -> int:
     Thresholds are the classic rule of admission to loss networks: F. Kelly, *Loss Networks*, Annals
     of Applied Probability 1 (1991).
     """
-    best = len(state.free)
-    most = state.reward[best] + least
-    for e, is_open in enumerate(state.mask[:best]):
-        if is_open and state.reward[e] > most:
-            best, most = e, state.reward[e]
-    return best
+    return state.best_open(state.reward, state.reward[-1] + least)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmoe_opt.offload.episode import draw
-from dmoe_opt.offload.pricing import Tariff
+from dmoe_opt.offload.pricing import Tariff, net_rewards
 from dmoe_opt.offload.scenario import Array, Scenario
 from dmoe_opt.offload.simulate import Choose, State
 
@@ -57,10 +57,7 @@ def rollout(scenario: Scenario, tariff: Tariff, seed: int) -> Choose:
 
 def _candidates(state: State, tariff: Tariff) -> list[int]:
     """The open actions whose reward less price is near the best, best first."""
-    prices = [*tariff.prices(state), 0.0]
-    worth = [
-        reward - p * s for reward, p, s in zip(state.reward, prices, state.duration, strict=True)
-    ]
+    worth = [*net_rewards(state, tariff.prices(state)), state.reward[-1]]
     open_ = sorted((a for a in range(len(worth)) if state.mask[a]), key=lambda a: -worth[a])
     return [a for a in open_[:CANDIDATES] if worth[a] >= worth[open_[0]] - NEAR]
 

@@ -70,6 +70,17 @@ class State:
         state._arrive()
         return state
 
+    def best_open(self, values: Sequence[float], least: float) -> int:
+        """The first open action of greatest value above `least`; the device if there is none.
+
+        `values` has an entry for each expert, and may have one for the device.
+        """
+        best, most = len(self.free), least
+        for action, value in enumerate(values):
+            if value > most and self.mask[action]:
+                best, most = action, value
+        return best
+
     @property
     def gains(self) -> Array:
         """Channel power gain of the link to each expert now, (E,)."""
