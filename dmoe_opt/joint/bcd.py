@@ -60,11 +60,9 @@ def solve_bcd(
     >>> trace == sorted(trace, reverse=True), result.gap < 0.01
     (True, True)
     """
-    if instance.optional_rules:
-        return decided.solve_descent(
-            instance, time_limit=time_limit, restarts=restarts, seed=seed, start=start
-        )
     with until(time_limit):
+        if instance.optional_rules:
+            return decided.solve_descent(instance, restarts=restarts, seed=seed, start=start)
         end = close_in(instance, "bcd", far=FAR, effort=QUICK, start=start)
         if isinstance(end, Result):
             return end

@@ -1,13 +1,15 @@
-"""The methods `bcd`, `lagrangian` and `exact` of rounds with optional rules, and their bound."""
+"""The methods `bcd`, `lagrangian` and `exact` of rounds with optional rules, and their bound.
+
+They end with the clock of the method that calls them (`dmoe_opt.clock`).
+"""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.clock import is_over, left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import program
 from dmoe_opt.joint.descent import better, conclude
@@ -30,7 +32,6 @@ def approached(
     *,
     effort: Effort,
     far: float = CLOSED,
-    deadline: float = np.inf,
     log: Log | None = None,
     start: Decision | None = None,
 ) -> tuple[Frame, Climbed] | Result:
@@ -39,26 +40,24 @@ def approached(
         return infeasible(instance, method, reason)
     frame = frame_of(instance)
     answer = begin(frame, start)
-    return frame, climb(frame, answer, effort=effort, far=far, deadline=deadline, log=log)
+    return frame, climb(frame, answer, effort=effort, far=far, log=log)
 
 
 def solve_descent(
     instance: Instance,
     *,
-    time_limit: float | None = None,
     restarts: int = 0,
     seed: int = 0,
     start: Decision | None = None,
 ) -> Result:
     """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links."""
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = approached(instance, "bcd", effort=QUICK, far=FAR, deadline=deadline, start=start)
+    end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start)
     if isinstance(end, Result):
         return end
     frame, climbed = end
     answer, rng = climbed.answer, np.random.default_rng(seed)
     for _ in range(restarts):
-        if time.monotonic() > deadline:
+        if is_over():
             break
         answer = better(answer, begin(frame, None, rng))
     trace = [] if answer is None else answer.trace
@@ -69,15 +68,11 @@ def solve_descent(
 def solve_ascent(
     instance: Instance,
     *,
-    time_limit: float | None = None,
     log: Log | None = None,
     start: Decision | None = None,
 ) -> Result:
     """`lagrangian`: the descent and the whole ascent."""
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = approached(
-        instance, "lagrangian", effort=THOROUGH, deadline=deadline, log=log, start=start
-    )
+    end = approached(instance, "lagrangian", effort=THOROUGH, log=log, start=start)
     if isinstance(end, Result):
         return end
     _, climbed = end
@@ -88,15 +83,11 @@ def solve_ascent(
 def solve_whole(
     instance: Instance,
     *,
-    time_limit: float | None = None,
     log: Log | None = None,
     start: Decision | None = None,
 ) -> Result:
     """`exact`: the ascent, and the program of what it leaves open."""
-    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    end = approached(
-        instance, "exact", effort=BEFORE_PROGRAM, deadline=deadline, log=log, start=start
-    )
+    end = approached(instance, "exact", effort=BEFORE_PROGRAM, log=log, start=start)
     if isinstance(end, Result):
         return end
     frame, climbed = end
@@ -110,10 +101,9 @@ def solve_whole(
         return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
     works = program.usable_subcarriers(instance)
     stats["kept"] = float((part.subcarriers & works).sum() / max(works.sum(), 1))
-    left_s = deadline - time.monotonic()
-    if left_s <= 0:
+    if is_over():
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    return _finish(instance, climbed, part, stats, left_s, log)
+    return _finish(instance, climbed, part, stats, log)
 
 
 def _open_part(frame: Frame, climbed: Climbed) -> program.Open | None:
@@ -127,7 +117,6 @@ def _finish(
     climbed: Climbed,
     part: program.Open,
     stats: dict[str, float],
-    left_s: float,
     log: Log | None,
 ) -> Result:
     """Decide by the integer program what is open."""
@@ -142,7 +131,7 @@ def _finish(
         log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
 
     start = None if answer is None else answer.decision
-    outcome = program.solve_open(instance, part, factor, start, left_s, seen if log else None)
+    outcome = program.solve_open(instance, part, factor, start, left_s(), seen if log else None)
     if outcome.infeasible and answer is None:
         return infeasible(instance, "exact", program.no_answer(instance))
     proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)

@@ -147,9 +147,9 @@ def solve_exact(
     >>> print(f"{result.status}: {1e3 * result.objective_j:.3f} mJ")
     optimal: 30.748 mJ
     """
-    if instance.optional_rules:
-        return decided.solve_whole(instance, time_limit=time_limit, log=log, start=start)
     with until(time_limit):
+        if instance.optional_rules:
+            return decided.solve_whole(instance, log=log, start=start)
         first = close_in(instance, "exact", share=SHARE, log=log, start=start)
         if isinstance(first, Result):
             return first

@@ -251,9 +251,9 @@ def solve_lagrangian(
     >>> result.bound_j > relaxed_bound(round_)[1], result.gap < 1e-6
     (True, True)
     """
-    if instance.optional_rules:
-        return decided.solve_ascent(instance, time_limit=time_limit, log=log, start=start)
     with until(time_limit):
+        if instance.optional_rules:
+            return decided.solve_ascent(instance, log=log, start=start)
         end = close_in(instance, "lagrangian", log=log, start=start)
         if isinstance(end, Result):
             return end

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import assign, serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
+from dmoe_opt.clock import is_over
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.descent import Descent, better
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
@@ -133,7 +133,6 @@ def climb(
     *,
     effort: Effort,
     far: float = CLOSED,
-    deadline: float = np.inf,
     log: Log | None = None,
 ) -> Climbed:
     """Step 2: raise the bound until it is `far` from the answer, steps are short or time is up."""
@@ -156,7 +155,7 @@ def climb(
             answer = _repair(frame, priced, answer, seen)
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
-        if settled or state.step < SHORTEST_STEP or time.monotonic() > deadline:
+        if settled or state.step < SHORTEST_STEP or is_over():
             break
         if answer is not None and answer.energy_j - bound_j <= far * answer.energy_j:
             break
