@@ -34,11 +34,7 @@ def build(cost: NDArray[np.float64], *, relax: bool = False) -> pyo.ConcreteMode
     subcarrier m; `relax` drops integrality.
     """
     uses = [(link, m) for link, m in np.argwhere(np.isfinite(cost)).tolist()]
-    subcarriers_of: dict[int, list[int]] = {}
-    links_on: dict[int, list[int]] = {}
-    for link, m in uses:
-        subcarriers_of.setdefault(link, []).append(m)
-        links_on.setdefault(m, []).append(link)
+    subcarriers_of, links_on = _by_link_and_subcarrier(uses)
     model = pyo.ConcreteModel("allocation")
     model.links = pyo.RangeSet(0, len(cost) - 1)
     model.subcarriers = pyo.Set(initialize=sorted(links_on))
@@ -69,11 +65,7 @@ def build_in_time(routes: Routes) -> pyo.ConcreteModel:
     y[l, m] is 1 where link l uses subcarrier m, and f[l, m] are the tokens that it sends there.
     """
     uses = [(link, m) for link, m in np.argwhere(routes.room).tolist()]
-    subcarriers_of: dict[int, list[int]] = {}
-    links_on: dict[int, list[int]] = {}
-    for link, m in uses:
-        subcarriers_of.setdefault(link, []).append(m)
-        links_on.setdefault(m, []).append(link)
+    subcarriers_of, links_on = _by_link_and_subcarrier(uses)
     model = pyo.ConcreteModel("allocation")
     model.links = pyo.Set(initialize=sorted(subcarriers_of))
     model.uses = pyo.Set(initialize=uses, dimen=2)
@@ -106,6 +98,18 @@ def build_in_time(routes: Routes) -> pyo.ConcreteModel:
         return model.f[link, m] <= int(routes.room[link, m]) * model.y[link, m]
 
     return model
+
+
+def _by_link_and_subcarrier(
+    uses: list[tuple[int, int]],
+) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """The subcarriers that each link can use, and the links that can use each subcarrier."""
+    subcarriers_of: dict[int, list[int]] = {}
+    links_on: dict[int, list[int]] = {}
+    for link, m in uses:
+        subcarriers_of.setdefault(link, []).append(m)
+        links_on.setdefault(m, []).append(link)
+    return subcarriers_of, links_on
 
 
 def solve(

@@ -22,6 +22,7 @@ from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 
 VERSION = 1
+NEWER = f"{VERSION} (a newer file needs a newer dmoe-opt)"
 ROUND, SELECTION, SOLUTION = "dmoe-opt/round", "dmoe-opt/selection", "dmoe-opt/solution"
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -150,11 +151,19 @@ def _format_in(content: bytes) -> str | None:
         return None
 
 
+def check_header(format_name: str, version: int, wanted: str) -> None:
+    """Raise `InputError` unless a document is of the wanted format and of this version."""
+    if format_name != wanted:
+        raise fail("format", format_name, f'"{wanted}"')
+    if version != VERSION:
+        raise fail("version", version, NEWER)
+
+
 def _kind(format_name: object, version: object) -> type[_Fields]:
     if not isinstance(format_name, str) or format_name not in KINDS:
         raise fail("format", format_name, " or ".join(f'"{name}"' for name in KINDS))
     if not isinstance(version, int) or version != VERSION or isinstance(version, bool):
-        raise fail("version", version, f"{VERSION} (a newer file needs a newer dmoe-opt)")
+        raise fail("version", version, NEWER)
     return KINDS[format_name]
 
 

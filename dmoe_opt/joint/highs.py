@@ -285,12 +285,10 @@ def _values(columns: _Columns, decision: Decision) -> NDArray[np.float64]:
 def _answer(
     instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float
 ) -> ReducedAnswer:
-    info = highs.getInfo()
-    infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
-    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
-    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+    value, bound_j, infeasible = outcome(highs, factor)
+    if value is None:
         return ReducedAnswer(None, bound_j, infeasible)
-    value = np.array(highs.getSolution().col_value) > 0.5
+    value = value > 0.5
     u, y, f, _ = columns.starts
     selection = np.zeros(instance.scores.shape, dtype=bool)
     selection[tuple(columns.pairs[value[:u]].T)] = True
@@ -300,6 +298,16 @@ def _answer(
     allocation[i, j, m] = True
     decision = Decision(instance, selection, allocation).without_idle_links()
     return ReducedAnswer(decision, bound_j, infeasible)
+
+
+def outcome(highs: highspy.Highs, factor: float) -> tuple[NDArray[Any] | None, float, bool]:
+    """Values of the variables (None: no solution), bound in J, and whether there is none at all."""
+    info = highs.getInfo()
+    infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
+    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return None, bound_j, infeasible
+    return np.array(highs.getSolution().col_value), bound_j, infeasible
 
 
 def factor_of(instance: Instance, energy_j: float | None = None) -> float:

@@ -29,7 +29,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
-from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, options, run
+from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, options, outcome, run
 
 
 class Open(NamedTuple):
@@ -250,13 +250,9 @@ def solve_open(
             event.data_out.mip_primal_bound / factor, event.data_out.mip_dual_bound / factor
         )
     run(highs)
-    info = highs.getInfo()
-    infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
-    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
-    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return ReducedAnswer(None, bound_j, infeasible)
-    value = np.array(highs.getSolution().col_value)
-    return ReducedAnswer(_decision(instance, columns, value), bound_j, infeasible)
+    value, bound_j, infeasible = outcome(highs, factor)
+    decision = None if value is None else _decision(instance, columns, value)
+    return ReducedAnswer(decision, bound_j, infeasible)
 
 
 def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[np.float64]:

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.data import files, formats, validate
-from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.presets import PRESETS
@@ -184,11 +183,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     """
     try:
         read = formats.decode(files.read(path), _Document)
-        if read.format != FIT:
-            raise fail("format", read.format, f'"{FIT}"')
-        if read.version != formats.VERSION:
-            allowed = f"{formats.VERSION} (a newer file needs a newer dmoe-opt)"
-            raise fail("version", read.version, allowed)
+        formats.check_header(read.format, read.version, FIT)
         tariff = Tariff(read.group, read.base, read.rise, read.power)  # type: ignore[arg-type]
         threshold = validate.real("threshold", read.threshold, positive=False)
         return Fit(read.scenario, read.form, tariff, threshold, read.made_by)

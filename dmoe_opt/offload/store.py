@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.data import files, formats
-from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.offload import episode as episodes
 from dmoe_opt.offload import scenario as scenarios
@@ -54,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
     """
     content = files.read(path)
     try:
-        _check_header(formats.decode(content, _Header))
+        _check_header(content)
         return _data_of(formats.decode(content, Document))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -70,7 +69,7 @@ def from_fields(given: dict[str, Any]) -> Scenario | Episode:
     """
     header = {"format": OFFLOAD, "version": formats.VERSION}
     content = msgspec.json.encode(header | given, enc_hook=_listed)
-    _check_header(formats.decode(content, _Header))
+    _check_header(content)
     return _data_of(formats.decode(content, Document))
 
 
@@ -78,12 +77,9 @@ def _listed(value: Any) -> Any:
     return value.tolist()
 
 
-def _check_header(header: _Header) -> None:
-    if header.format != OFFLOAD:
-        raise fail("format", header.format, f'"{OFFLOAD}"')
-    if header.version != formats.VERSION:
-        allowed = f"{formats.VERSION} (a newer file needs a newer dmoe-opt)"
-        raise fail("version", header.version, allowed)
+def _check_header(content: bytes) -> None:
+    header = formats.decode(content, _Header)
+    formats.check_header(header.format, header.version, OFFLOAD)
 
 
 def _data_of(document: Document) -> Scenario | Episode:

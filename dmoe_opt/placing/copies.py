@@ -19,6 +19,9 @@ MOST_PASSES = 3
 ROUNDING = 1e-12  # of the energy: a smaller saving is none
 
 
+Visits = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
 class CopiesEnergy(NamedTuple):
     """Energy of all tokens, and the part of computing, J."""
 
@@ -79,7 +82,7 @@ def copies_energy(problem: PlacementProblem, copies: Copies) -> CopiesEnergy:
     [4.0, 3.0, 1.0]
     """
     problem.check_held(problem.size @ copies)
-    energy_j, computing_j = _of_tokens(problem, copies)
+    energy_j, computing_j = _of_tokens(problem, _visits(problem), copies)
     return CopiesEnergy(float(energy_j.sum()), float(computing_j.sum()))
 
 
@@ -97,7 +100,8 @@ def with_replicas(
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     copies = copies_of(problem.check(placement), problem.num_nodes)
-    total_j = _filled(problem, copies, most, deadline)
+    visits = _visits(problem)
+    total_j = _filled(problem, visits, copies, most, deadline)
     for _ in range(MOST_PASSES):
         before_j = total_j
         for j, n in np.argwhere(copies).tolist():
@@ -105,7 +109,7 @@ def with_replicas(
                 continue
             trial = copies.copy()
             trial[j, n] = False
-            trial_j = _filled(problem, trial, most, deadline)
+            trial_j = _filled(problem, visits, trial, most, deadline)
             if trial_j < total_j * (1 - ROUNDING):
                 copies, total_j = trial, trial_j
         if total_j >= before_j * (1 - ROUNDING):
@@ -113,17 +117,17 @@ def with_replicas(
     return copies
 
 
-def _filled(problem: PlacementProblem, copies: Copies, most: int, deadline: float) -> float:
+def _filled(
+    problem: PlacementProblem, visits: Visits, copies: Copies, most: int, deadline: float
+) -> float:
     """Add copies in place while they save; returns the energy, J."""
-    starts, experts_of = _experts(problem)
-    energy_j, _ = _of_tokens(problem, copies)
+    energy_j, _ = _of_tokens(problem, visits, copies)
     while time.monotonic() < deadline:
         held = problem.size @ copies
         j, n, _ = _call(
             copies_kernel.best_copy,
             problem,
-            starts,
-            experts_of,
+            *visits,
             problem.chosen,
             copies,
             problem.price,
@@ -139,28 +143,26 @@ def _filled(problem: PlacementProblem, copies: Copies, most: int, deadline: floa
         if j < 0:
             break
         copies[j, n] = True
-        energy_j, _ = _of_tokens(problem, copies)
+        energy_j, _ = _of_tokens(problem, visits, copies)
     return float(energy_j.sum())
 
 
-def _experts(problem: PlacementProblem) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Experts of all tokens, one token after the other, and where each token begins."""
+def _visits(problem: PlacementProblem) -> Visits:
+    """Where each token begins in the list of the experts of all tokens, and that list."""
     tokens, experts = np.nonzero(problem.chosen)
     starts = np.searchsorted(tokens, np.arange(problem.num_tokens + 1))
     return starts.astype(np.int64), experts.astype(np.int64)
 
 
 def _of_tokens(
-    problem: PlacementProblem, copies: Copies
+    problem: PlacementProblem, visits: Visits, copies: Copies
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Energy of every token and its part of computing, J, both (T,)."""
     energy_j, computing_j = np.zeros(problem.num_tokens), np.zeros(problem.num_tokens)
-    starts, experts_of = _experts(problem)
     _call(
         copies_kernel.tokens_least,
         problem,
-        starts,
-        experts_of,
+        *visits,
         copies,
         problem.price,
         problem.work,

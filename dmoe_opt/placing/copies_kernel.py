@@ -8,12 +8,21 @@ from dmoe_opt.compiling import cached
 
 
 @cached()
-def least_of_token(experts, copies, price, work, factor, send_once, node, spent, work_of, visited):
+def workroom(copies):
+    """Arrays for `least_of_token`, made once for many tokens."""
+    experts, nodes = copies.shape
+    deep = experts + 1
+    return np.zeros(deep, np.int64), np.zeros(deep), np.zeros(deep), np.zeros(nodes, np.int64)
+
+
+@cached()
+def least_of_token(experts, copies, price, work, factor, send_once, working):
     """The least energy of a token over the copies of its experts, and the part of computing, J.
 
-    Depth first over the copies of one expert after the other, unless it costs too much already. The
-    last four arguments are room to work in.
+    Depth first over the copies of one expert after the other, unless it costs too much already.
+    `working` is from `workroom`.
     """
+    node, spent, work_of, visited = working
     most, nodes = len(experts), len(price)
     best, best_work = np.inf, 0.0
     if most == 0:
@@ -52,9 +61,7 @@ def least_of_token(experts, copies, price, work, factor, send_once, node, spent,
 @cached()
 def tokens_least(starts, experts_of, copies, price, work, factor, send_once, energy_j, computing_j):
     """Fill the least energy of every token and the part of computing, J, both (T,)."""
-    experts, nodes = copies.shape
-    node, visited = np.zeros(experts + 1, np.int64), np.zeros(nodes, np.int64)
-    spent, work_of = np.zeros(experts + 1), np.zeros(experts + 1)
+    working = workroom(copies)
     for t in range(len(starts) - 1):
         energy_j[t], computing_j[t] = least_of_token(
             experts_of[starts[t] : starts[t + 1]],
@@ -63,10 +70,7 @@ def tokens_least(starts, experts_of, copies, price, work, factor, send_once, ene
             work[t],
             factor,
             send_once,
-            node,
-            spent,
-            work_of,
-            visited,
+            working,
         )
 
 
@@ -91,8 +95,7 @@ def best_copy(
     `energy_j` (T,) is what tokens pay now, `most` the most copies of an expert.
     """
     experts, nodes = copies.shape
-    node, visited = np.zeros(experts + 1, np.int64), np.zeros(nodes, np.int64)
-    spent, work_of = np.zeros(experts + 1), np.zeros(experts + 1)
+    working = workroom(copies)
     best, best_j, best_n = 0.0, -1, -1
     for j in range(experts):
         if copies[j].sum() >= most:
@@ -111,10 +114,7 @@ def best_copy(
                         work[t],
                         factor,
                         send_once,
-                        node,
-                        spent,
-                        work_of,
-                        visited,
+                        working,
                     )
                     saved += energy_j[t] - least
             copies[j, n] = False
