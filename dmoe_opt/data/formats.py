@@ -151,12 +151,16 @@ def _format_in(content: bytes) -> str | None:
         return None
 
 
-def check_header(format_name: str, version: int, wanted: str) -> None:
-    """Raise `InputError` unless a document is of the wanted format and of this version."""
-    if format_name != wanted:
-        raise fail("format", format_name, f'"{wanted}"')
-    if version != VERSION:
-        raise fail("version", version, NEWER)
+def check_header(content: bytes, wanted: str) -> None:
+    """Raise `InputError` unless a JSON document is of the wanted format and of this version.
+
+    That comes before its fields, which another format or version may lack or have more of.
+    """
+    header = decode(content, _Header)
+    if header.format != wanted:
+        raise fail("format", header.format, f'"{wanted}"')
+    if header.version != VERSION:
+        raise fail("version", header.version, NEWER)
 
 
 def _kind(format_name: object, version: object) -> type[_Fields]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dmoe_opt.data.formats import VERSION, decode
+from dmoe_opt.data.formats import VERSION, check_header, decode
 from dmoe_opt.data.reading import read
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
@@ -69,11 +69,9 @@ def read_placement(path: str | os.PathLike[str]) -> PlacementFile:
 
 def _read(path: str | os.PathLike[str], kind: type[F], format_name: str) -> F:
     try:
-        document = decode(read(path), kind)
-        if document.format != format_name:
-            raise fail("format", document.format, f'"{format_name}"')
-        if document.version != VERSION:
-            raise fail("version", document.version, f"{VERSION}")
+        content = read(path)
+        check_header(content, format_name)
+        document = decode(content, kind)
     except InputError as error:
         named = str(error).startswith(str(path))
         raise InputError(str(error) if named else f"{path}: {error}") from None

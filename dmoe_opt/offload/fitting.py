@@ -182,8 +182,9 @@ def load(path: str | os.PathLike[str]) -> Fit:
         One line that names the file, the field and what is wrong.
     """
     try:
-        read = formats.decode(files.read(path), _Document)
-        formats.check_header(read.format, read.version, FIT)
+        content = files.read(path)
+        formats.check_header(content, FIT)
+        read = formats.decode(content, _Document)
         tariff = Tariff(read.group, read.base, read.rise, read.power)  # type: ignore[arg-type]
         threshold = validate.real("threshold", read.threshold, positive=False)
         return Fit(read.scenario, read.form, tariff, threshold, read.made_by)

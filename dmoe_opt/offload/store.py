@@ -38,11 +38,6 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
     episode: dict[str, Any] | None = None
 
 
-class _Header(msgspec.Struct):
-    format: str
-    version: int
-
-
 def load(path: str | os.PathLike[str]) -> Scenario | Episode:
     """Read a scenario, or the episode if the file holds one.
 
@@ -53,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> Scenario | Episode:
     """
     content = files.read(path)
     try:
-        _check_header(content)
+        formats.check_header(content, OFFLOAD)
         return _data_of(formats.decode(content, Document))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -69,17 +64,12 @@ def from_fields(given: dict[str, Any]) -> Scenario | Episode:
     """
     header = {"format": OFFLOAD, "version": formats.VERSION}
     content = msgspec.json.encode(header | given, enc_hook=_listed)
-    _check_header(content)
+    formats.check_header(content, OFFLOAD)
     return _data_of(formats.decode(content, Document))
 
 
 def _listed(value: Any) -> Any:
     return value.tolist()
-
-
-def _check_header(content: bytes) -> None:
-    header = formats.decode(content, _Header)
-    formats.check_header(header.format, header.version, OFFLOAD)
 
 
 def _data_of(document: Document) -> Scenario | Episode:

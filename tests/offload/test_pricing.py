@@ -99,5 +99,8 @@ def test_bad_fits_are_refused_in_one_line(
     with pytest.raises(InputError) as refused:
         fitting.load(path)
     assert str(refused.value).startswith(f"{path}: ")
+    path.write_text(json.dumps(document)[:-9])
+    with pytest.raises(InputError, match="is not valid JSON: Input data was truncated"):
+        fitting.load(path)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
