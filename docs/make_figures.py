@@ -6,7 +6,8 @@ commands wrote them; some take an hour:
 - `comparison.csv`: `dmoe-opt compare instances --time-limit 2 -o results`
 - `digits`, `domains`: `dmoe-opt frontier digits --seeds 10 -o digits`, and with domains
 - `busy.json`: `dmoe-opt offload compare busy --json`
-- `fading`: `dmoe-opt offload train fading --seed 0 -o fading --json > fading/learned.json`
+- `fading`: `dmoe-opt offload train fading --seed 0 -o fading --json > fading/learned.json`; the
+  rules with prices were played later on the same validation episodes
 - `methods`: `dmoe-opt sweep tests/benchmarks/methods.toml -o methods`
 - `paying.csv` of the benchmarks: `tests/benchmarks/paying.py`; and the tables of their page
 """
@@ -119,19 +120,36 @@ def benchmarks() -> None:
     import paying
 
     page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    growth = {}
-    for what in ("tokens", "experts", "subcarriers"):
-        cells = _cells(re.findall(rf"^\| {what} \| [\d, ]+ \|.*$", page, re.MULTILINE)[0])
-        growth[what] = (_numbers(cells[1]), _numbers(cells[2]), float(cells[3]))
-    joint.draw(str(BENCHMARKS / "bcd-time.png"), growth)
-    shares: dict[str, list[tuple[float, ...]]] = {}
-    for line in re.findall(r"^\| (?:independent|16 taps|4 taps) \|.*$", page, re.MULTILINE):
-        cells = _cells(line)
-        percent = [*map(float, re.findall(r"[\d.]+", cells[5])), float(cells[6])]
-        shares.setdefault(cells[0], []).append(tuple(value / 100 for value in percent))
-    asymptotics.draw(str(BENCHMARKS / "asymptotics.png"), shares)
+    joint.draw(str(BENCHMARKS / "bcd-time.png"), growth(page))
+    asymptotics.draw(str(BENCHMARKS / "asymptotics.png"), shares_proven(page))
     rows = rows_of(BENCHMARKS / "paying.csv", paying.Row)
     paying.draw_all(rows, IMAGES / "where-it-pays.png")
+
+
+def growth(page: str) -> dict[str, tuple[list[float], list[float], float]]:
+    """Sizes, times in ms and exponent of `bcd`, by what grows, from the page of the benchmarks."""
+    section = _section(page, "Joint allocation")
+    found = {}
+    for what in ("tokens", "experts", "subcarriers"):
+        cells = _cells(re.findall(rf"^\| {what} \| [\d, ]+ \|.*$", section, re.MULTILINE)[0])
+        found[what] = (_numbers(cells[1]), _numbers(cells[2]), float(cells[3]))
+    return found
+
+
+def shares_proven(page: str) -> dict[str, list[tuple[float, ...]]]:
+    """Share of rounds proven, its interval and the product, by channel and subcarriers."""
+    section = _section(page, "How often distinct best subcarriers prove the optimum")
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for line in re.findall(r"^\| (?:independent|16 taps|4 taps) \|.*$", section, re.MULTILINE):
+        cells = _cells(line)
+        percent = [*map(float, re.findall(r"[\d.]+", cells[5])), float(cells[6])]
+        found.setdefault(cells[0], []).append(tuple(value / 100 for value in percent))
+    return found
+
+
+def _section(page: str, title: str) -> str:
+    """The text under a heading: tables of other sections may have rows of the same name."""
+    return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def _cells(line: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from test_layers import FOLDERS
@@ -17,6 +18,24 @@ def test_architecture_lists_the_folders_in_order() -> None:
     """The table is the order in which imports are allowed."""
     page = (DOCS / "dev" / "architecture.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == FOLDERS
+
+
+def test_pictures_of_benchmarks_find_their_numbers() -> None:
+    """The script that draws them reads its numbers from tables of the page, by section."""
+    spec = spec_from_file_location("make_figures", DOCS / "make_figures.py")
+    assert spec is not None and spec.loader is not None
+    make_figures = module_from_spec(spec)
+    spec.loader.exec_module(make_figures)
+    page = (ROOT / "tests" / "benchmarks" / "README.md").read_text()
+    for sizes, times, _ in make_figures.growth(page).values():
+        assert len(sizes) == len(times) > 4
+    shares = make_figures.shares_proven(page)
+    assert {channel: len(rows) for channel, rows in shares.items()} == {
+        "independent": 5,
+        "16 taps": 5,
+        "4 taps": 5,
+    }
+    assert all(0 <= part <= 1 for rows in shares.values() for row in rows for part in row)
 
 
 def test_words_are_explained_once() -> None:
