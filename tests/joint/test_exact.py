@@ -86,12 +86,13 @@ def test_scarce_and_large() -> None:
 
 
 def test_stops_at_the_limit_with_answer_and_bound() -> None:
-    """A search that is stopped keeps what it has."""
+    """A search that is stopped keeps what it has; how much that is depends on the machine."""
     data = generate("scarce-8x48", 0)
     result = solve(data, "jesa", "exact", time_limit=1e-3)
     assert result.status == Status.FEASIBLE
+    assert check(data, result) == []
     assert result.gap is not None
-    assert 1e-6 < result.gap < 0.1
+    assert result.gap > 1e-6
 
 
 def test_default_with_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
