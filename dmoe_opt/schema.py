@@ -1,9 +1,9 @@
 """JSON Schema of the file formats, for editors and for programs in other languages.
 
 Names, nesting and types come from the structures of the files: `data/formats.py`,
-`data/printed.py`, `offload/scenario.py` and `offload/episode.py`. Ranges of numbers and words are
-added here. The loader says what a schema cannot say: sizes that must agree, numbers that are
-finite.
+`data/printed.py`, `proof/files.py`, `offload/scenario.py` and `offload/episode.py`. Ranges of
+numbers and words are added here. The loader says what a schema cannot say: sizes that must agree,
+numbers that are finite.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
 from dmoe_opt.offload import episode, scenario, store
 from dmoe_opt.offload.presets import preset
+from dmoe_opt.proof import files as proof_files
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -41,6 +42,7 @@ LIMITS: list[tuple[str, Schema]] = [
         {"minimum": 0, "maximum": MOST_ENERGY_J},
     ),
     ("source gains link_energy placement air_deadline_s", {"minimum": 0}),
+    ("z prices rents", {"minimum": 0}),
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
     ("max_experts", {"minimum": 1, "maximum": 2**31}),
@@ -61,13 +63,14 @@ def schemas() -> dict[str, Schema]:
     --------
     >>> from dmoe_opt.schema import schemas
     >>> sorted(name.removeprefix("dmoe-opt/") for name in schemas())
-    ['explanation', 'offload', 'round', 'selection', 'solution']
+    ['certificate', 'explanation', 'offload', 'round', 'selection', 'solution']
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
     made = {name: _of_file(kind) for name, kind in formats.KINDS.items()} | {
         printed.EXPLANATION: _of_file(printed.Explanation),
         store.OFFLOAD: _of_offload(),
+        proof_files.FORMAT: _of_certificate(),
     }
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}
@@ -115,6 +118,25 @@ def _of_file(kind: type[msgspec.Struct]) -> Schema:
     return schema
 
 
+def _of_certificate() -> Schema:
+    """The schema of certificates, with their trees."""
+    schema = _of_file(proof_files.CertificateFields)
+    schema["$defs"] |= {
+        "Tree": _tree("Tree", {"type": "number", "minimum": 0}),
+        "LinkTree": _tree("LinkTree", {"type": "integer"}),
+    }
+    sizes = {"prefixItems": [{"const": "sizes"}, {"items": {"$ref": "#/$defs/Tree"}}]}
+    schema["$defs"]["Tree"]["anyOf"].append({"type": "array", **sizes, "items": False})
+    return schema
+
+
+def _tree(name: str, leaf: Schema) -> Schema:
+    """A leaf, or an expert or node with the trees where it is in and out."""
+    child = {"$ref": f"#/$defs/{name}"}
+    branch = {"prefixItems": [{"type": "integer", "minimum": 0}, child, child], "items": False}
+    return {"anyOf": [leaf, {"type": "array", **branch, "minItems": 3}]}
+
+
 def _narrow(name: str, value: Schema) -> None:
     """Put the words or the range of a field where its string or numbers are."""
     for option in _innermost(value):
@@ -128,7 +150,7 @@ def _narrow(name: str, value: Schema) -> None:
 def _innermost(value: Schema) -> Iterator[Schema]:
     """For every alternative, the kind of its values, or of the entries of nested arrays."""
     for option in value.get("anyOf", [value]):
-        while option.get("type") == "array" and "items" in option:
+        while option.get("type") == "array" and option.get("items"):  # False after a tuple
             option = option["items"]
         yield option
 

@@ -131,11 +131,12 @@ def best_known() -> dict[str, dict[str, dict[str, object]]]:
             }
             if problem != "allocation":
                 certificate = prove(data, result)
-                content = certificate.json()
-                if not certificate.open_tokens and len(content) < MOST_BYTES:
-                    place = HERE / "proofs" / problem / f"{data.name}.json"
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_bytes(content)
+                place = HERE / "proofs" / problem / f"{data.name}.json"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                certificate.save(place)
+                if certificate.open_tokens or place.stat().st_size >= MOST_BYTES:
+                    place.unlink()
+                else:
                     entry["certified_j"] = certificate.bound_j
             known.setdefault(data.name, {})[problem] = entry
     return known

@@ -103,6 +103,16 @@ def test_written_files_meet_the_schema(tmp_path: Path) -> None:
     assert complaints(json.loads((tmp_path / "bare.json").read_text())) == []
 
 
+def test_certificates_meet_the_schema() -> None:
+    """Small ones of every problem; a node of two parts and a negative price do not."""
+    folder = files.instances_folder() / "proofs"
+    for name in ("selection/digits-l4", "jesa/digits-l4", "jesa/scarce-8x36-s1"):
+        assert complaints(json.loads((folder / f"{name}.json").read_text())) == []
+    header = {"format": "dmoe-opt/certificate", "version": 1, "problem": "jesa", "bound_j": None}
+    for wrong in ({"refuted": [[1, [0, 1]]]}, {"tokens": [{"z": 1, "tree": [0, -1, 0]}]}):
+        assert complaints(header | {"instance_sha256": "", "refuted": 0} | wrong)
+
+
 def test_explanations_meet_the_schema() -> None:
     """As the command prints them: tokens and rules, links, and an answer that exists."""
     for problem in ("jesa", "allocation", "selection"):

@@ -25,7 +25,7 @@ def write(data: Instance | SelectionProblem, result: Result, path: str) -> Resul
 
     files.require_place(path)
     certificate = prove(data, result)
-    files.write(path, certificate.json())
+    certificate.save(path)
     if certificate.open_tokens:
         listed = ", ".join(map(str, certificate.open_tokens[:10]))
         click.echo(f"less is proven than claimed of tokens {listed}: large trees", err=True)
@@ -40,9 +40,10 @@ def write(data: Instance | SelectionProblem, result: Result, path: str) -> Resul
 def verdict(data: Instance | SelectionProblem, claim: Solution, path: str) -> str:
     """Why a certificate does not prove the bound of a solution; empty if it does."""
     from dmoe_opt.errors import InputError
-    from dmoe_opt.proof.certificates import read, refusal
+    from dmoe_opt.proof.certificates import refusal
+    from dmoe_opt.proof.files import load
 
     try:
-        return refusal(data, claim, read(path))
+        return refusal(data, claim, load(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import allocate
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status
-from dmoe_opt.data import files
 from dmoe_opt.data.files import as_json
 from dmoe_opt.data.formats import Solution
 from dmoe_opt.data.instance import Instance, as_problem, require_plain
@@ -24,12 +24,11 @@ from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.exact import dual
 from dmoe_opt.joint.lagrangian import ascend
 from dmoe_opt.joint.prices import rents_of
-from dmoe_opt.proof import check_proof
+from dmoe_opt.proof import check_proof, files
 from dmoe_opt.proof.refuting import refutation
 from dmoe_opt.proof.trees import Token, prove_token, root_bound
 from dmoe_opt.selection import des
 
-FORMAT, VERSION = "dmoe-opt/certificate", 1
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
 
 
@@ -46,9 +45,9 @@ class Certificate:
     open_tokens: tuple[int, ...]
     fields: dict[str, Any]
 
-    def json(self) -> bytes:
-        """The certificate as a JSON file."""
-        return json.dumps(self.fields).encode() + b"\n"
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it: an archive if the name ends in .npz, and JSON otherwise."""
+        files.save(self.fields, path)
 
 
 def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
@@ -84,7 +83,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
         raise InputError(f"{asked}; allowed: an answer, or a proof that there is none")
     else:
         fields, open_tokens = _bound(data, result.problem, result.decision)
-    fields |= {"format": FORMAT, "version": VERSION, "problem": result.problem}
+    fields |= {"format": files.FORMAT, "version": files.VERSION, "problem": result.problem}
     fields["instance_sha256"] = data.sha256
     # The exact checker itself says what is proven, and would raise `Refused`.
     bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
@@ -117,14 +116,6 @@ def _assignment_rents(instance: Instance, load: NDArray[np.int64]) -> NDArray[np
     active = load > 0
     energy[active] = load[active][:, None] * instance.link_energy[active]
     return rents_of(-energy, allocation)
-
-
-def read(path: str) -> Any:
-    """A certificate from its file, as plain data; `refusal` judges it."""
-    try:
-        return json.loads(files.read(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"is no certificate: {str(error)[:80]}") from None
 
 
 def refusal(data: Instance | SelectionProblem, claim: Solution, fields: Any) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 import dmoe_opt
 from dmoe_opt import InputError, Instance, SelectionProblem
 from dmoe_opt.data.files import as_json
-from dmoe_opt.proof import certificates, check_proof
+from dmoe_opt.proof import check_proof
+from dmoe_opt.proof import files as proof_files
 from tests.campaigns.damage import damaged
 from tests.campaigns.outcome import Fault, Outcome
 
@@ -74,7 +75,7 @@ def reread(content: bytes) -> Any:
         path = Path(folder) / "proof.json"
         path.write_bytes(content)
         try:
-            return certificates.read(str(path))
+            return proof_files.load(path)
         except InputError as error:
             raise InputError(str(error).replace(str(path), "proof.json")) from None
 

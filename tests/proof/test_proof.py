@@ -11,13 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.drawn import Ended, problems, rounds
 from hypothesis import given, settings
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
-from dmoe_opt.proof import check_proof
+from dmoe_opt.proof import check_proof, files
 from dmoe_opt.proof.refuting import link_tree
 from dmoe_opt.proof.trees import Token, prove_token
 from tests.campaigns import forgeries
@@ -197,6 +198,21 @@ def test_no_tree_proves_too_much() -> None:
     token = Token(TWO.cost[0], TWO.scores[0], 0.6, 2)
     assert prove_token(token, 3.0 * (1 - 1e-12)) is not None
     assert prove_token(token, 3.0 * (1 + 1e-9)) is None
+
+
+@pytest.mark.parametrize("problem", ["selection", "allocation", "jesa"])
+def test_archives_hold_the_same(problem: str, tmp_path: Path) -> None:
+    """JSON and .npz, with trees and without, a round without an answer too."""
+    name = "scarce-8x36-s1" if problem == "jesa" else "tiny-s1"
+    for data in (load(name), load("tiny-s1")):
+        certificate = prove(data, solve(data, problem))
+        for path in (tmp_path / "p.json", tmp_path / "p.npz"):
+            certificate.save(path)
+            assert files.load(str(path)) == certificate.fields
+    for damage in ({"tokens.z": [1.0]}, {"refuted": "["}, {"refuted": 3}):
+        np.savez(tmp_path / "p.npz", **damage)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="is no certificate"):
+            files.load(tmp_path / "p.npz")
 
 
 def test_the_checker_runs_alone(typed: Typed, tmp_path: Path) -> None:

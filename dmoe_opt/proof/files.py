@@ -1,0 +1,94 @@
+"""Files of certificates: JSON, or the same fields in an .npz archive (docs/proofs.md).
+
+What is read is plain data, as `check_proof` takes it; it judges them, so nothing is checked here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dmoe_opt.data import formats
+from dmoe_opt.data.files import read, write, writing
+from dmoe_opt.errors import InputError
+
+FORMAT, VERSION = "dmoe-opt/certificate", 1
+TEXTS = ("tokens.tree", "refuted")
+"""Fields with trees, which are JSON text in an archive."""
+
+
+class Tree(msgspec.Struct):
+    """A leaf or a node of a tree; `schema` has what it may be, since msgspec cannot say it."""
+
+
+class LinkTree(msgspec.Struct):
+    """The same for the tree of a node of a round without an answer."""
+
+
+class TokenLine(msgspec.Struct):
+    """What a token costs at least, J, and the tree that proves it."""
+
+    z: float
+    tree: Tree
+
+
+class CertificateFields(msgspec.Struct):
+    """The fields of a certificate; which there are depends on the problem."""
+
+    format: str
+    version: int
+    problem: str
+    instance_sha256: str
+    bound_j: float | None
+    tokens: list[TokenLine] | msgspec.UnsetType = msgspec.UNSET
+    prices: list[list[float]] | msgspec.UnsetType = msgspec.UNSET
+    rents: list[float] | msgspec.UnsetType = msgspec.UNSET
+    refuted: int | list[tuple[int, LinkTree]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a certificate: an archive if the name ends in .npz, and JSON otherwise."""
+    if Path(path).suffix != ".npz":
+        write(path, json.dumps(fields).encode() + b"\n")
+        return
+    arrays = {name: value for name, value in fields.items() if value is not None}
+    for line_field in ("z", "tree") if "tokens" in fields else ():
+        arrays[f"tokens.{line_field}"] = [line[line_field] for line in fields["tokens"]]
+    arrays.pop("tokens", None)
+    arrays |= {name: json.dumps(arrays[name]) for name in TEXTS if name in arrays}
+    with writing(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The fields of a certificate as plain data.
+
+    Raises
+    ------
+    InputError
+        If the file holds neither JSON nor arrays. Whether it proves something is not asked.
+    """
+    content = read(path)
+    try:
+        return _unpacked(content) if formats.is_archive(content) else json.loads(content)
+    except (InputError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"is no certificate: {str(error)[:80]}") from None
+
+
+def _unpacked(content: bytes) -> dict[str, Any]:
+    """The fields in an archive, nested as in JSON."""
+    arrays = formats.read_arrays(content)
+    fields: dict[str, Any] = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in arrays.items()
+    }
+    fields |= {name: json.loads(fields[name]) for name in TEXTS if name in fields}
+    if "tokens.z" in fields:
+        lines = zip(fields.pop("tokens.z"), fields.pop("tokens.tree", []), strict=True)
+        fields["tokens"] = [{"z": z, "tree": tree} for z, tree in lines]
+    return {"bound_j": None} | fields
