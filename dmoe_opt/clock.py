@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,23 @@ class _Clock(NamedTuple):
 
     ends: float
     flag: NDArray[np.bool_]
+
+
+class _Watch(np.ndarray[tuple[int], np.dtype[np.bool_]]):
+    """A flag that looks at the time whenever it is read, where no thread can set it."""
+
+    ends = np.inf
+
+    @classmethod
+    def until(cls, ends: float, flag: NDArray[np.bool_]) -> _Watch:
+        watch = flag.view(cls)
+        watch.ends = ends
+        return watch
+
+    def __getitem__(self, key: Any) -> Any:
+        if time.monotonic() >= self.ends:
+            self.fill(True)
+        return super().__getitem__(key)
 
 
 NO_LIMIT = _Clock(np.inf, np.zeros(1, dtype=bool))
@@ -50,16 +68,30 @@ def until(time_limit: float | None) -> Iterator[None]:
     if ends >= _clock.get().ends:
         yield
         return
-    clock = _Clock(ends, np.array([ends <= time.monotonic()]))
+    flag = np.array([ends <= time.monotonic()])
+    clock = _Clock(ends, flag if has_threads() else _Watch.until(ends, flag))
     timer = threading.Timer(max(ends - time.monotonic(), 0.0), clock.flag.fill, [True])
     timer.daemon = True
     outer = _clock.set(clock)
     try:
-        timer.start()
+        if has_threads():
+            timer.start()
         yield
     finally:
         timer.cancel()
         _clock.reset(outer)
+
+
+@cache
+def has_threads() -> bool:
+    """Whether this process can start threads; Python in a browser cannot."""
+    thread = threading.Thread(target=is_over)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
 
 
 def left_s() -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt import compiling
+from dmoe_opt import clock, compiling
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.selection import des_kernel as kernel
 from dmoe_opt.selection import des_nodes, des_nodes_bound
@@ -204,6 +204,9 @@ def _run_in_threads(
 ) -> None:
     """Solve blocks of tokens in threads, so that this thread hears a limit or an interrupt."""
     tokens = search.problem.num_tokens
+    if not clock.has_threads():
+        _run_in_turn(search, blocks, limit, time_limit)
+        return
     with ThreadPoolExecutor(threads) as pool, _stopping(search, time_limit):
         waiting = {pool.submit(search.run, block, limit) for block in blocks}
         while waiting:
@@ -212,6 +215,14 @@ def _run_in_threads(
                 future.result()
             if progress:
                 progress(int((search.bound >= 0).sum()), tokens)
+
+
+def _run_in_turn(search: Search, blocks: list[slice], limit: int, time_limit: float | None) -> None:
+    """Solve blocks of tokens one after the other, until the time is up."""
+    with clock.until(time_limit):
+        search.stop = clock.flag()
+        for block in blocks:
+            search.run(block, limit)
 
 
 @contextmanager
