@@ -42,6 +42,13 @@ def _all_served(units, order, node_of, need, closed, cap):  # type: ignore[no-un
 
 
 @cached(nogil=True)
+def _copy(target, values):  # type: ignore[no-untyped-def]
+    """target[:] = values, which would take numba three seconds to compile."""
+    for n in range(len(values)):
+        target[n] = values[n]
+
+
+@cached(nogil=True)
 def _most(roof, roof_order, need, closed, candidates, cap, enough):  # type: ignore[no-untyped-def]
     """An upper limit on how many candidates can be closed at once; at most `enough` are counted.
 
@@ -52,7 +59,7 @@ def _most(roof, roof_order, need, closed, candidates, cap, enough):  # type: ign
     nodes = np.arange(len(closed))
     trial = closed.copy()
     for t in range(len(need)):
-        trial[:] = closed
+        _copy(trial, closed)
         lost = 0
         for n in range(len(nodes) - 1, -1, -1):
             j = roof_order[t, n]
@@ -130,7 +137,7 @@ def close_most(  # type: ignore[no-untyped-def]
             closed[other] = False
         if depth + 1 > size:
             size = depth + 1
-            best[:] = closed
+            _copy(best, closed)
         # 4. Go down only if the token that is worst off leaves room for a better set.
         if depth + 1 + _most(roof, roof_order, need, closed, marked, cap, left) <= size:
             closed[j] = False
@@ -156,7 +163,7 @@ def closable(  # type: ignore[no-untyped-def]
     """
     candidates, count, place = _levels(links)
     closed = np.zeros(found.shape[1], dtype=np.bool_)
-    candidates[0, : len(links)] = links
+    _copy(candidates[0], links)
     count[0] = len(links)
     depth = 0
     sets = 0
@@ -183,13 +190,11 @@ def closable(  # type: ignore[no-untyped-def]
         # 3. Only later candidates may follow, so that each set is met once.
         depth += 1
         count[depth] = count[depth - 1] - place[depth - 1]
-        candidates[depth, : count[depth]] = candidates[
-            depth - 1, place[depth - 1] : count[depth - 1]
-        ]
+        _copy(candidates[depth], candidates[depth - 1, place[depth - 1] : count[depth - 1]])
         place[depth] = 0
         if depth >= least:
             if sets == len(found):
                 return sets + 1
-            found[sets] = closed
+            _copy(found[sets], closed)
             sets += 1
     return sets

@@ -177,5 +177,6 @@ def improve(starts, sets_of, chosen, setup, linear, size, room, placement, kicks
         trial_j = descend(starts, sets_of, chosen, setup, linear, size, room, trial, trial_j)
         if trial_j < energy_j - ROUNDING * energy_j:
             energy_j = trial_j
-            placement[:] = trial
+            for j in range(len(trial)):  # placement[:] = trial takes long to compile
+                placement[j] = trial[j]
     return energy_j

@@ -29,6 +29,7 @@ from dmoe_opt.selection.des_nodes_bound import CLOSED, OPEN, UNDECIDED, best_pri
 
 SOURCES = "2f25fffd82a81912"
 """Digest of the kernels that this file calls; see `des_kernel`."""
+ALL = np.bool_(True)  # a literal True would make numba compile all of DES once more
 
 
 @cached(nogil=True, _nrt=False)
@@ -79,7 +80,7 @@ def _solve_shared(s, state, dual, need, cap, limit, best, size, w, store, stop, 
                 w.whole[INDEX, m] = j
                 m += 1
     _, found, nodes, low = solve_token(
-        g, e, m, need, cap, limit, w, store, True, True, stop, tree, rows
+        g, e, m, need, cap, limit, w, store, ALL, ALL, stop, tree, rows
     )
     if low == np.inf:
         return best, size, nodes, low, -1
