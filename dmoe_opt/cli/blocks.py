@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from dmoe_opt.cli.console import Bar
 from dmoe_opt.cli.tables import width
-from dmoe_opt.comparing.judged import MethodRow
+from dmoe_opt.comparing.judged import FALSE_CLAIM, WRONG_BOUND, MethodRow
 from dmoe_opt.comparing.methods import COLUMNS, cells
 from dmoe_opt.errors import printable
 
@@ -37,17 +37,27 @@ class Printer:
                 line = _line(COLUMNS[1:])
                 print(f"{line}\n{'-' * len(line)}")
             self.begun = True
-            _print(rows)
+            print_rows(rows)
 
 
-def _print(rows: Sequence[MethodRow]) -> None:
+def print_rows(rows: Sequence[MethodRow]) -> None:
+    """Print the rows of one instance below its name, and what they say in words."""
     print(printable(rows[0].instance or "unnamed"))
     for row in rows:
         print(_line([printable(cell) for cell in cells(row)[1:]]))
     for row in rows:
         if row.message:
             print(_wrapped(printable(f"{row.method}: {row.message}")))
+    if rows[0].certified_j is not None:
+        print(_wrapped(f"certified: at least {rows[0].certified_j:.9g} J; {_claimed(rows)}"))
     sys.stdout.flush()
+
+
+def _claimed(rows: Sequence[MethodRow]) -> str:
+    """The greatest bound that a method claims and no answer refutes, in print."""
+    sound = [row for row in rows if row.status not in (WRONG_BOUND, FALSE_CLAIM)]
+    bounds_j = [row.bound_j for row in sound if row.bound_j is not None]
+    return f"claimed: {max(bounds_j):.9g} J" if bounds_j else "claimed: nothing"
 
 
 def _line(row: Sequence[str]) -> str:

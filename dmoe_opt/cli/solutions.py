@@ -255,6 +255,7 @@ def check(file: str, solution: str, proof: str | None, as_json: bool) -> None:
 )
 @click.option("--time-limit", type=float, metavar="S", help="Seconds per method and instance.")
 @setting("--seed", type=NATURAL, default=0)
+@click.option("--prove", is_flag=True, help="Certify the bound of each instance as well.")
 @click.option(
     "-o", "--output", metavar="FOLDER", help="For comparison.csv and figures; - prints it."
 )
@@ -267,6 +268,7 @@ def compare(
     solutions: tuple[str, ...],
     time_limit: float | None,
     seed: int,
+    prove: bool,
     output: str | None,
     form: str,
 ) -> None:
@@ -300,6 +302,7 @@ def compare(
             progress=lambda what, done, total: report(done, total, what),
             solutions=solutions,
             watch=blocks.Printer(report) if form == "text" else None,
+            prove=prove,
         )
     written = []
     if output is not None:

@@ -44,7 +44,8 @@ class MethodRow:
     raises an error "failed". It is "wrong bound" if the answer of another method costs less than
     this one claims to be possible, or refutes its infeasibility; and "false claim" if a solution
     file does not stand its check. Such a bound counts for no gap. `message` says why. The time of a
-    solution file is the one that it claims.
+    solution file is the one that it claims. `certified_j` is a bound on the optimum that the exact
+    checker has accepted, the same for all methods; None unless a proof was asked for.
     """
 
     instance: str
@@ -61,6 +62,7 @@ class MethodRow:
     wall_s: float | None
     nodes: int | None
     message: str
+    certified_j: float | None = None
 
 
 def rows_of(data: Instance | SelectionProblem, entries: Sequence[Entry]) -> list[MethodRow]:

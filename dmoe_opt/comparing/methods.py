@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmoe_opt.comparing import solutions as solutions_
+from dmoe_opt.comparing.certified import certified
 from dmoe_opt.comparing.judged import (
     FAILED,
     FALSE_CLAIM,
@@ -34,6 +35,8 @@ COMPANIONS = ("best_known.json", "devices.json")
 MOST_SETS_BY_DEFAULT = 20_000
 NUMBERS = ("energy J", "gap %", "relevance", "time ms", "nodes")
 COLUMNS = ("instance", "method", "status", *NUMBERS)
+BOUNDS = ("bound J", "certified J")
+"""Further columns of a comparison with proofs."""
 
 Data = Instance | SelectionProblem | str | os.PathLike[str]
 Progress = Callable[[str, int, int], None]
@@ -57,12 +60,16 @@ class Comparison:
 
     def sheet(self) -> Sheet:
         """The rows as a table of rounded numbers, with the units in its columns."""
-        sheet = Sheet(COLUMNS, NUMBERS)
+        proven = any(row.certified_j is not None for row in self.rows)
+        bounds = BOUNDS if proven else ()
+        sheet = Sheet((*COLUMNS, *bounds), (*NUMBERS, *bounds))
         previous = None
         for row in self.rows:
             if previous not in (None, row.instance):
                 sheet.add_section()
             instance, *others = cells(row)
+            if proven:
+                others += [_bound(row.bound_j), _bound(row.certified_j)]
             sheet.add_row("" if row.instance == previous else instance, *others)
             previous = row.instance
         return sheet
@@ -99,6 +106,11 @@ def cells(row: MethodRow) -> list[str]:
         rounded(None if row.wall_s is None else 1e3 * row.wall_s),
         "" if row.nodes is None else f"{row.nodes:,}",
     ]
+
+
+def _bound(bound_j: float | None) -> str:
+    """A bound with enough digits to tell the claimed from the certified one."""
+    return "" if bound_j is None else f"{bound_j:.9g}"
 
 
 def instances_in(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -163,6 +175,7 @@ def compare(
     *,
     solutions: Iterable[solutions_.Given] | solutions_.Given = (),
     watch: Callable[[list[MethodRow]], None] | None = None,
+    prove: bool = False,
 ) -> Comparison:
     """Run methods over instances.
 
@@ -185,6 +198,9 @@ def compare(
         is checked, and has a row beside the methods on its instance, named by its method.
     watch
         Called with the rows of each instance as soon as it is done.
+    prove
+        Write a certificate for each instance and let the exact checker judge it; `certified_j` of
+        the rows is the bound that it accepts. No time limit holds for that.
 
     Returns
     -------
@@ -230,7 +246,10 @@ def compare(
             entries.append(_entry(data, problem, name, method, time_limit, seed))
             done += 1
         entries += solutions_.entries_of(data, claims, of_data)
-        rows += (made := rows_of(data, entries))
+        made = rows_of(data, entries)
+        if prove:
+            made = certified(data, entries, made)
+        rows += made
         if watch:
             watch(made)
     return Comparison(problem, rows)

@@ -1,0 +1,43 @@
+"""Certified bounds in comparisons: the checker's word, and in words where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dmoe_opt import load, solve
+from dmoe_opt.cli import blocks
+from dmoe_opt.comparing.methods import compare
+
+
+def test_rows_have_the_certified_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """One bound for all methods, below the optimum by rounding alone, beside no false bound."""
+    false = replace(solve(load("tiny-s1"), "jesa"), bound_j=1.0)
+    comparison = compare("tiny-s1", "jesa", ["exact", "topk"], solutions=false, prove=True)
+    exact, topk, wrong = comparison.rows
+    assert exact.energy_j is not None
+    assert exact.certified_j is not None
+    assert exact.certified_j == topk.certified_j
+    assert 0 <= 1 - exact.certified_j / exact.energy_j < 1e-10
+    assert wrong.status == "false claim"
+    assert "certified J" in comparison.markdown()
+    blocks.print_rows(comparison.rows)
+    assert f"claimed: {exact.bound_j:.9g} J" in capsys.readouterr().out
+    without = compare("tiny-s1", "jesa", ["topk"])
+    assert (without.rows[0].certified_j, "certified" in without.markdown()) == (None, False)
+
+
+def test_a_refutation_is_certified() -> None:
+    """Only the methods that say that there is no answer are told to be right."""
+    exact, topk = compare("scarce-8x36-s1", "jesa", ["exact", "topk"], prove=True).rows
+    assert exact.message.endswith("certified in exact arithmetic")
+    assert "certified" not in topk.message
+
+
+def test_what_has_no_certificate_says_so() -> None:
+    """A round with optional rules: the row of the best answer has the reason."""
+    rich = load("tiny-s1").replace(capacity=[6, 6, 6])
+    exact, topk = compare(rich, "jesa", ["exact", "topk"], prove=True).rows
+    assert (exact.certified_j, topk.certified_j, topk.message) == (None, None, "")
+    assert exact.message.startswith("not certified: ")
