@@ -98,10 +98,15 @@ def test_folders_and_names(tmp_path: Path, hand: SelectionProblem) -> None:
 
 
 def test_the_committed_folder_holds_instances() -> None:
-    """Whatever else is committed beside them, `compare instances` of the README can read all."""
+    """Whatever else is committed beside them, `compare instances` of the README can read all.
+
+    A method for experts alone refuses rounds with optional rules, and goes on.
+    """
     rows = compare(instances_folder(), methods=["topp"]).rows
-    assert {row.status for row in rows} == {"feasible"}
-    assert len(rows) == len(json.loads((instances_folder() / "best_known.json").read_text()))
+    known = json.loads((instances_folder() / "best_known.json").read_text())
+    for row in rows:
+        assert row.status == ("feasible" if "selection" in known[row.instance] else "refused")
+    assert len(rows) == len(known)
 
 
 def test_default_methods(hand: SelectionProblem) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import highspy
 import numpy as np
@@ -90,3 +91,87 @@ def test_mixed_covers() -> None:
     for first in range(0, 500, 20):
         some = slice(first, first + 20)
         assert least(covers[some]) == pytest.approx(optima[some], abs=1e-5)
+
+
+class Wakes(NamedTuple):
+    """Tokens (T, K) at costs; rooms and wake-ups (K,); links of several lanes (K, M)."""
+
+    cost: np.ndarray
+    drop: float
+    room: np.ndarray
+    wake: np.ndarray
+    lane: np.ndarray
+    most: np.ndarray
+
+
+def drawn_wakes(rng: np.random.Generator) -> Wakes:
+    """Four tokens, two experts, three lanes that one expert at a time may take."""
+    return Wakes(
+        cost=rng.uniform(0.1, 1.0, (4, 2)),
+        drop=float(rng.uniform(0.5, 2.0)),
+        room=rng.integers(0, 5, 2),
+        wake=rng.uniform(0.0, 1.5, 2),
+        lane=rng.uniform(0.1, 1.0, (2, 3)),
+        most=rng.integers(0, 4, (2, 3)),
+    )
+
+
+def cheapest_wakes(case: Wakes) -> float:
+    """By trying who serves each token, or nobody, and who has each lane."""
+    best = np.inf
+    lanes = list(itertools.product((0, 1), repeat=3))
+    sending = [
+        {taken: _filled(case.lane[j], case.most[j], taken) for taken in lanes} for j in range(2)
+    ]
+    for served in itertools.product((-1, 0, 1), repeat=4):
+        load = np.array([served.count(0), served.count(1)])
+        if (load > case.room).any():
+            continue
+        own = sum(case.drop if j < 0 else case.cost[t, j] for t, j in enumerate(served))
+        own += float(case.wake @ (load > 0))
+        for taken in lanes:
+            left = tuple(1 - lane for lane in taken)
+            best = min(best, own + sending[0][taken][load[0]] + sending[1][left][load[1]])
+    return best
+
+
+def _filled(lane: np.ndarray, most: np.ndarray, taken: Sequence[int]) -> list[float]:
+    """What it costs to send 0 to 4 tokens on the taken lanes, cheapest first."""
+    steps = [lane[m] for m in np.argsort(lane) if taken[m] for _ in range(most[m])]
+    return [sum(steps[:load]) if load <= len(steps) else np.inf for load in range(5)]
+
+
+def solved_wakes(case: Wakes) -> float:
+    """The same by HiGHS: flows are continuous, and share rows with whole columns."""
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    alpha = [[highs.addBinary(obj=case.cost[t, j]) for j in range(2)] for t in range(4)]
+    for row in alpha:
+        drop = highs.addBinary(obj=case.drop)
+        highs.addConstr(row[0] + row[1] + drop == 1)
+    awake = [highs.addBinary(obj=b) for b in case.wake]
+    holds = [[highs.addBinary() for _ in range(3)] for _ in range(2)]
+    for m in range(3):
+        highs.addConstr(holds[0][m] + holds[1][m] <= 1)
+    for j in range(2):
+        flows = [highs.addVariable(lb=0, obj=float(c)) for c in case.lane[j]]
+        users = [alpha[t][j] for t in range(4)]
+        highs.addConstr(sum(flows[1:], flows[0]) == sum(users[1:], users[0] + 0.0))
+        highs.addConstr(sum(users[1:], users[0] + 0.0) <= int(case.room[j]))
+        for user in users:
+            highs.addConstr(user <= awake[j])
+        for m in range(3):
+            highs.addConstr(flows[m] <= int(case.most[j, m]) * holds[j][m])
+    highs.run()
+    return float(highs.getInfo().objective_function_value)
+
+
+def test_wakes_drops_and_deadlines() -> None:
+    """80 programs of a round with all optional rules, against enumeration.
+
+    Release 1.14 is right on all of them.
+    """
+    rng = np.random.default_rng(1)
+    for _ in range(80):
+        case = drawn_wakes(rng)
+        assert solved_wakes(case) == pytest.approx(cheapest_wakes(case), abs=1e-5)
