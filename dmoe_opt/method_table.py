@@ -28,8 +28,6 @@ from dmoe_opt.method_options import (
 from dmoe_opt.method_options import Method as Method  # also names of this module
 from dmoe_opt.method_options import Proof as Proof
 
-LIMITED = tuple(rule for rule in OPTIONAL_RULES if rule != "send_once")
-"""Rules of the methods that send a token for each of its experts."""
 ONCE = ("send_once",)
 SELECTION_METHODS = {
     "des": Method(
@@ -79,28 +77,28 @@ ALLOCATION_METHODS = {
         Proof.YES,
         "minimum-cost assignment of links to subcarriers in scipy; under a deadline HiGHS",
         (SELECTION, TIME_LIMIT),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "pyomo": Method(
         calls.allocation_pyomo,
         Proof.YES,
         "the assignment as an integer program in Pyomo, HiGHS or --solver",
         (SELECTION, TIME_LIMIT, SOLVER, RELAX),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "cvxpy": Method(
         calls.allocation_cvxpy,
         Proof.YES,
         "the assignment as an integer program in CVXPY, HiGHS or --solver",
         (SELECTION, TIME_LIMIT, SOLVER, RELAX),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "networkx": Method(
         calls.networkx,
         Proof.YES,
         "the assignment as a minimum-cost flow in networkx",
         (SELECTION,),
-        tuple(rule for rule in LIMITED if rule != "air_deadline_s"),
+        tuple(rule for rule in OPTIONAL_RULES if rule != "air_deadline_s"),
     ),
 }
 JOINT_METHODS = {
@@ -109,72 +107,73 @@ JOINT_METHODS = {
         Proof.YES,
         "prices on links, then an integer program on what they leave open",
         (TIME_LIMIT, COUNT, GAP, LOG, START),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "bcd": Method(
         calls.bcd,
         Proof.BOUND_MET,
         "block coordinate descent of DES and assignment",
         (TIME_LIMIT, RESTARTS, SEED, START),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "lagrangian": Method(
         calls.lagrangian,
         Proof.BOUND_MET,
         "prices on links: a bound close to the optimum, answers on the way",
         (TIME_LIMIT, LOG, START),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "pyomo": Method(
         calls.joint_pyomo,
         Proof.YES,
         "both at once as an integer program in Pyomo, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "cvxpy": Method(
         calls.joint_cvxpy,
         Proof.YES,
         "both at once as an integer program in CVXPY, HiGHS or --solver",
         (TIME_LIMIT, SOLVER, START),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "relaxed": Method(
         calls.relaxed,
         Proof.BOUND_ONLY,
         "every link on its best subcarrier; an optimum where these differ",
         (TIME_LIMIT,),
-        LIMITED,
+        OPTIONAL_RULES,
     ),
     "activation": Method(
         calls.activation,
         Proof.BOUND_MET,
         "which links may be active, at best-subcarrier prices",
         (TIME_LIMIT,),
+        ONCE,
     ),
     "topk": Method(
         calls.joint_topk,
         Proof.BOUND_MET,
         "the D best scores, subcarriers allocated optimally",
-        rules=LIMITED,
+        rules=OPTIONAL_RULES,
     ),
     "topp": Method(
         calls.joint_topp,
         Proof.BOUND_MET,
         "the best scores until the threshold is reached, subcarriers allocated optimally",
-        rules=LIMITED,
+        rules=OPTIONAL_RULES,
     ),
     "homogeneous": Method(
         calls.homogeneous,
         Proof.BOUND_MET,
         "one threshold for all tokens by DES, subcarriers allocated optimally",
-        rules=LIMITED,
+        rules=OPTIONAL_RULES,
     ),
     "wlr": Method(
         calls.wlr,
         Proof.BOUND_MET,
         "most score per second of link and computing first, until the threshold is reached",
-        rules=LIMITED,
+        rules=OPTIONAL_RULES,
     ),
 }
 METHODS = {

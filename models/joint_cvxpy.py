@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import visits
 from dmoe_opt.answer.result import Result
 from dmoe_opt.clock import left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
-from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
+from dmoe_opt.joint.passages import passed, to_passages
+from dmoe_opt.joint.program import alone_j, stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
 
@@ -27,7 +29,8 @@ class RoundProgram(NamedTuple):
     alpha (T, K) is 1 where a token uses an expert. y (n, M) is 1 where link l, from `ends[l, 0]` to
     `ends[l, 1]`, uses a subcarrier, and f (n, M) is the number of tokens that the link sends on it;
     both are None in a round without links. d (T,) is 1 where a token is dropped, and w (K,) where
-    an expert is awake, in a round with prices for them.
+    an expert is awake, in a round with prices for them. omega (T, N) is 1 where a token is sent to
+    a node, if it is sent once.
     """
 
     program: cp.Problem
@@ -37,6 +40,7 @@ class RoundProgram(NamedTuple):
     ends: NDArray[np.int64]
     d: cp.Variable | None = None
     w: cp.Variable | None = None
+    omega: cp.Variable | None = None
 
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> RoundProgram:
@@ -49,7 +53,7 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     problem = instance.selection_problem()
     works = usable_subcarriers(instance) & (instance.link_energy <= most_j)
     ends = np.argwhere(works.any(axis=2))
-    usable = usable_experts(instance) & (problem.cost <= most_j)
+    usable = usable_experts(instance) & (alone_j(instance) <= most_j)
     alpha = cp.Variable(problem.scores.shape, boolean=True)
     d, kept = _dropping(instance)
     w = None if instance.wake_energy is None else cp.Variable(instance.num_experts, boolean=True)
@@ -78,20 +82,26 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     experts_on = (instance.node_of == nodes[:, None]).astype(np.float64)  # (N, K)
     link = np.full((instance.num_nodes, instance.num_nodes), -1)
     link[i, n] = np.arange(len(ends))
-    needed = instance.to_experts(link)  # (T, K) the link that a token needs to an expert
-    most = tokens_of.sum(axis=1)[i] * experts_on.sum(axis=1)[n]
-    t, away = np.nonzero(usable & (needed >= 0))
+    omega, passing, to_node = None, alpha, experts_on
+    if instance.send_once:
+        omega = passing = cp.Variable((instance.num_tokens, instance.num_nodes), boolean=True)
+        to_node = np.eye(instance.num_nodes)
+        # a token that uses an expert of a node is sent there
+        constraints.append(alpha <= omega @ experts_on)
+    needed = to_passages(instance, link)  # (T, C) the link that a token needs for a passage
+    most = tokens_of.sum(axis=1)[i] * to_node.sum(axis=1)[n]
+    t, away = np.nonzero(passed(instance, usable) & (needed >= 0))
     y, f = cp.Variable(c.shape, boolean=True), cp.Variable(c.shape, nonneg=True)
     energy += cp.sum(cp.multiply(factor * c, f))
     constraints += [
         # (C3) a subcarrier serves at most one link
         cp.sum(y, axis=0) <= 1,
-        # a link sends the tokens that chose an expert at its end
-        cp.sum(f, axis=1) == (tokens_of @ alpha @ experts_on.T)[i, n],
+        # a link sends the tokens that chose an expert at its end, or once those that do
+        cp.sum(f, axis=1) == (tokens_of @ passing @ to_node.T)[i, n],
         # (C4) tokens go only where the link has the subcarrier
         f <= cp.multiply(most[:, None] * works[i, n], y),
         # a token reaches an expert only over an open link; tightens the relaxation
-        alpha[t, away] <= cp.sum(y, axis=1)[needed[t, away]],
+        passing[t, away] <= cp.sum(y, axis=1)[needed[t, away]],
     ]
     if instance.air_tokens is None:
         # one subcarrier per link is enough
@@ -100,7 +110,8 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
         # (C7) a subcarrier sends no more tokens than it can before the deadline
         room = np.minimum(instance.air_tokens[i, n], most[:, None])
         constraints.append(f <= cp.multiply(room * works[i, n], y))
-    return RoundProgram(cp.Problem(cp.Minimize(energy), constraints), alpha, y, f, ends, d, w)
+    program = cp.Problem(cp.Minimize(energy), constraints)
+    return RoundProgram(program, alpha, y, f, ends, d, w, omega)
 
 
 def _dropping(instance: Instance) -> tuple[cp.Variable | None, Any]:
@@ -184,6 +195,10 @@ def _begin(model: RoundProgram, start: Decision) -> None:
         model.d.value = start.dropped.astype(float)
     if model.w is not None:
         model.w.value = start.selection.any(axis=0).astype(float)
+    if model.omega is not None:
+        instance = start.instance
+        visited = visits(start.selection, instance.node_of, instance.num_nodes)
+        model.omega.value = visited.astype(float)
 
 
 def _decision(instance: Instance, model: RoundProgram) -> Decision:

@@ -11,32 +11,35 @@
          sum_m y[i, n, m] <= 1 without a deadline
          sum_m f[i, n, m] = sum of alpha[t, j] over the pairs of the link
          alpha[t, j] <= sum_m y[i, n, m] for the pairs of the link
+         with `send_once`: omega[t, n] >= alpha[t, j] for each j on n, in place of alpha here
     (C5) sum_t alpha[t, j] <= C[j]
     (C6) alpha[t, j] <= w[j]
     (C7) f[i, n, m] <= U[i, n, m] y[i, n, m]
-         alpha, y, d, w binary, f >= 0
+         alpha, y, d, w, omega binary, f >= 0
 
 The pairs of link i -> n are a token t of node i and an expert j on node n; without a placement,
-expert j is on node j. The letters d and w, and (C5) to (C7), are there where the round has their
-fields.
+expert j is on node j. The letters d, w and omega, and (C5) to (C7), are there where the round has
+their fields.
 See docs/problems/joint.md and docs/problems/richer-round.md.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import visits
 from dmoe_opt.answer.result import Result
 from dmoe_opt.answer.result import build as result_of
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
-from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
+from dmoe_opt.joint.program import stranded
+from dmoe_opt.models.joint_sets import Sets, droppable, sets_of
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.whole_round import (
     MOST_CUTS,
@@ -46,49 +49,6 @@ from dmoe_opt.models.solvers.whole_round import (
     solve_round,
 )
 
-Link = tuple[int, int]
-
-
-class Sets(NamedTuple):
-    """What the sums of the program run over.
-
-    `pairs` are (token, expert) that may be chosen, `links` (i, n) that they need, `uses` (i, n, m)
-    subcarriers that work. The dictionaries have the experts of a token, the pairs that need a link,
-    the subcarriers of a link, and the links on a subcarrier.
-    """
-
-    pairs: list[tuple[int, int]]
-    links: list[Link]
-    uses: list[tuple[int, int, int]]
-    experts_of: dict[int, list[int]]
-    pairs_over: dict[Link, list[tuple[int, int]]]
-    carriers_of: dict[Link, list[int]]
-    links_on: dict[int, list[Link]]
-
-
-def sets_of(instance: Instance, most_j: float = np.inf) -> Sets:
-    """The sets of a round, without experts and subcarriers that alone cost more than `most_j`."""
-    cost = instance.selection_problem().cost
-    pairs = np.argwhere(usable_experts(instance) & (cost <= most_j)).tolist()
-    experts_of: dict[int, list[int]] = {t: [] for t in droppable(instance)}
-    pairs_over: dict[Link, list[tuple[int, int]]] = {}
-    for t, j in pairs:
-        experts_of.setdefault(t, []).append(j)
-        if instance.away[t, j]:
-            link = (int(instance.source[t]), int(instance.node_of[j]))
-            pairs_over.setdefault(link, []).append((t, j))
-    links = sorted(pairs_over)
-    works = usable_subcarriers(instance) & (instance.link_energy <= most_j)
-    uses = [(i, n, m) for i, n in links for m in np.flatnonzero(works[i, n]).tolist()]
-    carriers_of: dict[Link, list[int]] = {link: [] for link in links}
-    links_on: dict[int, list[Link]] = {}
-    for i, n, m in uses:
-        carriers_of[i, n].append(m)
-        links_on.setdefault(m, []).append((i, n))
-    return Sets(
-        [(t, j) for t, j in pairs], links, uses, experts_of, pairs_over, carriers_of, links_on
-    )
-
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> pyo.ConcreteModel:
     """The program of a round; its objective is the energy times `factor`.
@@ -96,15 +56,15 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     alpha[t, j] is 1 where token t uses expert j; y[i, n, m] is 1 where link i -> n uses subcarrier
     m; f[i, n, m] is the number of tokens that the link sends on it. Without a deadline one
     subcarrier per link is enough, so f is all of its load. d[t] is 1 where a token is dropped, and
-    w[j] where an expert is awake, if the round has prices for them. An expert or a subcarrier that
-    alone costs more than `most_j` is left out.
+    w[j] where an expert is awake, if the round has prices for them; omega[t, n] is 1 where a token
+    is sent to a node, if it is sent once. An expert or a subcarrier that alone costs more than
+    `most_j` is left out.
     """
     if reason := stranded(instance):
         raise InputError(f"{reason}; allowed: a round that can have an answer")
     problem = instance.selection_problem()
     g, theta = problem.grid_scores, problem.least_relevance
     sets = sets_of(instance, most_j)
-    link_of = {pair: link for link, pairs in sets.pairs_over.items() for pair in pairs}
     model = pyo.ConcreteModel("jesa")
     model.tokens = pyo.Set(initialize=list(sets.experts_of))
     model.pairs = pyo.Set(initialize=sets.pairs, dimen=2)
@@ -113,7 +73,8 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     model.alpha = pyo.Var(model.pairs, domain=pyo.Binary)
     model.y = pyo.Var(model.uses, domain=pyo.Binary)
     model.f = pyo.Var(model.uses, domain=pyo.NonNegativeReals)
-    _add_variables(model, instance)
+    _add_variables(model, instance, sets)
+    passing = model.omega if instance.send_once else model.alpha
     kept = dict.fromkeys(sets.experts_of, 1) | {t: 1 - model.d[t] for t in droppable(instance)}
 
     @model.Objective(sense=pyo.minimize)
@@ -141,36 +102,37 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     def flow(m, i, n):
         """A link sends the tokens that chose an expert at its end."""
         sent = sum(m.f[i, n, k] for k in sets.carriers_of[i, n])
-        return sent == sum(m.alpha[pair] for pair in sets.pairs_over[i, n])
+        return sent == sum(passing[pair] for pair in sets.over[i, n])
 
     @model.Constraint(model.uses)
     def open_link(m, i, n, k):
         """(C4) Tokens go only where the link has the subcarrier."""
-        return m.f[i, n, k] <= len(sets.pairs_over[i, n]) * m.y[i, n, k]
+        return m.f[i, n, k] <= len(sets.over[i, n]) * m.y[i, n, k]
 
-    @model.Constraint(sorted(link_of))
-    def reachable(m, t, j):
-        """A token reaches an expert only over an open link; tightens the relaxation."""
-        i, n = link_of[t, j]
-        return m.alpha[t, j] <= sum(m.y[i, n, k] for k in sets.carriers_of[i, n])
+    @model.Constraint(sorted(sets.link_of))
+    def reachable(m, t, c):
+        """A token passes only over an open link; tightens the relaxation."""
+        i, n = sets.link_of[t, c]
+        return passing[t, c] <= sum(m.y[i, n, k] for k in sets.carriers_of[i, n])
 
     _add_rules(model, instance, sets)
     return model
 
 
-def _add_variables(model: pyo.ConcreteModel, instance: Instance) -> None:
-    """The letters of optional fields."""
+def _add_variables(model: pyo.ConcreteModel, instance: Instance, sets: Sets) -> None:
+    """The letters of optional fields, and what makes a token be sent."""
     if instance.drop_price is not None:
         model.d = pyo.Var(droppable(instance), domain=pyo.Binary)
     if instance.wake_energy is not None:
         model.w = pyo.Var(range(instance.num_experts), domain=pyo.Binary)
+    if instance.send_once:
+        sent = [pair for pairs in sets.over.values() for pair in pairs]
+        model.omega = pyo.Var(sent, domain=pyo.Binary)
 
-
-def droppable(instance: Instance) -> list[int]:
-    """Tokens that may be dropped: all that need an expert, in a round with prices for it."""
-    if instance.drop_price is None:
-        return []
-    return list(np.flatnonzero(instance.selection_problem().need_units > 0).tolist())
+        @model.Constraint([(t, j) for t, j in sets.pairs if instance.away[t, j]])
+        def sent_once(m, t, j):
+            """A token that uses an expert of another node is sent there."""
+            return m.alpha[t, j] <= m.omega[t, int(instance.node_of[j])]
 
 
 def _energy_j(m: pyo.ConcreteModel, instance: Instance) -> Any:
@@ -332,6 +294,10 @@ def _begin(model: pyo.ConcreteModel, start: Decision) -> None:
     if start.instance.wake_energy is not None:
         for j in model.w:
             model.w[j].set_value(int(start.selection[:, j].any()))
+    if start.instance.send_once:
+        visited = visits(start.selection, start.instance.node_of, start.instance.num_nodes)
+        for sent in model.omega:
+            model.omega[sent].set_value(int(visited[sent]))
 
 
 def _decision(instance: Instance, model: pyo.ConcreteModel) -> Decision:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
-from dmoe_opt.clock import is_over, left_s
+from dmoe_opt.clock import TimeUp, is_over, left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import program
 from dmoe_opt.joint.descent import better, conclude
@@ -109,7 +109,10 @@ def solve_whole(
 def _open_part(frame: Frame, climbed: Climbed) -> program.Open | None:
     if climbed.answer is None:
         return program.everything(frame.instance)
-    return leftover(frame, climbed.point, climbed.answer.energy_j)
+    try:
+        return leftover(frame, climbed.point, climbed.answer.energy_j)
+    except TimeUp:
+        return program.everything(frame.instance)
 
 
 def _finish(

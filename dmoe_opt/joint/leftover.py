@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
+from dmoe_opt.joint.multipliers import Frame, Point, Priced, costs_at, evaluate
+from dmoe_opt.joint.passages import choose
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.program import Open
 from dmoe_opt.selection import des
@@ -42,7 +43,7 @@ def _is_empty(frame: Frame, part: Open) -> bool:
     """Whether some token has no choice left."""
     problem = frame.instance.selection_problem()
     cost = np.zeros(part.possible.shape)
-    _, bounds = des.choose(problem, cost, part.possible.copy(), des.QUICK_NODES)
+    _, bounds = des.choose(problem, cost, part.possible.copy(), des.QUICK_NODES)  # inf or not
     stuck = ~np.isfinite(bounds) & ~part.droppable
     contradicted = (part.certain & ~part.possible).any()
     asleep = part.surely_awake & ~part.possible.any(axis=0)
@@ -65,19 +66,16 @@ def _experts(
     frame: Frame, point: Point, priced: Priced, room: float
 ) -> tuple[Selection, Selection]:
     """Experts that a token may use, and must use, both (T, K)."""
-    instance, problem = frame.instance, frame.instance.selection_problem()
-    away = np.where(instance.away, point.link, 0.0)
-    cost = instance.compute_energy + away + point.waking + point.room
+    instance, cost = frame.instance, costs_at(frame.instance, point)
     most = priced.bounds + room
-    possible = np.zeros(cost.shape, dtype=bool)
-    certain = np.zeros(cost.shape, dtype=bool)
+    possible = np.zeros(frame.usable.shape, dtype=bool)
+    certain = np.zeros(frame.usable.shape, dtype=bool)
     for j in range(instance.num_experts):
         others = frame.usable.copy()
         others[:, j] = False
-        _, without = des.choose(problem, cost.copy(), others, des.QUICK_NODES)
+        _, without = choose(instance, cost, others)
         certain[:, j] = np.minimum(without, frame.drop_j) > most
-        free = cost.copy()
-        free[:, j] = 0.0  # a set with expert j costs at least as much without its cost
-        _, rest = des.choose(problem, free, frame.usable.copy(), des.QUICK_NODES)
-        possible[:, j] = frame.usable[:, j] & (rest + cost[:, j] <= most)
+        alone_j, free = cost.alone(instance, j)
+        _, rest = choose(instance, free, frame.usable)  # a set with expert j, but its own cost
+        possible[:, j] = frame.usable[:, j] & (rest + alone_j <= most)
     return possible | (certain & frame.usable), certain

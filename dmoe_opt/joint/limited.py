@@ -19,6 +19,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.clock import is_over
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent, better
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
 from dmoe_opt.joint.program import usable_subcarriers
@@ -65,7 +66,10 @@ def link_prices(decision: Decision) -> NDArray[np.float64]:
 def settle(frame: Frame, price: NDArray[np.float64], usable: Selection) -> Decision | None:
     """Experts at link prices (N, N), inf for a closed link, with their subcarriers."""
     instance = frame.instance
-    chosen = staff(frame, instance.compute_energy + instance.to_experts(price), usable)
+    is_open = np.isfinite(price)
+    passing = passages.to_passages(instance, np.where(is_open, price, 0.0))
+    cost = passages.costs(instance, instance.compute_energy, passing)
+    chosen = staff(frame, cost, usable & instance.to_experts(is_open))
     return None if chosen is None else served(instance, chosen.selection)
 
 
@@ -93,8 +97,9 @@ def first_point(frame: Frame) -> Point:
     best = np.zeros((instance.num_nodes, instance.num_nodes))
     i, n = frame.ends.T
     best[i, n] = frame.link_j.min(axis=1, initial=np.inf)
-    link = np.where(frame.usable & instance.away, instance.to_experts(best), 0.0)
-    nothing = np.zeros(link.shape)
+    could_pass = passages.passed(instance, frame.usable)
+    link = np.where(could_pass, passages.to_passages(instance, best), 0.0)
+    nothing = np.zeros(frame.usable.shape)
     point = Point(link, nothing, np.zeros(instance.num_experts))
     if instance.wake_energy is None:
         return point
@@ -122,9 +127,10 @@ def _flat(point: Point) -> NDArray[np.float64]:
 
 
 def _point(frame: Frame, flat: NDArray[np.float64]) -> Point:
-    shape = frame.usable.shape
-    link, waking, room = np.split(flat, [frame.usable.size, 2 * frame.usable.size])
-    return Point(link.reshape(shape), waking.reshape(shape), room)
+    tokens, experts = frame.usable.shape
+    columns = len(passages.ends(frame.instance))
+    link, waking, room = np.split(flat, [tokens * columns, tokens * (columns + experts)])
+    return Point(link.reshape(tokens, columns), waking.reshape(tokens, experts), room)
 
 
 def climb(

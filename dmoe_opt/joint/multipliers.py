@@ -1,6 +1,7 @@
 """The Lagrangian of a round with optional rules, at prices on links, wake-ups and capacities.
 
-Token t pays lambda[t, j] for the link to expert j, nu[t, j] for waking it and pi[j] for its room.
+Token t pays lambda[t, j] for the link to expert j, nu[t, j] for waking it and pi[j] for its room;
+with `send_once` it pays lambda[t, n] once for node n instead (`passages`).
 With rho[t] the price of dropping the token, inf where it may not be dropped,
 
     L = sum_t min(rho[t], DES_t(a + lambda + nu + pi)) - sum_j pi[j] C[j]
@@ -22,8 +23,8 @@ from scipy.optimize import linear_sum_assignment
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint import passages
 from dmoe_opt.joint.program import usable_experts, usable_subcarriers
-from dmoe_opt.selection import des
 
 LITTLE = 256  # links times subcarriers that Python alone adds up while numba would load
 
@@ -33,7 +34,7 @@ class Frame(NamedTuple):
 
     `usable` (T, K); `drop_j` (T,) in J, inf where a token may not be dropped. The links, `ends`
     (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
-    in tokens. Their pairs of token and expert are `pairs` (P, 2), those of link l from `first[l]`.
+    in tokens. Their pairs of token and passage are `pairs` (P, 2), those of link l from `first[l]`.
     """
 
     instance: Instance
@@ -47,7 +48,7 @@ class Frame(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Prices of links and of waking, both (T, K), and of capacity (K,), J."""
+    """Prices of passages over links (T, C), of waking (T, K), and of capacity (K,), J."""
 
     link: NDArray[np.float64]
     waking: NDArray[np.float64]
@@ -76,8 +77,8 @@ def frame_of(instance: Instance) -> Frame:
     """The frame of a round."""
     usable = usable_experts(instance)
     works = usable_subcarriers(instance)
-    t, j = np.nonzero(usable & instance.away)
-    link = instance.source[t] * instance.num_nodes + instance.node_of[j]
+    t, c = np.nonzero(passages.passed(instance, usable))
+    link = instance.source[t] * instance.num_nodes + passages.ends(instance)[c]
     order = np.argsort(link, kind="stable")
     known, first = np.unique(link[order], return_index=True)
     ends = np.stack(np.divmod(known, instance.num_nodes), axis=1)
@@ -91,7 +92,7 @@ def frame_of(instance: Instance) -> Frame:
     if instance.drop_price is not None:
         needs = instance.selection_problem().need_units > 0
         drop_j = np.where(needs, instance.drop_price, np.inf)
-    pairs = np.stack([t[order], j[order]], axis=1)
+    pairs = np.stack([t[order], c[order]], axis=1)
     return Frame(instance, usable, drop_j, ends, energy, room, pairs, np.append(first, len(link)))
 
 
@@ -114,10 +115,7 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     1.0
     """
     instance = frame.instance
-    problem = instance.selection_problem()
-    away = np.where(instance.away, point.link, 0.0)
-    cost = instance.compute_energy + away + point.waking + point.room
-    selection, serving = des.choose(problem, cost, frame.usable.copy(), des.QUICK_NODES)
+    selection, serving = passages.choose(instance, costs_at(instance, point), frame.usable)
     selection = selection & (serving <= frame.drop_j)[:, None]
     bounds = np.minimum(serving, frame.drop_j)
     earned, passing = _earnings(frame, point.link)
@@ -127,7 +125,7 @@ def evaluate(frame: Frame, point: Point) -> Priced:
         wake_j = instance.wake_energy - point.waking.sum(axis=0)
     value_j = float(bounds.sum() - earned[taken].sum() + np.minimum(wake_j, 0.0).sum())
     slope = Point(
-        link=np.where(instance.away, selection.astype(float), 0.0) - _passes(frame, taken, passing),
+        link=passages.passed(instance, selection) - _passes(frame, taken, passing),
         waking=np.where(instance.wake_energy is None, 0.0, selection - (wake_j < 0).astype(float)),
         room=np.zeros(instance.num_experts),
     )
@@ -135,6 +133,12 @@ def evaluate(frame: Frame, point: Point) -> Priced:
         value_j -= float(point.room @ instance.capacity)
         slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
     return Priced(value_j, selection, bounds, serving, wake_j < 0, earned, taken, slope)
+
+
+def costs_at(instance: Instance, point: Point) -> passages.Costs:
+    """What tokens pay at a point."""
+    experts = instance.compute_energy + point.waking + point.room
+    return passages.costs(instance, experts, point.link)
 
 
 class _Passing(NamedTuple):
@@ -193,8 +197,8 @@ def _takers(instance: Instance, earned: NDArray[np.float64]) -> NDArray[np.bool_
 
 
 def _passes(frame: Frame, taken: NDArray[np.bool_], passing: _Passing) -> NDArray[np.float64]:
-    """How often each pair of token and expert passes its link, (T, K)."""
-    passes = np.zeros(frame.usable.shape)
+    """How often each passage of a token is carried by its link, (T, C)."""
+    passes = np.zeros((len(frame.usable), len(passages.ends(frame.instance))))
     for link, m in np.argwhere(taken):
         first = frame.first[link]
         chosen = frame.pairs[passing.order[first : first + passing.number[link, m]]]

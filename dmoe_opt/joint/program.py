@@ -9,11 +9,13 @@
     (C4) sum_m f[i, n, m] = sum of alpha[t, j] over the pairs of the link
          alpha[t, j] <= u[i, n] <= sum_m y[i, n, m]
          without a deadline, one subcarrier per link: u[i, n] = sum_m y[i, n, m]
+         with `send_once`: alpha[t, j] <= omega[t, n] for every expert j on node n, which takes the
+         place of alpha in the other two lines
     (C5) sum_t alpha[t, j] <= C[j]
     (C6) alpha[t, j] <= w[j]
     (C7) f[i, n, m] <= min(pairs of the link, U[i, n, m]) y[i, n, m]
 
-The columns d and w, and (C5) to (C7), are there where the round has their fields.
+The columns d, w and omega, and (C5) to (C7), are there where the round has their fields.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.objective import Allocation, Selection, visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
+from dmoe_opt.joint import passages
 from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, options, outcome, run
 
 
@@ -82,6 +85,14 @@ def usable_experts(instance: Instance) -> Selection:
     return usable if instance.capacity is None else usable & (instance.capacity > 0)
 
 
+def alone_j(instance: Instance) -> NDArray[np.float64]:
+    """Energy of a token that uses one expert, with every link on its best subcarrier, J, (T, K)."""
+    problem = instance.selection_problem()
+    if problem.node_cost is None:
+        return problem.cost
+    return np.asarray(problem.cost + problem.node_cost[:, instance.node_of])
+
+
 def stranded(instance: Instance) -> str | None:
     """Why a token reaches its threshold with none of its usable experts, in words, or None."""
     if instance.drop_price is not None or not instance.optional_rules:
@@ -108,38 +119,41 @@ def no_answer(instance: Instance) -> str:
 
 
 class _Columns(NamedTuple):
-    """The variables: alpha, d, w, u, y, f, in this order."""
+    """The variables: alpha, d, w, u, y, omega, f, in this order."""
 
     pairs: NDArray[np.int64]  # (P, 2) token and expert
     drops: NDArray[np.int64]  # (R,) token
     wakes: NDArray[np.int64]  # (W,) expert
     links: NDArray[np.int64]  # (L, 2)
     uses: NDArray[np.int64]  # (S, 2) link and subcarrier
+    sent: NDArray[np.int64]  # (O, 2) token and node, with `send_once`
 
     @property
-    def starts(self) -> tuple[int, int, int, int, int, int]:
-        """First columns of d, w, u, y and f, and the number of columns."""
+    def starts(self) -> tuple[int, int, int, int, int, int, int]:
+        """First columns of d, w, u, y, omega and f, and the number of columns."""
         sizes = [len(part) for part in (*self, self.uses)]
-        d, w, u, y, f, width = np.cumsum(sizes).tolist()
-        return d, w, u, y, f, width
+        d, w, u, y, o, f, width = np.cumsum(sizes).tolist()
+        return d, w, u, y, o, f, width
 
-    def link_of(self, instance: Instance) -> NDArray[np.int64]:
-        """The link that every pair needs, shape (P,); -1 for experts on the token's own node."""
+    def passing(self, instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Columns of what passes links, alpha or omega, and the link of each, both (Q,)."""
         number = np.full((instance.num_nodes, instance.num_nodes), -1)
         number[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
-        return np.asarray(
-            number[instance.source[self.pairs[:, 0]], instance.node_of[self.pairs[:, 1]]]
-        )
+        if instance.send_once:
+            t, n = self.sent.T
+            return self.starts[4] + np.arange(len(t)), number[instance.source[t], n]
+        t, j = self.pairs.T
+        away = np.flatnonzero(instance.away[t, j])
+        return away, number[instance.source[t[away]], instance.node_of[j[away]]]
 
     def most_on(self, instance: Instance) -> NDArray[np.float64]:
-        """Tokens that every use can carry: the pairs of its link, and U under a deadline, (S,)."""
-        needed = self.link_of(instance)
-        pairs = np.bincount(needed[needed >= 0], minlength=len(self.links))
+        """Tokens that every use can carry: all of its link, and U under a deadline, (S,)."""
+        carried = np.bincount(self.passing(instance)[1], minlength=len(self.links))
         link, m = self.uses.T
         if instance.air_tokens is None:
-            return np.asarray(pairs[link], dtype=float)
+            return np.asarray(carried[link], dtype=float)
         i, n = self.links[link].T
-        return np.asarray(np.minimum(pairs[link], instance.air_tokens[i, n, m]), dtype=float)
+        return np.asarray(np.minimum(carried[link], instance.air_tokens[i, n, m]), dtype=float)
 
 
 def _columns(instance: Instance, part: Open) -> _Columns:
@@ -148,12 +162,14 @@ def _columns(instance: Instance, part: Open) -> _Columns:
     wanted[instance.source[t], instance.node_of[j]] = True
     links = np.argwhere(wanted)
     wakes = np.flatnonzero(part.possible.any(axis=0))
+    sent = passages.passed(instance, part.possible) if instance.send_once else np.zeros((0, 0))
     return _Columns(
         pairs=np.argwhere(part.possible),
         drops=np.flatnonzero(part.droppable),
         wakes=wakes if instance.wake_energy is not None else wakes[:0],
         links=links,
         uses=np.argwhere(part.subcarriers[links[:, 0], links[:, 1]]),
+        sent=np.argwhere(sent),
     )
 
 
@@ -161,12 +177,11 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     """The constraints, in the order of this file's first lines."""
     problem, inf = instance.selection_problem(), highspy.kHighsInf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
-    d, w, u, y, f, width = columns.starts
+    d, w, u, y, _, f, width = columns.starts
     pair, use, links = np.arange(len(t)), np.arange(len(link)), np.arange(len(columns.links))
     drop = d + np.arange(len(columns.drops))
-    sent = columns.link_of(instance)
-    away = np.flatnonzero(sent >= 0)
-    step = np.arange(len(away))
+    passing, over = columns.passing(instance)
+    step = np.arange(len(passing))
     need = problem.least_relevance
     most = problem.max_experts
     rows = Rows(width)
@@ -174,8 +189,10 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     rows.add(len(need), need, inf, relevance, (columns.drops, drop, need[columns.drops]))
     rows.add(len(need), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
-    rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (sent[away], away, -1.0))
-    rows.add(len(away), -inf, 0.0, (step, away, 1.0), (step, u + sent[away], -1.0))
+    rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
+    rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
+    if instance.send_once:
+        _add_sent_once(rows, instance, columns)
     least = 0.0 if instance.air_tokens is None else -inf
     rows.add(len(links), least, 0.0, (links, u + links, 1.0), (link, y + use, -1.0))
     if instance.capacity is not None:
@@ -189,6 +206,18 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     return rows
 
 
+def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
+    """A token that uses an expert of another node is sent there."""
+    t, j = columns.pairs.T
+    away = np.flatnonzero(instance.away[t, j])
+    t, j = t[away], j[away]
+    number = np.full((instance.num_tokens, instance.num_nodes), -1)
+    number[columns.sent[:, 0], columns.sent[:, 1]] = np.arange(len(columns.sent))
+    omega = columns.starts[4] + number[t, instance.node_of[j]]
+    step = np.arange(len(away))
+    rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, omega, -1.0))
+
+
 def _program(instance: Instance, part: Open, columns: _Columns, factor: float) -> highspy.HighsLp:
     """The program in HiGHS' own form; its objective is the energy times `factor`."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
@@ -196,9 +225,9 @@ def _program(instance: Instance, part: Open, columns: _Columns, factor: float) -
     nothing = np.zeros(0)
     wake = nothing if instance.wake_energy is None else instance.wake_energy[columns.wakes]
     drop = nothing if instance.drop_price is None else instance.drop_price[columns.drops]
-    idle = np.zeros(len(columns.links) + len(columns.uses))
+    idle = np.zeros(len(columns.links) + len(columns.uses) + len(columns.sent))
     sending = instance.link_energy[i, n, m]
-    whole = columns.starts[4]
+    whole = columns.starts[5]
     certain = [
         part.certain[t, j],
         part.surely_dropped[columns.drops],
@@ -262,12 +291,14 @@ def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[n
     used = start.allocation[i, n, columns.uses[:, 1]]
     active = start.loads[columns.links[:, 0], columns.links[:, 1]] > 0
     sent = start.sent[i, n, columns.uses[:, 1]]
+    visited = visits(start.selection, instance.node_of, instance.num_nodes)
     parts = [
         start.selection[columns.pairs[:, 0], columns.pairs[:, 1]],
         dropped(instance, start.selection)[columns.drops],
         np.asarray(start.selection.any(axis=0))[columns.wakes],
         active,
         used,
+        visited[columns.sent[:, 0], columns.sent[:, 1]],
         sent,
     ]
     return np.concatenate(parts).astype(float)
@@ -275,11 +306,11 @@ def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[n
 
 def _decision(instance: Instance, columns: _Columns, value: NDArray[np.float64]) -> Decision:
     chosen = value > 0.5
-    d, _, _, y, f, _ = columns.starts
+    d, _, _, y, omega, _, _ = columns.starts
     selection = np.zeros(instance.scores.shape, dtype=bool)
     selection[tuple(columns.pairs[chosen[:d]].T)] = True
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    link, m = columns.uses[chosen[y:f]].T
+    link, m = columns.uses[chosen[y:omega]].T
     i, n = columns.links[link].T
     allocation[i, n, m] = True
     return Decision(instance, selection, allocation).without_idle_links()

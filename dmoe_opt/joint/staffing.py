@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.joint.multipliers import Frame
-from dmoe_opt.selection import des
+from dmoe_opt.joint.passages import Costs, choose, paid_j
 
 
 class Staff(NamedTuple):
@@ -24,13 +24,12 @@ class Staff(NamedTuple):
     paid_j: NDArray[np.float64]
 
 
-def staff(frame: Frame, cost: NDArray[np.float64], usable: Selection) -> Staff | None:
-    """A cheap choice of experts at cost (T, K) in J that keeps capacities; None if none was found.
+def staff(frame: Frame, cost: Costs, usable: Selection) -> Staff | None:
+    """A cheap choice of experts at some cost that keeps capacities; None if none was found.
 
     `usable` (T, K) are the experts that tokens may use.
     """
-    usable = usable & frame.usable & np.isfinite(cost)
-    cost = np.where(usable, cost, 0.0)
+    usable = usable & frame.usable
     chosen = _choose(frame, cost, usable)
     if not np.isfinite(chosen.paid_j).all():
         return None
@@ -41,18 +40,17 @@ def staff(frame: Frame, cost: NDArray[np.float64], usable: Selection) -> Staff |
     return chosen
 
 
-def _choose(frame: Frame, cost: NDArray[np.float64], usable: Selection) -> Staff:
+def _choose(frame: Frame, cost: Costs, usable: Selection) -> Staff:
     """The best choice of every token, or dropping it, at cost and among usable experts (T, K)."""
-    problem = frame.instance.selection_problem()
-    selection, bounds = des.choose(problem, cost.copy(), usable.copy(), des.QUICK_NODES)
-    energies = np.where(selection, cost, 0.0).sum(axis=1)
+    selection, bounds = choose(frame.instance, cost, usable)
+    energies = paid_j(frame.instance, cost, selection)
     energies = np.where(np.isfinite(bounds), energies, np.inf)
     drops = frame.drop_j < energies
     return Staff(selection & ~drops[:, None], np.where(drops, frame.drop_j, energies))
 
 
 def _put_to_sleep(
-    frame: Frame, cost: NDArray[np.float64], usable: Selection, chosen: Staff
+    frame: Frame, cost: Costs, usable: Selection, chosen: Staff
 ) -> tuple[Staff, Selection]:
     """Close experts one by one, the one that saves most first."""
     while True:
@@ -76,7 +74,7 @@ def _closable(frame: Frame, chosen: Staff) -> NDArray[np.int64]:
 
 
 def _without(
-    frame: Frame, cost: NDArray[np.float64], usable: Selection, chosen: Staff, j: int
+    frame: Frame, cost: Costs, usable: Selection, chosen: Staff, j: int
 ) -> tuple[float, Staff]:
     """How the energy changes if expert j is closed, J, and the choice then."""
     wake = frame.instance.wake_energy
@@ -90,9 +88,7 @@ def _without(
     return float(paid.sum() - chosen.paid_j.sum() - wake[j]), Staff(selection, paid)
 
 
-def _within_capacity(
-    frame: Frame, cost: NDArray[np.float64], usable: Selection, chosen: Staff
-) -> Staff | None:
+def _within_capacity(frame: Frame, cost: Costs, usable: Selection, chosen: Staff) -> Staff | None:
     """Move tokens away from experts over their capacity, those that lose least first.
 
     They go where there is room or, if that is not enough, to an expert that others then leave.

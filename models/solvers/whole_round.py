@@ -22,7 +22,7 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.highs import factor_of
-from dmoe_opt.joint.program import no_answer
+from dmoe_opt.joint.program import alone_j, no_answer
 
 MOST_CUTS = 50
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
@@ -132,7 +132,7 @@ def _no_time(instance: Instance, most_j: float, most_per_s: float) -> str | None
 
 def _is_wide(instance: Instance, attempt: Attempt) -> bool:
     """Whether an expert or a link that is left costs too much beside the unit of the objective."""
-    cost = instance.selection_problem().cost
+    cost = alone_j(instance)
     kept = cost[cost <= attempt.most_j]
     return bool(kept.size and kept.max() * attempt.factor > WIDEST * instance.num_tokens)
 

@@ -29,9 +29,10 @@ def optimum(instance: Instance) -> float | None:
     for choice in itertools.product(*sets):
         load: dict[tuple[int, int], int] = {}
         for t, (experts, _) in enumerate(choice):
-            for j in experts:
-                link = int(instance.source[t]), int(instance.node_of[j])
-                if link[0] != link[1]:
+            nodes = [int(instance.node_of[j]) for j in experts]
+            for n in set(nodes) if instance.send_once else nodes:
+                if n != instance.source[t]:
+                    link = int(instance.source[t]), n
                     load[link] = load.get(link, 0) + 1
         key = tuple(sorted(load.items()))
         if key not in known:
@@ -146,6 +147,32 @@ def drawn(seed: int) -> Instance:
         rules |= {"air_deadline_s": float(rng.choice([0.5, 0.5, 1.0])), "capacity": [3, 3]}
         rules["drop_price"] = None if rng.random() < 0.5 else 9.0
     return data.replace(**rules)
+
+
+def drawn_on_nodes(seed: int) -> Instance:
+    """A small round with several experts on a node, sent once or not, with and without rules."""
+    rng = np.random.default_rng(seed)
+    nodes, experts = int(rng.integers(1, 4)), int(rng.integers(2, 6))
+    tokens, carriers = int(rng.integers(1, 4)), int(rng.integers(1, 5 if nodes < 3 else 4))
+    gains = rng.choice([0.0, 0.25, 1.0, 3.0, 7.0], (nodes, nodes, carriers), p=[0.1] + [0.225] * 4)
+    if rng.random() < 0.6:
+        gains *= rng.uniform(0.5, 2.0, gains.shape)
+    scores = rng.integers(0, 9, (tokens, experts)) / 8
+    most = int(rng.integers(1, 4))
+    best = np.sort(scores, axis=1)[:, ::-1][:, :most].sum(axis=1)
+    source = rng.integers(0, nodes, tokens)
+    data = Instance(
+        source=source if rng.random() < 0.7 else np.zeros_like(source),
+        scores=scores,
+        threshold=best * rng.choice([0.25, 0.5, 0.8, 1.0, 1.5], tokens),
+        max_experts=most,
+        compute_energy=rng.choice([0.0, 0.5, 1.0, rng.random()], experts),
+        radio=_radio(rng, gains),
+        on_shortfall=str(rng.choice(["top_d", "infeasible"], p=[0.8, 0.2])),
+        placement=rng.integers(0, nodes, experts),
+        send_once=bool(rng.random() < 0.8),
+    )
+    return data if rng.random() < 0.5 else data.replace(**_rules(rng, tokens, experts, True))
 
 
 def _radio(rng: np.random.Generator, gains: Any) -> Any:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from helpers.enumerated import drawn, optimum
+from helpers.enumerated import drawn, drawn_on_nodes, optimum
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Status, check, generate, solve
-from dmoe_opt.method_table import LIMITED, METHODS, Proof
+from dmoe_opt.data.rules import OPTIONAL_RULES
+from dmoe_opt.method_table import METHODS, Proof
 
 SEEDS = range(48)
-TAKERS = [name for name, row in METHODS["jesa"].items() if set(LIMITED) <= set(row.rules)]
+TAKERS = [name for name, row in METHODS["jesa"].items() if set(OPTIONAL_RULES) <= set(row.rules)]
 MODELLED = ("pyomo", "cvxpy")  # slower, and so on fewer rounds
 
 
@@ -58,6 +60,22 @@ def test_methods_agree_with_enumeration() -> None:
             found = list(complaints(data, best_j, method))
             assert not found, (seed, method, data.optional_rules, found)
     assert len(rules) > 12
+
+
+def test_methods_agree_where_tokens_are_sent_once() -> None:
+    """The same with several experts on a node, of rounds that send once and of others."""
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for seed in range(36):
+        data = drawn_on_nodes(seed)
+        best_j = optimum(data)
+        counts[data.send_once, best_j is None] += 1
+        for method, row in METHODS["jesa"].items():
+            if set(data.optional_rules) - set(row.rules) or (method in MODELLED and seed % 12):
+                continue
+            found = list(complaints(data, best_j, method))
+            assert not found, (seed, method, data.optional_rules, found)
+    assert min(counts.values()) > 1
+    assert len(counts) == 4
 
 
 LOOSER = {
