@@ -105,7 +105,7 @@ def solve(
     else:
         result = infeasible(data, name, reason, problem=problem)
     wall_s = time.perf_counter() - started - (compiling.loading_s() - loading_s)
-    return Result(**vars(result) | {"wall_s": wall_s, "instance_sha256": instance.sha256})
+    return Result(**vars(result) | {"wall_s": wall_s, "data": instance})
 
 
 def require_instance(value: object) -> None:
@@ -118,6 +118,8 @@ def require_instance(value: object) -> None:
 def _checked(method: str, row: Method, options: dict[str, Any]) -> dict[str, Any]:
     """The options that are given, each known to the method and of an allowed value."""
     given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return given
     declared = {option.name: option for option in row.options}
     for name in sorted(given):
         if name not in declared or name in (TIME_LIMIT.name, SEED.name):

@@ -122,16 +122,19 @@ def allocation_violations(
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
     """Sum of the chosen scores of every token, shape (T,)."""
-    return _chosen_units(problem, np.flatnonzero(selection)) / SCORE_UNIT
+    chosen = np.flatnonzero(selection)
+    return _chosen_units(problem, chosen, _token_of(problem, chosen)) / SCORE_UNIT
 
 
-def _chosen_units(problem: SelectionProblem, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+def _chosen_units(
+    problem: SelectionProblem, chosen: NDArray[np.int64], tokens: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Sum of the chosen scores of every token in units, exact in any order, shape (T,).
 
-    `chosen` lists places in the table (T, K) in the order of its rows; they are few of all.
+    `chosen` lists places in the table (T, K) in the order of its rows, and `tokens` their rows;
+    they are few of all.
     """
     units = score_units(problem.scores.ravel()[chosen])
-    tokens = _token_of(problem, chosen)
     return np.asarray(np.bincount(tokens, units, problem.num_tokens), dtype=np.float64)
 
 
@@ -154,18 +157,25 @@ def violations(
         return [f"the selection has {have}, wanted {shape} of bool"]
     if dropped is None and (reason := problem.infeasibility()) is not None:
         return [f"no selection is feasible: {reason}"]
-    broken = []
     chosen = np.flatnonzero(selection)
-    units = _chosen_units(problem, chosen)
+    tokens = _token_of(problem, chosen)
+    units = _chosen_units(problem, chosen, tokens)
+    counts = np.bincount(tokens, minlength=problem.num_tokens)
     short = units < problem.need_units
-    for t in np.flatnonzero(short if dropped is None else short & ~dropped):
-        reached, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
-        broken.append(f"token {t} (C1): relevance {reached:.9g} is below {wanted:.9g}")
-    counts = np.bincount(_token_of(problem, chosen), minlength=problem.num_tokens)
-    for t in np.flatnonzero(counts > problem.max_experts):
+    if dropped is not None:
+        short &= ~dropped
+    many = counts > problem.max_experts
+    reached = problem.usable.ravel()[chosen]
+    if reached.all() and not (short | many).any():
+        return []
+    broken = []
+    for t in np.flatnonzero(short):
+        relevance, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
+        broken.append(f"token {t} (C1): relevance {relevance:.9g} is below {wanted:.9g}")
+    for t in np.flatnonzero(many):
         most = problem.max_experts
         broken.append(f"token {t} (C2): {counts[t]} experts, at most {most} are allowed")
-    unusable = chosen[~problem.usable.ravel()[chosen]]
+    unusable = chosen[~reached]
     for t, j in (divmod(place, problem.num_experts) for place in unusable[:MOST_LISTED].tolist()):
         broken.append(f"token {t}: expert {j} cannot be used, its link is dead")
     if len(broken) <= MOST_LISTED:

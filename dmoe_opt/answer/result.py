@@ -41,9 +41,9 @@ class Status(StrEnum):
 class Result:
     """The answer of a method; absent values are None.
 
-    `decision` holds the checked answer. `gap` is (objective - bound) / objective. `shortfall` lists
-    the tokens whose threshold was lowered. `stats` holds the method's own counters. `message` says
-    in words why there is no answer. If several answers were wanted (`count`), `token_ranking` has
+    `data` is the instance, and `decision` holds the checked answer to it. `gap` is (objective -
+    bound) / objective. `stats` holds the method's own counters. `message` says in words why there
+    is no answer. If several answers were wanted (`count`), `token_ranking` has
     the best selections of every token, or `round_ranking` the best answers to the round.
 
     Examples
@@ -61,14 +61,27 @@ class Result:
     bound_j: float | None
     gap: float | None
     decision: Decision | None
-    shortfall: tuple[int, ...]
-    instance: str
-    instance_sha256: str
+    data: Instance | SelectionProblem
     wall_s: float = 0.0
     stats: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     token_ranking: list[list[RankedSelection]] | None = None
     round_ranking: list[RankedRound] | None = None
+
+    @property
+    def instance(self) -> str:
+        """Name of the instance."""
+        return self.data.name
+
+    @property
+    def instance_sha256(self) -> str:
+        """Digest of the instance; it is computed when it is first asked for."""
+        return self.data.sha256
+
+    @property
+    def shortfall(self) -> tuple[int, ...]:
+        """Tokens whose threshold was lowered, in order; none where no answer exists."""
+        return () if self.status is Status.INFEASIBLE else as_problem(self.data).lowered
 
     @property
     def selection(self) -> Selection | None:
@@ -116,31 +129,39 @@ class Result:
         )
 
     def __str__(self) -> str:
-        counters = [(k, f"{v:,}") for k, v in self.stats.items() if isinstance(v, int)]
-        rows = [*self._headings(), *counters, ("time", f"{self.wall_s:.4g} s")]
-        return printable("\n".join(f"{name:<10} {text}" for name, text in rows))
+        if self.selection is None or not len(self.selection):
+            return summary(self)
+        counts = self.selection.sum(axis=1)
+        return summary(self, f"{counts.mean():.2f} per token, at most {counts.max()}")
 
-    def _headings(self) -> list[tuple[str, str]]:
-        reason = f": {self.message}" if self.message else ""
-        rows = [
-            ("problem", f"{self.problem} of {self.instance or 'an unnamed instance'}"),
-            ("method", self.method),
-            ("status", self.status.value + reason),
-        ]
-        if self.objective_j is not None:
-            rows.append(("energy", f"{self.objective_j:.9g} J"))
-        if self.bound_j is not None:
-            gap = "" if self.gap is None else f" (gap {self.gap:.2%})"
-            rows.append(("bound", f"{self.bound_j:.9g} J{gap}"))
-        if self.selection is not None and len(self.selection):
-            counts = self.selection.sum(axis=1)
-            rows.append(("experts", f"{counts.mean():.2f} per token, at most {counts.max()}"))
-        if self.shortfall:
-            number = len(self.shortfall)
-            rows.append(
-                ("shortfall", f"{number} tokens got their best experts instead of the threshold")
-            )
-        return rows
+
+def summary(answer: Result | formats.Solution, experts: str = "") -> str:
+    """An answer in lines for people; `experts` says in words how many the tokens use."""
+    counters = [(k, f"{v:,}") for k, v in answer.stats.items() if isinstance(v, int)]
+    rows = [*_headings(answer, experts), *counters, ("time", f"{answer.wall_s:.4g} s")]
+    return printable("\n".join(f"{name:<10} {text}" for name, text in rows))
+
+
+def _headings(answer: Result | formats.Solution, experts: str) -> list[tuple[str, str]]:
+    reason = f": {answer.message}" if answer.message else ""
+    rows = [
+        ("problem", f"{answer.problem} of {answer.instance or 'an unnamed instance'}"),
+        ("method", answer.method),
+        ("status", f"{answer.status}{reason}"),
+    ]
+    if answer.objective_j is not None:
+        rows.append(("energy", f"{answer.objective_j:.9g} J"))
+    if answer.bound_j is not None:
+        gap = "" if answer.gap is None else f" (gap {answer.gap:.2%})"
+        rows.append(("bound", f"{answer.bound_j:.9g} J{gap}"))
+    if experts:
+        rows.append(("experts", experts))
+    if answer.shortfall:
+        number = len(answer.shortfall)
+        rows.append(
+            ("shortfall", f"{number} tokens got their best experts instead of the threshold")
+        )
+    return rows
 
 
 def _plain(value: Any) -> Any:
@@ -186,9 +207,7 @@ def build(
         bound_j=bound_j,
         gap=gap,
         decision=decision,
-        shortfall=as_problem(data).lowered,
-        instance=data.name,
-        instance_sha256=data.sha256,
+        data=data,
         wall_s=wall_s,
         stats=dict(stats or {}),
         message=message,
@@ -225,9 +244,7 @@ def infeasible(
         bound_j=None,
         gap=None,
         decision=None,
-        shortfall=(),
-        instance=data.name,
-        instance_sha256=data.sha256,
+        data=data,
         message=reason,
     )
 

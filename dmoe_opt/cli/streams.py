@@ -73,7 +73,7 @@ def solve(
 def _show(answer: Any, as_json: bool) -> None:
     import msgspec
 
-    from dmoe_opt.answer.result import Result, Status
+    from dmoe_opt.answer.result import summary
 
     solution = answer.solution
     speed = answer.num_tokens / solution.wall_s
@@ -85,14 +85,10 @@ def _show(answer: Any, as_json: bool) -> None:
         numbers = {"tokens": answer.num_tokens, "tokens_per_s": speed, "peak_bytes": memory}
         emit(document | numbers | {"shortfall": len(solution.shortfall)})
         return
-    plain = ("problem", "method", "objective_j", "bound_j", "gap", "instance", "instance_sha256")
-    claims = {name: getattr(solution, name) for name in (*plain, "wall_s", "stats", "message")}
-    status, shortfall = Status(solution.status), tuple(solution.shortfall)
-    shown = Result(**claims, status=status, decision=None, shortfall=shortfall)
-    click.echo(str(shown))
-    if shown.objective_j is not None:
-        most = f"at most {answer.most_experts}"
-        click.echo(f"{'experts':<10} {answer.mean_experts:.2f} per token, {most}")
+    experts = ""
+    if solution.objective_j is not None:
+        experts = f"{answer.mean_experts:.2f} per token, at most {answer.most_experts}"
+    click.echo(summary(solution, experts))
     click.echo(f"{'speed':<10} {answer.num_tokens:,} tokens, {speed:,.0f} per second")
     if memory is not None:
         click.echo(f"{'memory':<10} at most {memory / 2**20:,.0f} MiB in this process")

@@ -113,8 +113,9 @@ class SelectionProblem:
         shape = (self.num_tokens, self.num_experts)
         put(self, "cost", validate.real_array("cost", self.cost, shape, most=MOST_ENERGY_J))
         put(self, "threshold", thresholds("threshold", self.threshold, self.num_tokens))
-        usable = validate.all_true(shape) if self.usable is None else self.usable
-        put(self, "usable", validate.flags("usable", usable, shape))
+        given = self.usable is not None
+        usable = validate.flags("usable", self.usable, shape) if given else validate.all_true(shape)
+        put(self, "usable", usable)
         self._check_nodes()
         self._check_span()
         check_common(self)
@@ -136,8 +137,7 @@ class SelectionProblem:
 
     def _check_span(self) -> None:
         """Refuse a token whose usable costs span more than numbers can hold side by side."""
-        low, high = self.cost.min(initial=np.inf), self.cost.max(initial=0.0)
-        if low > 0 and high / WIDEST_SPAN <= low:  # as almost always: no token spans more than all
+        if self.cost.min(initial=np.inf) >= MOST_ENERGY_J / WIDEST_SPAN:  # as almost always
             return
         positive = self.usable & (self.cost > 0)
         least = np.where(positive, self.cost, np.inf).min(axis=1, initial=np.inf)

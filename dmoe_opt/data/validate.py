@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -196,22 +197,37 @@ def real_array(
 
     None in `shape` leaves that length free.
     """
-    allowed = f"finite numbers >= {least:g}"
-    if most < math.inf:
-        allowed = f"finite numbers in [{least:g}, {most:g}]"
+    allowed = _finite_numbers(least, most)
     array = _shaped(field, _as_array(field, value, "fiu", allowed), shape)
     if array.dtype == np.float64:
         array = frozen(array, np.float64)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # signalling NaNs are refused below
             array = frozen(array, np.float64)
-    if not array.size:
+    top = min(most, LARGEST)
+    if not array.size or (least == 0 and _are_from_zero_to(top, array)):
         return array
-    top, low = min(most, LARGEST), array.min()
+    low = array.min()
     if not (low >= least and array.max() <= top):  # nan fails both
         index = tuple(np.argwhere(~((array >= least) & (array <= top)))[0])
         raise fail(field + _place(index), float(array[index]), allowed)
     return array if low > 0 else _without_negative_zeros(array)
+
+
+@cache
+def _finite_numbers(least: float, most: float) -> str:
+    """The numbers of [least, most] in words."""
+    if most < math.inf:
+        return f"finite numbers in [{least:g}, {most:g}]"
+    return f"finite numbers >= {least:g}"
+
+
+def _are_from_zero_to(top: float, array: NDArray[np.float64]) -> bool:
+    """Whether all numbers lie in [0, top] and none is -0.0, in one pass.
+
+    The bits of numbers >= 0 are in the order of the numbers, below those of NaN and with a sign.
+    """
+    return bool(array.view(np.uint64).max() <= np.float64(top).view(np.uint64))
 
 
 def _without_negative_zeros(array: NDArray[np.float64]) -> NDArray[np.float64]:

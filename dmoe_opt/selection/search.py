@@ -151,7 +151,9 @@ def run_here(search: Search, limit: int) -> None:
     if used.solve_tokens.is_compiled or search.chosen.size > LITTLE:
         search.run(slice(None), limit)
         return
-    for t in _run_easy(search, limit)[0].tolist():
+    hard = _run_easy(search, limit)
+    search.forget(hard)
+    for t in hard.tolist():
         search.run(slice(t, t + 1), limit)
 
 
@@ -164,27 +166,27 @@ def run_all(
         prepare()  # apart from the time limit
         _run_in_threads(search, _blocks(tokens, threads), limit, threads, time_limit, progress)
         return
-    hard, kept = _run_easy(search, limit)
+    hard = _run_easy(search, limit)
     if progress:
         progress(tokens - len(hard), tokens)
-    if len(hard):
-        prepare()
-        blocks = [slice(t, t + 1) for t in hard.tolist()]
-        _run_in_threads(search, blocks, limit, threads, time_limit, progress)
-        late = search.nodes[hard] < kernel.EASY_NODES  # the limit struck before their turn
-        search.restore(hard[late], tuple(rows[late] for rows in kept))
+    if not len(hard):
+        return
+    kept = search.forget(hard)
+    prepare()
+    blocks = [slice(t, t + 1) for t in hard.tolist()]
+    _run_in_threads(search, blocks, limit, threads, time_limit, progress)
+    late = search.nodes[hard] < kernel.EASY_NODES  # the limit struck before their turn
+    search.restore(hard[late], tuple(rows[late] for rows in kept))
 
 
-def _run_easy(search: Search, limit: int) -> tuple[NDArray[np.int64], Rows]:
-    """Solve all tokens with the nodes of an easy one; those that need more are as not begun.
+def _run_easy(search: Search, limit: int) -> NDArray[np.int64]:
+    """Solve all tokens with the nodes of an easy one; returns those that need more.
 
-    Returns them, and what was found for them. This takes milliseconds, less than it takes to start
-    threads.
+    This takes milliseconds, less than it takes to start threads.
     """
     easy = min(limit, kernel.EASY_NODES)
     search.run(slice(None), easy)
-    hard = np.flatnonzero(search.nodes >= easy)[: None if easy < limit else 0]
-    return hard, search.forget(hard)
+    return np.flatnonzero(search.nodes >= easy)[: None if easy < limit else 0]
 
 
 def _blocks(tokens: int, threads: int) -> list[slice]:

@@ -105,3 +105,14 @@ def test_a_flag_is_true_or_false(value: object) -> None:
     """Nothing else stands for either, also if Python takes it for one."""
     with pytest.raises(InputError, match=r"^send_once = .*; allowed: true or false$"):
         load("tiny-s1").replace(send_once=value)
+
+
+def test_numbers_are_checked_up_to_their_ends() -> None:
+    """Both ends of the range are allowed, and the least number beyond each of them is not."""
+    ends = validate.real_array("x", [0.0, 5e-324, 1.0], (None,), most=1.0)
+    assert ends.tolist() == [0.0, 5e-324, 1.0]
+    zero = validate.real_array("x", [1.0, -0.0], (None,), most=1.0)
+    assert zero.tobytes() == np.array([1.0, 0.0]).tobytes()
+    for beyond in (np.nextafter(1.0, 2.0), -5e-324, np.nan, -np.nan, np.inf, -np.inf):
+        with pytest.raises(InputError, match=r"^x\[1\] = "):
+            validate.real_array("x", [0.5, beyond], (None,), most=1.0)
