@@ -305,8 +305,7 @@ def _csv(comparison: OffloadComparison) -> str:
     from dmoe_opt.comparing.policies import PolicyRow
     from dmoe_opt.comparing.rows import as_csv
 
-    optimum = [] if comparison.optimum is None else [comparison.optimum]
-    return as_csv([*comparison.rows, *optimum], PolicyRow)
+    return as_csv([*comparison.rows, comparison.optimum], PolicyRow)
 
 
 def _save(comparison: OffloadComparison, folder: str) -> list[Path]:

@@ -47,9 +47,8 @@ def comparison(of: OffloadComparison, form: str) -> None:
     table = Sheet(("policy", *numbers), numbers)
     for row in of.rows:
         table.add_row(*_cells(row))
-    if of.optimum is not None:
-        table.add_section()
-        table.add_row(*_cells(of.optimum))
+    table.add_section()
+    table.add_row(*_cells(of.optimum))
     show(table, form)
     name = " ".join(of.scenario.split()) or "scenario"
     many = f"{of.episodes} held-out episodes" if of.episodes > 1 else "one episode"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from dmoe_opt.comparing.rows import half_width
 from dmoe_opt.errors import LimitError
 from dmoe_opt.models import offload_pyomo
+from dmoe_opt.offload import windows
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
 from dmoe_opt.offload.fitting import Fit
-from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.policies import OPTIMUM, Agents, Policy, policy, usual
 from dmoe_opt.offload.scenario import Scenario, Whole
 from dmoe_opt.offload.simulate import Account, account, mean_return, run
@@ -49,8 +49,8 @@ class OffloadComparison:
     """Rows of the policies and of the optimum.
 
     `subtasks` and `bound_mean` are means per episode, of the number of subtasks and of the upper
-    bound on the optimum. `proven` counts the episodes whose optimum is proven. `optimum` is None
-    unless a schedule was found in every episode.
+    bound on the optimum. `proven` counts the episodes whose optimum is proven. `optimum` holds
+    the best schedules found.
     """
 
     scenario: str
@@ -60,7 +60,7 @@ class OffloadComparison:
     bound_mean: float
     proven: int
     rows: Sequence[PolicyRow]
-    optimum: PolicyRow | None
+    optimum: PolicyRow
 
 
 @dataclass(frozen=True)
@@ -70,27 +70,8 @@ class _Played:
     subtasks: int
     bound: float
     proven: bool
-    optimum: Account | None
+    optimum: Account
     policies: list[Account]
-
-
-def optimum(episode: Episode, time_limit: float | None = None) -> Optimum:
-    """The clairvoyant optimum by the integer program in Pyomo.
-
-    Its bound is at least as good as the bound of the linear relaxation, whatever the limit in
-    seconds.
-    """
-    schedule = offload_pyomo.solve(episode, time_limit=time_limit)
-    if schedule.proven:
-        return schedule
-    relaxed = offload_pyomo.solve(episode, relax=True)
-    bounds = [bound for bound in (schedule.bound, relaxed.bound) if bound is not None]
-    if not bounds:
-        return schedule
-    least = min(bounds)
-    if schedule.return_ is not None:
-        least = max(least, schedule.return_)  # it is below the return only by rounding
-    return replace(schedule, bound=least)
 
 
 def play(
@@ -117,14 +98,11 @@ def play(
     ------
     InputError
         As `dmoe_opt.offload.policies.policy`.
-    LimitError
-        If the search for the optimum ended without a schedule.
     """
     if name != OPTIMUM:
         return run(episode, policy(name, episode.scenario, agents, fit)(seed))
-    choice = optimum(episode, time_limit).choice
-    if choice is None:
-        raise LimitError("optimum: no schedule found within the time limit")
+    choice = windows.solve(episode, time_limit).choice
+    assert choice is not None
     return choice
 
 
@@ -142,20 +120,18 @@ def baselines(
     for number, episode in enumerate(episodes):
         if progress:
             progress(number, len(episodes))
-        bounds.append(_bound_of(offload_pyomo.solve(episode, relax=True)))
+        bound = offload_pyomo.solve(episode, relax=True).bound
+        if bound is None:
+            raise LimitError(
+                "the solver gave no bound on the optimum; "
+                "the episode may be too large for the memory"
+            )
+        bounds.append(bound)
     scenario = episodes[0].scenario
     names = [name for name in usual(scenario) if name != "rollout"]  # which takes minutes
     rules = {name: policy(name, scenario) for name in names}
     returns = {name: mean_return(episodes, map(rule, count())) for name, rule in rules.items()}
     return float(np.mean(bounds)), returns
-
-
-def _bound_of(answer: Optimum) -> float:
-    if answer.bound is None:
-        raise LimitError(
-            "the solver gave no bound on the optimum; the episode may be too large for the memory"
-        )
-    return answer.bound
 
 
 def compare(
@@ -189,8 +165,6 @@ def compare(
     ------
     InputError
         As `dmoe_opt.offload.policies.policy`.
-    LimitError
-        If the solver gives no bound on the optimum of an episode.
 
     Examples
     --------
@@ -217,14 +191,15 @@ def _play_all(
     episode: Episode, players: Sequence[Policy], seed: int, time_limit: float | None
 ) -> _Played:
     """Find the optimum of an episode, and play the episode with every policy."""
-    best = optimum(episode, time_limit)
-    bound = _bound_of(best)
+    best = windows.solve(episode, time_limit)
+    assert best.bound is not None
+    assert best.choice is not None
     accounts = [account(episode, run(episode, player(seed))) for player in players]
     return _Played(
         subtasks=episode.num_subtasks,
-        bound=bound,
+        bound=best.bound,
         proven=best.proven,
-        optimum=None if best.choice is None else account(episode, best.choice),
+        optimum=account(episode, best.choice),
         policies=accounts,
     )
 
@@ -237,8 +212,6 @@ def _summary(
     rows = []
     for k, name in enumerate(names):
         rows.append(_row(name, [episode.policies[k] for episode in played], bounds))
-    optima = [episode.optimum for episode in played if episode.optimum is not None]
-    complete = len(optima) == len(played)
     return OffloadComparison(
         scenario=scenario,
         episodes=len(played),
@@ -247,7 +220,7 @@ def _summary(
         bound_mean=float(bounds.mean()),
         proven=sum(episode.proven for episode in played),
         rows=rows,
-        optimum=_row(OPTIMUM, optima, bounds) if complete else None,
+        optimum=_row(OPTIMUM, [episode.optimum for episode in played], bounds),
     )
 
 
