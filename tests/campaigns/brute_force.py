@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,8 @@ def truth(fields: dict[str, Any]) -> Truth:
     need, ways = [], []
     out_of_reach = False
     for t, i in enumerate(fields["source"]):
-        reachable = np.flatnonzero(np.isfinite(energy + link[i].min(axis=1))).tolist()
+        best_j = link[i].min(axis=1)[node_of(fields)]
+        reachable = np.flatnonzero(np.isfinite(energy + best_j)).tolist()
         wanted = math.ceil((float(fields["threshold"][t]) - TOLERANCE) * UNIT)
         sets = _sets(reachable, fields["max_experts"])
         reached = {members: sum(int(units[t, j]) for j in members) for members in sets}
@@ -66,6 +68,19 @@ def truth(fields: dict[str, Any]) -> Truth:
     if out_of_reach:
         return Truth(link, units, need, None, True)
     return Truth(link, units, need, _cheapest(fields, link, ways))
+
+
+def node_of(fields: dict[str, Any]) -> NDArray[np.int64]:
+    """The node of every expert: its own number without a placement."""
+    default = np.arange(len(fields["compute_energy"]))
+    return np.asarray(fields.get("placement", default))
+
+
+def visited(fields: dict[str, Any], i: int, members: Iterable[int]) -> list[int]:
+    """Nodes to which node i sends a token for these experts, one for each time it is sent."""
+    nodes = [int(node_of(fields)[j]) for j in members]
+    away = [n for n in nodes if n != i]
+    return sorted(set(away)) if fields.get("send_once") else away
 
 
 def _links(fields: dict[str, Any]) -> NDArray[np.float64]:
@@ -105,9 +120,8 @@ def _cheapest(
         for loads, spent in states.items():
             for members in sets:
                 counts = dict(loads)
-                for j in members:
-                    if j != i:
-                        counts[int(i), j] = counts.get((int(i), j), 0) + 1
+                for n in visited(fields, int(i), members):
+                    counts[int(i), n] = counts.get((int(i), n), 0) + 1
                 total = spent + math.fsum(float(fields["compute_energy"][j]) for j in members)
                 key = tuple(sorted(counts.items()))
                 grown[key] = min(grown.get(key, math.inf), total)

@@ -12,10 +12,11 @@ from tests.campaigns.brute_force import TOLERANCE, UNIT
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
     """The fields of a random round; `radio` is a dictionary of the fields of a radio."""
-    experts = int(rng.integers(2, 5))
+    experts = int(rng.integers(2, 6))
     tokens = int(rng.choice([0, 1, 2, 3, 4, 5, 6], p=[0.02, 0.2, 0.18, 0.15, 0.15, 0.15, 0.15]))
     carriers = int(rng.integers(1, 9))
-    shape = (experts, experts, carriers)
+    nodes, placed = _placed(rng, experts)
+    shape = (nodes, nodes, carriers)
     scores = _scores(rng, (tokens, experts))
     most = int(rng.integers(1, experts + 1))
     threshold = rng.random(tokens) * rng.choice([0.5, 1.0, 1.5])
@@ -31,16 +32,26 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
     if on_shortfall == "infeasible" and rng.random() < 0.7:
         threshold = np.minimum(threshold, np.sort(scores, axis=1)[:, -most:].sum(axis=1))
     fields: dict[str, Any] = {
-        "source": rng.integers(0, rng.choice([1, experts]), size=tokens),
+        "source": rng.integers(0, rng.choice([1, nodes]), size=tokens),
         "scores": scores,
         "threshold": threshold,
         "max_experts": most,
         "on_shortfall": on_shortfall,
         "compute_energy": _energies(rng, (experts,)),
+        **placed,
     }
     if rng.random() < 0.5:
         return fields | {"link_energy": _link_energies(rng, shape)}
     return fields | {"radio": _radio(rng, shape)}
+
+
+def _placed(rng: np.random.Generator, experts: int) -> tuple[int, dict[str, Any]]:
+    """The number of nodes and, in half of the rounds, experts on nodes, mostly sent once."""
+    if rng.random() < 0.5:
+        return experts, {}
+    nodes = int(rng.integers(1, 4))
+    placement = rng.integers(0, nodes, size=experts)
+    return nodes, {"placement": placement, "send_once": bool(rng.random() < 0.8)}
 
 
 def _scores(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 
 import dmoe_opt
 from dmoe_opt import InputError, Instance, Radio, Result
-from tests.campaigns.brute_force import TooLarge, Truth, truth
+from tests.campaigns.brute_force import TooLarge, Truth, truth, visited
 from tests.campaigns.drawn_rounds import draw
 from tests.campaigns.outcome import TOO_WIDE, Fault, Outcome, judged
 
@@ -37,6 +37,7 @@ def attack(seed: int) -> Outcome:
         return outcome
     outcome.counts["rounds"] += 1
     outcome.counts["infeasible"] += right.optimum is None
+    outcome.counts["sent once"] += fields.get("send_once", False)
     for method in methods:
         outcome.counts[f"answers of {method}"] += 1
         complaints = complaints_about(fields, right, method)
@@ -152,12 +153,11 @@ def _broken_by_tokens(fields: dict[str, Any], answer: Result, right: Truth) -> l
 
 
 def _loads(fields: dict[str, Any], answer: Result) -> dict[tuple[int, int], int]:
-    """Tokens that each link carries; a node's own expert needs no link."""
+    """Tokens that each link carries; a node's own experts need no link."""
     loads: dict[tuple[int, int], int] = {}
     for t, i in enumerate(fields["source"].tolist()):
-        for j in np.flatnonzero(answer.selection[t]).tolist():
-            if i != j:
-                loads[i, j] = loads.get((i, j), 0) + 1
+        for n in visited(fields, i, np.flatnonzero(answer.selection[t]).tolist()):
+            loads[i, n] = loads.get((i, n), 0) + 1
     return loads
 
 
