@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dmoe_opt.solving import solve
     from dmoe_opt.versions import show_versions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Decision",
     "DmoeError",

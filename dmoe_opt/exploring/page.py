@@ -15,13 +15,13 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.writing import write
 from dmoe_opt.exploring.grid import TIME_LIMIT_S, solved_grid
-from dmoe_opt.solving import require_instance
+from dmoe_opt.solving import prepare, require_instance
 
 HEIGHT_PX = 900
 PARTS = {"STYLE": "page.css", "SCRIPT": "drawing.js", "CONTROLS": "page.js"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page:
     """A page about one instance; in a notebook it shows itself.
 
@@ -48,11 +48,18 @@ class Page:
         """Write the page to a file; raises `InputError` if that is not possible."""
         write(path, self.text.encode())
 
+    def __repr__(self) -> str:
+        return f"Page({self.data['name']!r}, {len(self.data['points'])} exact solves)"
+
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, so that its style stays there."""
+        """The page in a frame of its own, so that its style stays there.
+
+        Only apostrophes and ampersands are escaped: data is full of quotes, and notebooks keep it.
+        """
         name = html.escape(self.data["name"])
         frame = f'<iframe title="{name}" width="100%" height="{HEIGHT_PX}" style="border:0"'
-        return f'{frame} srcdoc="{html.escape(self.text)}"></iframe>'
+        text = self.text.replace("&", "&amp;").replace("'", "&#39;")
+        return f"{frame} srcdoc='{text}'></iframe>"
 
 
 def explore(
@@ -92,6 +99,7 @@ def explore(
     """
     require_instance(instance)
     validate.real("time_limit", time_limit)
+    prepare("jesa" if isinstance(instance, Instance) else "selection")
     data = solved_grid(instance, time_limit, progress)
     return Page(data, _text(data))
 

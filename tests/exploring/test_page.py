@@ -57,6 +57,7 @@ def test_a_page_stands_alone(problem: dmoe_opt.SelectionProblem, tmp_path: Path)
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert data["cost"][1] == [1.0, 2.0, 3.0, None]
     assert "srcdoc" in page._repr_html_()
+    assert len(repr(page)) < 80  # notebooks keep it beside the page
 
 
 def test_a_round_has_a_slider_for_its_spectrum() -> None:
