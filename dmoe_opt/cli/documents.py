@@ -24,6 +24,7 @@ from dmoe_opt.layers.bills import LayerBill
 from dmoe_opt.schema import DRAFT, Schema, of_struct
 from dmoe_opt.sweep.analysis import GapSummary, Saving
 from dmoe_opt.sweep.profiles import ProfileShare
+from dmoe_opt.sweep.rule_fronts import RulePoint
 from dmoe_opt.sweep.scaling import ScalingFit
 
 
@@ -190,13 +191,14 @@ class PlacedExperts(Printed):
 
 
 class Plotted(Printed):
-    """The tables beside the figures: the first four of a sweep, `fronts` of a frontier."""
+    """The tables beside the figures: the first five of a sweep, `fronts` of a frontier."""
 
     notes: list[str]
     profile: list[ProfileShare] | msgspec.UnsetType = msgspec.UNSET
     gaps: list[GapSummary] | msgspec.UnsetType = msgspec.UNSET
     scaling: list[ScalingFit] | msgspec.UnsetType = msgspec.UNSET
     savings: list[Saving] | msgspec.UnsetType = msgspec.UNSET
+    rules: list[RulePoint] | msgspec.UnsetType = msgspec.UNSET
     fronts: list[Front] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dmoe_opt.sweep.analysis import GapSummary, Saving
     from dmoe_opt.sweep.judging import Judged
     from dmoe_opt.sweep.profiles import ProfileShare
+    from dmoe_opt.sweep.rule_fronts import RulePoint
     from dmoe_opt.sweep.scaling import ScalingFit
 
 
@@ -42,7 +43,8 @@ def plot(folder: str, output: str | None, form: str) -> None:
     """Draw the results of a sweep or a frontier.
 
     FOLDER holds the results.jsonl of `sweep`, the frontier.csv of `frontier`, or both.
-    Performance profiles, gaps, time against size, energy saved, fronts: a PNG and a CSV each.
+    Performance profiles, gaps, time against size, energy saved, energy against an optional rule,
+    fronts: a PNG and a CSV each.
     Needs the extra plot.
     """
     from dmoe_opt.cli import console
@@ -105,7 +107,8 @@ def _add_jobs(report: Report, folder: str) -> None:
     """Figures, tables and notes of the jobs of a sweep."""
     from dmoe_opt.plot import sweep
     from dmoe_opt.plot.profiles import of_profiles
-    from dmoe_opt.sweep import analysis, profiles, scaling
+    from dmoe_opt.plot.rule_fronts import of_rule_fronts
+    from dmoe_opt.sweep import analysis, profiles, rule_fronts, scaling
     from dmoe_opt.sweep.judging import contradictions, judge, read_jobs
 
     judged = judge(read_jobs(folder))
@@ -114,20 +117,24 @@ def _add_jobs(report: Report, folder: str) -> None:
     points = scaling.scaling_points(judged)
     fits = scaling.scaling_fits(points)
     savings = analysis.savings(judged)
+    rules = rule_fronts.rule_points(judged)
 
     report.tables["profile"] = profiles.profile_shares(ratios)
     report.tables["gaps"] = analysis.gap_summaries(gaps)
     report.tables["scaling"] = fits
     report.tables["savings"] = savings
+    report.tables["rules"] = rules
 
     report.files |= _csv_by_problem("profile", ratios)
     report.files |= _csv_by_problem("gaps", gaps)
     report.files |= _csv_by_problem("scaling", points)
     report.files |= _csv_by_problem("savings", savings)
+    report.files |= _csv_by_problem("rules", rules)
     report.files |= of_profiles(ratios)
     report.files |= sweep.of_gaps(gaps)
     report.files |= sweep.of_scaling(points, fits)
     report.files |= sweep.of_savings(savings)
+    report.files |= of_rule_fronts(rules)
 
     report.notes += _instances_left_out(profiles.left_out(judged, ratios))
     for problem in sorted({j.job.problem for j in judged}):
@@ -222,6 +229,7 @@ def _print(report: Report, form: str) -> None:
         "gaps": _gaps,
         "scaling": _scaling,
         "savings": _savings,
+        "rules": _rules,
         "fronts": _fronts,
     }
     for name, printer in printers.items():
@@ -313,6 +321,18 @@ def _saved(saving: Saving) -> str:
     from dmoe_opt.cli.tables import with_interval
 
     return f"{with_interval(saving.saved, saving.saved_ci95, 100)} in {saving.preset}"
+
+
+def _rules(rows: Sequence[RulePoint], form: str) -> None:
+    names = "rule, round, value, seeds, without answer, energy mJ, proven mJ, gap %, dropped"
+    lines = []
+    for row in rows:
+        energies = [f"{1e3 * energy_j:.5g}" for energy_j in (row.energy_j, row.bound_j)]
+        numbers = [f"{row.value:g}", str(row.seeds), str(row.without), *energies]
+        dropped = "" if row.dropped is None else f"{row.dropped:g}"
+        lines.append([row.rule, row.setting, *numbers, _percent(row.gap), dropped])
+    title = "rules: least energy against an optional rule, means over seeds that have answers"
+    _table(title, names.split(", "), lines, form)
 
 
 def _fronts(rows: Sequence[Front], form: str) -> None:

@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dmoe_opt.answer.bill import dropped
+from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.generating.presets import generate
@@ -24,7 +26,7 @@ from dmoe_opt.sweep.journal import FAILED
 from dmoe_opt.sweep.plan import Job
 
 JobRow = dict[str, Any]
-NUMBERS = ("objective_j", "bound_j", "gap", "relevance", "nodes", "wall_s", "generate_s")
+NUMBERS = ("objective_j", "bound_j", "gap", "relevance", "dropped", "nodes", "wall_s", "generate_s")
 MOST_CHARACTERS = 500  # of a message
 
 
@@ -102,10 +104,19 @@ def run(job: Job, tries: int = 1) -> JobRow:
         bound_j=result.bound_j,
         gap=result.gap,
         relevance=result.mean_relevance,
+        dropped=_dropped(data, result),
         nodes=result.stats.get("nodes"),
         wall_s=result.wall_s,
         message=result.message,
     )
+
+
+def _dropped(data: Instance | SelectionProblem, result: Result) -> int | None:
+    """How many tokens an answer drops; None where none may be dropped, and without an answer."""
+    if result.selection is None or getattr(data, "drop_price", None) is None:
+        return None
+    assert isinstance(data, Instance)
+    return int(dropped(data, result.selection).sum())
 
 
 def run_batch(

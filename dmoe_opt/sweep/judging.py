@@ -31,8 +31,8 @@ Positive = Annotated[float, msgspec.Meta(ge=0)]
 class FinishedJob(msgspec.Struct, frozen=True):
     """A finished job, one line of `results.jsonl`; fields that are not read here are passed over.
 
-    `options` holds the options of the generator and of the method. A failed job has None for every
-    number.
+    `options` holds the options of the generator and of the method. `dropped` counts the tokens that
+    the answer drops, where a round has a price for that. A failed job has None for every number.
     """
 
     key: str
@@ -49,11 +49,16 @@ class FinishedJob(msgspec.Struct, frozen=True):
     objective_j: Positive | None
     bound_j: Positive | None
     wall_s: Positive | None
+    dropped: Count | None = None
 
     @property
     def setting(self) -> str:
         """The preset with the options of the generator, whatever the seed."""
         return self.preset + _spelt(self.options, _generator_options())
+
+    def setting_without(self, option: str) -> str:
+        """The setting but for one option of the generator."""
+        return self.preset + _spelt(self.options, _generator_options() - {option})
 
     @property
     def method_options(self) -> dict[str, Any]:

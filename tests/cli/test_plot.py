@@ -55,6 +55,7 @@ def test_plot_writes_figures_and_tables(typed: Typed, tmp_path: Path) -> None:
         "gaps": 4,
         "scaling": 2,
         "savings": 1,
+        "rules": 0,
         "fronts": 2,
         "notes": 2,
     }
