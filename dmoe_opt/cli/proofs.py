@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,22 +18,29 @@ if TYPE_CHECKING:
 def write(data: Instance | SelectionProblem, result: Result, path: str) -> Result:
     """Prove the bound of a result; returns the result with the bound that is certified.
 
-    That bound is rounded down, and lower where a proof would have grown too large.
+    That bound is rounded down, and lower where a proof would have grown too large. The suffix says
+    whether the file is an archive (.npz), in the format VIPR (.vipr), or JSON.
     """
     from dmoe_opt.answer.result import build
     from dmoe_opt.data import files
+    from dmoe_opt.data.instance import as_problem
     from dmoe_opt.proof.certificates import prove
+    from dmoe_opt.proof.vipr import as_vipr
 
     files.require_place(path)
     certificate = prove(data, result)
-    certificate.save(path)
+    if Path(path).suffix == ".vipr":
+        files.write(path, as_vipr(data, certificate.fields).encode())
+    else:
+        certificate.save(path)
     if certificate.open_tokens:
         listed = ", ".join(map(str, certificate.open_tokens[:10]))
         click.echo(f"less is proven than claimed of tokens {listed}: large trees", err=True)
     if certificate.bound_j is None:
         return result
+    subject = as_problem(data) if result.problem == "selection" else data
     proven = build(
-        data, result.method, result.decision, problem=result.problem, bound_j=certificate.bound_j
+        subject, result.method, result.decision, problem=result.problem, bound_j=certificate.bound_j
     )
     return replace(result, bound_j=proven.bound_j, gap=proven.gap, status=proven.status)
 

@@ -85,7 +85,9 @@ def methods(form: str) -> None:
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that runs already.")
 @click.option("-o", "--output", metavar="SOLUTION", help="Write the solution file; - is stdout.")
-@click.option("--proof", metavar="FILE", help="Write a certificate of the bound there.")
+@click.option(
+    "--proof", metavar="FILE", help="Write a certificate of the bound there. (.json, .npz, .vipr)"
+)
 @JSON
 def solve(
     file: str,

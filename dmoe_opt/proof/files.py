@@ -74,6 +74,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         If the file holds neither JSON nor arrays. Whether it proves something is not asked.
     """
     content = read(path)
+    if content.startswith(b"VER "):
+        raise InputError("is for a checker of VIPR; allowed: a certificate as JSON or .npz")
     try:
         return _unpacked(content) if formats.is_archive(content) else json.loads(content)
     except (InputError, ValueError, TypeError, RecursionError) as error:
