@@ -146,12 +146,15 @@ def climb(
     flat = _flat(start)
     bound_j, iteration, repair_at = 0.0, 0, 1
     seen: set[bytes] = set()
-    first = evaluate(frame, start)
-    tokens_j = first.value_j / max(frame.instance.num_tokens, 1)
+    priced = evaluate(frame, start)
+    if _is_closed(answer, priced.value_j, far):
+        return Climbed(start, max(priced.value_j, 0.0), answer, 0)
+    tokens_j = priced.value_j / max(frame.instance.num_tokens, 1)
     scale = _scales(frame, start, tokens_j)
     state = Climb(flat, flat)
     for iteration in range(1, effort.steps + 1):
-        priced = evaluate(frame, _point(frame, state.prices))
+        if iteration > 1:
+            priced = evaluate(frame, _point(frame, state.prices))
         state.record(priced.value_j, _target_j(answer, state.best_value_j))
         bound_j = max(bound_j, priced.value_j)
         slope = _flat(priced.slope)
@@ -163,13 +166,18 @@ def climb(
                 log(None if answer is None else answer.energy_j, bound_j)
         if settled or state.step < SHORTEST_STEP or is_over():
             break
-        if answer is not None and answer.energy_j - bound_j <= far * answer.energy_j:
+        if _is_closed(answer, bound_j, far):
             break
         if state.stalled >= PATIENCE:
             state.cut()
         if not state.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
             break
     return Climbed(_point(frame, state.best_prices), bound_j, answer, iteration)
+
+
+def _is_closed(answer: Descent | None, bound_j: float, far: float) -> bool:
+    """Whether the answer is no further than `far` from the bound, relative."""
+    return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 
 
 def _target_j(answer: Descent | None, bound_j: float) -> float:
