@@ -17,6 +17,8 @@ from dmoe_opt.cli.options import JSON, emit, setting
 def explore(file: str, output: str | None, time_limit: float, as_json: bool) -> None:
     """Write a page on which thresholds, D, importance and subcarriers can be moved by sliders.
 
+    A round with a deadline on the air has a slider for it in place of subcarriers.
+
     FILE is an instance of at most 512 tokens and 64 experts. The page holds some 200 exact solves;
     it needs no network.
     """

@@ -80,7 +80,7 @@ function drawNetwork(data, point) {
     const ex = x2 + (bx - x2) * stop * 2, ey = y2 + (by - y2) * stop * 2;
     const path = draw(svg, "path", { d: `M${x1},${y1} Q${bx},${by} ${ex},${ey}`, fill: "none", stroke: "var(--chosen)", "stroke-opacity": 0.65, "stroke-width": 1 + (6 * load) / most, "marker-end": "url(#head)" });
     const tokens = load === 1 ? "1 token" : `${load} tokens`;
-    draw(path, "title", {}, `${i} to ${n}: ${tokens} on subcarrier ${m}, ${joules(each)} each`);
+    draw(path, "title", {}, `${i} to ${n}: ${tokens} on ${m.length > 1 ? "subcarriers" : "subcarrier"} ${m.join(", ")}, ${joules(each)} each`);
   }
   for (let n = 0; n < nodes; n++) {
     const [x, y] = at(n);

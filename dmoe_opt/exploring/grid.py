@@ -1,4 +1,4 @@
-"""One instance solved over a grid of thresholds, caps and subcarriers, for a page with sliders."""
+"""One instance solved over a grid of settings, for a page with sliders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
@@ -24,6 +25,8 @@ LAYERS = range(7)
 """Powers of STEP by which the importance slider multiplies them."""
 POWERS = range(SCALES[0] + LAYERS[0], SCALES[-1] + LAYERS[-1] + 1)
 SHARES_OF_SPECTRUM = (0.25, 0.5, 0.75, 1.0)
+SCALES_OF_DEADLINE = (0.5, 0.7, 1.0, 2.0)
+"""Of a round with a deadline these take the place of shares of its spectrum: as many solves."""
 MOST_CAPS = 5
 MOST_TOKENS = 512
 MOST_EXPERTS = 64
@@ -34,11 +37,12 @@ BASELINES = ("topk", "topp", "greedy", "des")
 
 
 class Setting(NamedTuple):
-    """Where the sliders stand; `num_subcarriers` is None where there is no radio."""
+    """Where the sliders stand; None where the instance has no such thing."""
 
     power: int
     max_experts: int
     num_subcarriers: int | None
+    air_deadline_s: float | None = None
 
 
 class Axes(NamedTuple):
@@ -47,16 +51,18 @@ class Axes(NamedTuple):
     powers: list[int]
     caps: list[int]
     subcarriers: list[int]
+    deadlines: list[float]
 
     def settings(self) -> Iterator[Setting]:
         """All settings, the powers fastest."""
         spectra: list[int | None] = [*self.subcarriers] or [None]
-        for number, cap, power in product(spectra, self.caps, self.powers):
-            yield Setting(power, cap, number)
+        deadlines: list[float | None] = [*self.deadlines] or [None]
+        for deadline_s, number, cap, power in product(deadlines, spectra, self.caps, self.powers):
+            yield Setting(power, cap, number, deadline_s)
 
 
 def axes_of(data: Instance | SelectionProblem) -> Axes:
-    """The sliders of an instance: thresholds, caps and, of a round, shares of its spectrum.
+    """The sliders of an instance: thresholds, caps and, of a round, spectra or deadlines.
 
     Raises
     ------
@@ -69,11 +75,13 @@ def axes_of(data: Instance | SelectionProblem) -> Axes:
     ):
         if not 1 <= number <= most:
             raise InputError(f"the instance has {number} {what}; allowed on a page: 1 to {most}")
-    subcarriers: list[int] = []
-    if isinstance(data, Instance):
-        shares = {round(share * data.num_subcarriers) for share in SHARES_OF_SPECTRUM}
-        subcarriers = sorted(shares - {0})
-    return Axes([*POWERS], _caps(data), subcarriers)
+    if not isinstance(data, Instance):
+        return Axes([*POWERS], _caps(data), [], [])
+    if data.air_deadline_s is not None:
+        deadlines = [scale * data.air_deadline_s for scale in SCALES_OF_DEADLINE]
+        return Axes([*POWERS], _caps(data), [data.num_subcarriers], deadlines)
+    shares = {round(share * data.num_subcarriers) for share in SHARES_OF_SPECTRUM}
+    return Axes([*POWERS], _caps(data), sorted(shares - {0}), [])
 
 
 def _caps(data: Instance | SelectionProblem) -> list[int]:
@@ -94,6 +102,8 @@ def variant(data: Instance | SelectionProblem, setting: Setting) -> Instance | S
     }
     if not isinstance(data, Instance):
         return data.replace(**changes)
+    if setting.air_deadline_s is not None:
+        changes["air_deadline_s"] = setting.air_deadline_s
     number = setting.num_subcarriers
     if number != data.num_subcarriers:
         if data.radio is not None:
@@ -156,6 +166,7 @@ def _facts(data: Instance | SelectionProblem) -> dict[str, Any]:
         "node_of": data.node_of.tolist(),
         "compute_energy": data.compute_energy.tolist(),
         "num_nodes": data.num_nodes,
+        "air_deadline_s": data.air_deadline_s,
         "best_link_energy": {
             number: data.link_energy[:, :, :number].min(axis=2).tolist()
             for number in axes_of(data).subcarriers
@@ -180,11 +191,23 @@ def _point(data: Instance | SelectionProblem, time_limit: float) -> dict[str, An
         return point
     point["experts"] = [np.flatnonzero(row).tolist() for row in decision.selection]
     if isinstance(data, Instance) and decision.allocation is not None:
-        point["links"] = [
-            [int(i), int(n), int(decision.loads[i, n]), int(m), float(data.link_energy[i, n, m])]
-            for i, n, m in np.argwhere(decision.allocation)
-        ]
+        point["links"] = _links(decision)
     return point
+
+
+def _links(decision: Decision) -> list[list[Any]]:
+    """Links in use: from, to, tokens, subcarriers, and the energy of a token on average, J."""
+    energy_j, sent = decision.instance.link_energy, decision.sent
+    return [
+        [
+            int(i),
+            int(n),
+            int(decision.loads[i, n]),
+            np.flatnonzero(sent[i, n]).tolist(),
+            float(np.average(energy_j[i, n], weights=sent[i, n])),
+        ]
+        for i, n in np.argwhere(sent.any(axis=2))
+    ]
 
 
 def _baseline(data: Instance | SelectionProblem, name: str) -> dict[str, float | None]:

@@ -2,12 +2,13 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const round = "source" in data;
-const { powers, caps, subcarriers, scales, layers, step } = data.axes;
+const { powers, caps, subcarriers, deadlines, scales, layers, step } = data.axes;
 const LABELS = {
   scale: (k) => `x ${(step ** scales[k]).toFixed(2)}`,
   layer: (k) => `x ${(step ** layers[k]).toFixed(2)}`,
   cap: (k) => `D = ${caps[k]}`,
   subcarriers: (k) => `M = ${subcarriers[k]}`,
+  deadline: (k) => (deadlines.length ? `${(1000 * deadlines[k]).toPrecision(3)} ms` : "none"),
   token: (k) => `${k} (0 to ${data.scores.length - 1})`,
 };
 const STARTS = {
@@ -15,16 +16,17 @@ const STARTS = {
   layer: 0,
   cap: Math.max(0, caps.findIndex((cap) => cap >= Math.min(data.max_experts, data.scores[0].length))),
   subcarriers: Math.max(0, subcarriers.length - 1),
+  deadline: Math.max(0, deadlines.indexOf(data.air_deadline_s)),
   token: 0,
 };
-const ENDS = { scale: scales.length, layer: layers.length, cap: caps.length, subcarriers: subcarriers.length, token: data.scores.length };
+const ENDS = { scale: scales.length, layer: layers.length, cap: caps.length, subcarriers: subcarriers.length, deadline: deadlines.length, token: data.scores.length };
 
 const slider = (name) => document.getElementById(name);
 const stand = (name) => Number(slider(name).value);
 
-// Place in the list of points: thresholds run fastest, then caps, then subcarriers.
+// Place in the list of points: thresholds run fastest, then caps, then subcarriers or deadlines.
 function pointAt(power) {
-  const spectrum = round ? stand("subcarriers") : 0;
+  const spectrum = stand(deadlines.length ? "deadline" : "subcarriers");
   return data.points[(spectrum * caps.length + stand("cap")) * powers.length + power];
 }
 
@@ -125,7 +127,7 @@ function begin() {
     Object.assign(slider(name), { min: 0, max: Math.max(0, ENDS[name] - 1), step: 1, value: STARTS[name] });
     slider(name).addEventListener("input", show);
   }
-  document.querySelector('[data-axis="subcarriers"]').hidden = !round;
+  for (const row of document.querySelectorAll("[data-axis]")) row.hidden = ENDS[row.dataset.axis] < 2;
   document.getElementById("network-card").hidden = !round;
   const nodes = round ? ` on ${data.num_nodes} nodes` : "";
   document.getElementById("size").textContent = `${data.scores.length} tokens, ${data.scores[0].length} experts${nodes}`;

@@ -70,8 +70,8 @@ def explore(
 ) -> Page:
     """A page with sliders for thresholds, cap, importance and, of a round, its subcarriers.
 
-    It is solved over a grid, some 200 exact solves, and needs neither network nor server when it
-    is read.
+    A round with `air_deadline_s` has a slider for that in place of subcarriers. The page is solved
+    over a grid, some 200 exact solves, and needs neither network nor server when it is read.
 
     Parameters
     ----------

@@ -89,3 +89,23 @@ def test_what_does_not_fit_on_a_page_is_refused(tokens: int, experts: int, what:
     large = dmoe_opt.SelectionProblem(scores=table, cost=table, threshold=0.5, max_experts=1)
     with pytest.raises(dmoe_opt.InputError, match=f"{what}; allowed on a page: 1 to"):
         dmoe_opt.explore(large)
+
+
+def test_a_round_with_a_deadline_has_a_slider_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points are the answers to the round with that deadline, links with their subcarriers."""
+    monkeypatch.setattr(grid, "POWERS", range(1))
+    data = dmoe_opt.generate(
+        "deadline-8x64", 1, num_experts=3, num_subcarriers=8, num_tokens=9, max_experts=1
+    )
+    page = dmoe_opt.explore(data).data
+    assert page["axes"]["subcarriers"] == [8]
+    per_deadline = len(page["axes"]["caps"])
+    for k, deadline_s in enumerate(page["axes"]["deadlines"]):
+        point = page["points"][k * per_deadline]
+        result = dmoe_opt.solve(data.replace(air_deadline_s=deadline_s), "jesa", "exact")
+        assert point["status"] == result.status
+        assert point["energy_j"] == result.objective_j
+        if result.decision is None:
+            continue
+        sent_j = sum(tokens * each_j for _, _, tokens, _, each_j in point["links"])
+        assert sent_j == pytest.approx(result.decision.bill.sending_j)

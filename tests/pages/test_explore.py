@@ -60,6 +60,31 @@ def moved(page: dmoe_opt.Page, settings: list[dict[str, int]], folder: Path, wid
     return json.loads(html.unescape(found[1]))
 
 
+def one_power(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the thresholds as they are, where other sliders are tried."""
+    for name in ("SCALES", "LAYERS", "POWERS"):
+        monkeypatch.setattr(grid, name, range(1))
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_deadline_can_be_moved(
+    monkeypatch: pytest.MonkeyPatch, width: int, tmp_path: Path
+) -> None:
+    """Energy and status are those of `solve` for each deadline; the spectrum stays whole."""
+    one_power(monkeypatch)
+    data = dmoe_opt.generate("deadline-8x64", 1, num_experts=3, num_subcarriers=8, num_tokens=9)
+    deadlines = grid.axes_of(data).deadlines
+    stands = [{"deadline": k, "cap": 1} for k in range(len(deadlines))]
+    shown = moved(dmoe_opt.explore(data), stands, tmp_path, width)
+    assert len(shown["seen"]) == len(deadlines)
+    for deadline_s, seen in zip(deadlines, shown["seen"], strict=True):
+        result = dmoe_opt.solve(data.replace(air_deadline_s=deadline_s), "jesa", "exact")
+        assert seen["status"] == result.status
+        shows = None if seen["energyJ"] == "null" else float(seen["energyJ"])
+        assert shows == (result.objective_j and pytest.approx(result.objective_j, rel=1e-6))
+        assert seen["wide"] <= 0
+
+
 @pytest.mark.parametrize(("name", "width"), [("tiny-s1", 390), ("weakly-correlated-s1", 1200)])
 def test_numbers_shown_are_those_of_solve(name: str, width: int, tmp_path: Path) -> None:
     """Wherever the sliders stand, energy and status are what `solve` says of that instance."""
