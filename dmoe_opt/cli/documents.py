@@ -212,7 +212,7 @@ class Trained(Printed):
 
 
 class Played(Printed):
-    """The sums of one episode."""
+    """The sums of one episode; `bound`, on any policy, comes with the optimum."""
 
     scenario: str
     policy: str
@@ -225,6 +225,7 @@ class Played(Printed):
     served: int
     local: int
     lost: int
+    bound: float | None = None
 
 
 DOCUMENTS: dict[str, Any] = {

@@ -205,7 +205,7 @@ def evaluate(
     if output is not None:
         files.make_folder(output)
     fit = offload_inputs.fit(fit_file)
-    choice = play(played, policy, agents=agents, fit=fit, seed=seed, time_limit=time_limit)
+    choice, bound = play(played, policy, agents=agents, fit=fit, seed=seed, time_limit=time_limit)
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"
         contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
@@ -218,6 +218,8 @@ def evaluate(
         **asdict(account(played, choice)),
     }
     document["return"] = document.pop("return_")
+    if bound is not None:
+        document["bound"] = bound
     if as_json:
         emit(document)
     else:

@@ -82,8 +82,8 @@ def play(
     fit: Fit | None = None,
     seed: int = 0,
     time_limit: float | None = None,
-) -> Whole:
-    """The choices of a policy, or of `optimum`, in an episode, shape (N,).
+) -> tuple[Whole, float | None]:
+    """Play an episode with a policy, or with `optimum`.
 
     Parameters
     ----------
@@ -98,12 +98,17 @@ def play(
     ------
     InputError
         As `dmoe_opt.offload.policies.policy`.
+
+    Returns
+    -------
+    choice, bound
+        The choices, shape (N,); with `optimum` the upper bound on the return of any policy.
     """
     if name != OPTIMUM:
-        return run(episode, policy(name, episode.scenario, agents, fit)(seed))
-    choice = windows.solve(episode, time_limit).choice
-    assert choice is not None
-    return choice
+        return run(episode, policy(name, episode.scenario, agents, fit)(seed)), None
+    best = windows.solve(episode, time_limit)
+    assert best.choice is not None
+    return best.choice, best.bound
 
 
 def baselines(

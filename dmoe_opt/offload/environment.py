@@ -17,6 +17,7 @@ from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import MissingExtraError
 from dmoe_opt.offload import store
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
+from dmoe_opt.offload.frames import Picture, frame
 from dmoe_opt.offload.observe import Entries, bounds, observe
 from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.scenario import Scenario
@@ -46,7 +47,8 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     scenario
         A `Scenario`, its fields as a dictionary, the name of a preset, or the path of a file.
     render_mode
-        None, the only way: `dmoe_opt.plot` draws an episode once it is over.
+        None, or "rgb_array": `render` gives a picture of the slots so far, see
+        `dmoe_opt.offload.frames`. `dmoe_opt.plot` draws an episode that is over, with names.
 
     Raises
     ------
@@ -54,13 +56,19 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
         If there is no such scenario, or another way to render is asked for.
     """
 
+    metadata = {  # noqa: RUF012 - gymnasium declares it so
+        "render_modes": ["rgb_array"],
+        "render_fps": 20,
+    }
+
     def __init__(
         self,
         scenario: Scenario | Mapping[str, Any] | str | os.PathLike[str] = "busy",
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            raise fail("render_mode", render_mode, "None")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise fail("render_mode", render_mode, 'None or "rgb_array"')
+        self.render_mode = render_mode
         self.scenario = _scenario(scenario)
         self._state: State | None = None
         low, high = bounds(self.scenario)
@@ -109,6 +117,10 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     def action_masks(self) -> NDArray[np.bool_]:
         """True where an action is open, shape (E + 1,), by the name that masking agents ask for."""
         return np.array(self.state.mask, dtype=bool)
+
+    def render(self) -> Picture | None:
+        """The slots so far, uint8 of shape (height, 640, 3); None without a render mode."""
+        return None if self.render_mode is None else frame(self.state)
 
     @property
     def state(self) -> State:

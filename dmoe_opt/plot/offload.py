@@ -46,7 +46,7 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
         axes.broken_barh([], (0, 1), label=plain(name), **_look(kind))
     for expert in range(episode.scenario.num_experts):
         axes.axhspan(top[expert], top[expert] + rows[expert], color="0.95", zorder=0)
-    for (kind, row), spans in _spans(episode, choice, rows, top).items():
+    for (kind, row), spans in _spans(episode, choice, top).items():
         axes.broken_barh(spans, (row + 0.05, 0.9), **_look(kind))
     _lost(axes, episode, choice, top[-1] + 0.5)
     _name_bands(axes, rows, top)
@@ -59,21 +59,21 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
 
 
 def _spans(
-    episode: Episode, choice: Whole, rows: Sequence[int], top: Array
+    episode: Episode, choice: Whole, top: Array
 ) -> dict[tuple[int, float], list[tuple[float, float]]]:
     """Start and length of every subtask, s, by its type and the row that it is drawn in.
 
     A subtask takes the first row of its expert that is free when it arrives.
     """
+    from dmoe_opt.offload.frames import slot_of
+    from dmoe_opt.offload.simulate import LOST
+
     spans: dict[tuple[int, float], list[tuple[float, float]]] = {}
-    for expert, count in enumerate(rows):
-        free_at = np.zeros(max(count, 1))
-        for n in np.flatnonzero(choice == expert):
-            slot = int(np.argmax(free_at <= episode.arrival_s[n]))
-            free_at[slot] = episode.finish_s[n, expert]
-            place = int(episode.type[n]), float(top[expert] + slot)
-            span = float(episode.arrival_s[n]), float(episode.duration_s[n, expert])
-            spans.setdefault(place, []).append(span)
+    slots = slot_of(episode, choice)
+    for n in np.flatnonzero(choice != LOST):
+        place = int(episode.type[n]), float(top[choice[n]] + slots[n])
+        span = float(episode.arrival_s[n]), float(episode.duration_s[n, choice[n]])
+        spans.setdefault(place, []).append(span)
     return spans
 
 

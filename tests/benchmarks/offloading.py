@@ -21,6 +21,7 @@ from dmoe_opt.offload import agent as agents
 from dmoe_opt.offload import windows
 from dmoe_opt.offload.environment import EdgeOffload
 from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.many import Many
 from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.simulate import State, run
@@ -53,6 +54,18 @@ def steps_per_second() -> None:
         "| the gymnasium environment, observations included | "
         f"{steps / (time.perf_counter() - began):,.0f} |"
     )
+
+
+def many_steps_per_second(count: int = 1000) -> None:
+    """Subtasks placed in a second in many episodes at once, observations included."""
+    many = Many([draw(preset("mixed"), number) for number in range(count)])
+    steps, first_expert = 0, np.zeros(count, dtype=int)
+    began = time.perf_counter()
+    while many.alive.any():
+        many.observations()
+        steps += int(many.alive.sum())
+        many.step(first_expert)
+    print(f"| {count} episodes at once | {steps / (time.perf_counter() - began):,.0f} |")
 
 
 def optima(limit_s: float = 10.0, count: int = 10) -> None:
@@ -106,6 +119,7 @@ def seeds(folder: Path) -> None:
 
 if __name__ == "__main__":
     steps_per_second()
+    many_steps_per_second()
     optima()
     if len(sys.argv) > 1:
         seeds(Path(sys.argv[1]))

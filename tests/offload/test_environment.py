@@ -17,7 +17,8 @@ from helpers.offloads import by_hand
 
 from dmoe_opt import InputError, MissingExtraError
 from dmoe_opt.models import offload_pyomo
-from dmoe_opt.offload import store
+from dmoe_opt.offload import frames, store
+from dmoe_opt.offload.environment import EdgeOffload
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.optimum import unit
 from dmoe_opt.offload.presets import PRESETS, preset
@@ -68,7 +69,7 @@ def test_environment_and_model_agree() -> None:
 def test_environment_keeps_gymnasiums_rules(name: str) -> None:
     """`check_env`, seeds, masks, and the return that the evaluator finds for the same choices."""
     env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=name)
-    check_env(env.unwrapped, skip_render_check=True)
+    check_env(env.unwrapped)
     first, info = env.reset(seed=7)
     again, _ = env.reset(seed=7)
     assert (first == again).all()
@@ -134,6 +135,41 @@ def test_scenarios_by_any_name(tmp_path: Path) -> None:
     for wrong in ("nowhere", 3, {"experts": {}}):
         with pytest.raises(Exception, match="allowed: "):
             gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=wrong)
+
+
+def test_pictures_show_who_holds_which_slot() -> None:
+    """In every column an expert has as many coloured rows as subtasks, as far as pixels tell."""
+    env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario="fading", render_mode="rgb_array")
+    env.reset(seed=1)
+    state = env.unwrapped.state  # type: ignore[attr-defined]
+    for _ in range(120):
+        env.step(state.best_open(state.reward, state.reward[-1]))
+    picture = env.render()
+    episode = state.episode
+    pixel_s = (episode.arrival_s[-1] + episode.deadline_s.max()) / frames.WIDTH
+    for expert, slots in enumerate(episode.scenario.experts.capacity.tolist()):
+        top = expert * (slots * frames.ROW + frames.GAP)
+        held = np.flatnonzero(state.choice == expert)
+        begin, end = episode.arrival_s[held], episode.finish_s[held, expert]
+        for column in range(2, int(state.now / pixel_s), 3):
+            rows = picture[top : top + slots * frames.ROW : frames.ROW, column]
+            coloured = (rows != frames.PAPER).any(axis=1).sum()
+            left, right = column * pixel_s, (column + 1) * pixel_s
+            assert ((begin <= left) & (end >= right)).sum() <= coloured
+            assert coloured <= ((begin <= right) & (end > left - 2 * pixel_s)).sum()
+    assert gymnasium.make("dmoe_opt/EdgeOffload-v0").unwrapped.render() is None
+    with pytest.raises(InputError, match=r'render_mode = .human.; allowed: None or "rgb_array"'):
+        EdgeOffload("light", render_mode="human")
+
+
+def test_many_copies() -> None:
+    """`make_vec` plays copies side by side, each as it would be alone with its seed."""
+    many = gymnasium.make_vec("dmoe_opt/EdgeOffload-v0", num_envs=2, scenario="light")
+    observations, _ = many.reset(seed=[3, 4])
+    alone = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario="light")
+    assert (alone.reset(seed=4)[0] == observations[1]).all()
+    _, rewards, *_ = many.step(np.array([0, 1]))
+    assert alone.step(1)[1] == rewards[1]
 
 
 def test_steps_outside_an_episode() -> None:
