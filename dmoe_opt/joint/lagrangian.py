@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, infeasible
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.clock import TimeUp, is_over, left_s, until
@@ -102,11 +103,13 @@ def ascend(
     *,
     effort: Effort = THOROUGH,
     log: Log | None = None,
+    fewest: NDArray[np.bool_] | None = None,
 ) -> Ascent:
     """Raise the bound by subgradient steps, and repair what the prices suggest into answers.
 
-    Steps have Polyak's length, `step * (target - L) / |subgradient|^2`, with the energy of the
-    answer as the target.
+    `fewest` are few links (N, N) that serve all tokens, where spectrum is scarce. Steps have
+    Polyak's length, `step * (target - L) / |subgradient|^2`, with the energy of the answer as the
+    target.
     """
     least = _least_prices(instance)
     scale = least + (LEAST_SCALE * least.sum() / max(least.size, 1) or 1.0)
@@ -125,7 +128,7 @@ def ascend(
         # 2. repair, and where nothing pulls any more, since then the prices tell the answer
         settled = not slope.any()
         if iteration % effort.repair_every == 1 or settled:
-            answer = _repair(instance, priced, answer, seen)
+            answer = _repair(instance, priced, answer, seen, fewest)
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
         # 3. stop
@@ -162,11 +165,17 @@ def _least_prices(instance: Instance) -> NDArray[np.float64]:
 
 
 def _repair(
-    instance: Instance, priced: PricedRound, answer: Descent | None, seen: set[bytes]
+    instance: Instance,
+    priced: PricedRound,
+    answer: Descent | None,
+    seen: set[bytes],
+    fewest: NDArray[np.bool_] | None,
 ) -> Descent | None:
-    """The best of the answer and two descents.
+    """The best of the answer and of descents from what the prices suggest.
 
-    One starts from what the tokens chose, the other from the links that earn most.
+    One starts from what the tokens chose, another from the links that earn most. Where the tokens
+    chose more links than there are subcarriers, one more starts from `fewest` and the links that
+    earn most besides.
     """
     earners = select(instance, price_idle(instance, priced.allocation))
     for selection in (priced.selection, earners):
@@ -175,7 +184,28 @@ def _repair(
         decision = serve(instance, selection)
         if decision is not None:
             answer = better(answer, descend(decision, seen))
+    if fewest is not None and _num_links(instance, priced.selection) > instance.num_subcarriers:
+        links = _filled_up(instance, priced, fewest)
+        if is_new(links, seen):
+            answer = better(answer, _over(instance, links))
     return answer
+
+
+def _num_links(instance: Instance, selection: Selection) -> int:
+    """Number of links that a selection uses."""
+    return int((Decision(instance, selection).loads > 0).sum())
+
+
+def _filled_up(
+    instance: Instance, priced: PricedRound, fewest: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Links (N, N): the given ones, and those that earn most, one for each subcarrier left."""
+    earned = np.where(fewest, 0.0, priced.earned.max(axis=2))
+    spare = max(instance.num_subcarriers - int(fewest.sum()), 0)
+    most = np.argsort(-earned, axis=None, kind="stable")[:spare]
+    open_links = fewest.copy()
+    open_links.ravel()[most] |= earned.ravel()[most] > 0
+    return open_links
 
 
 def close_in(
@@ -199,14 +229,13 @@ def close_in(
     answer = better(answer, None if start is None else descend(start))
     if answer is not None and answer.energy_j * (1 - far) <= bound_j:
         return Ascent(_least_prices(instance), bound_j, answer, 0)
-    scarce = (Decision(instance, selection).loads > 0).sum() > instance.num_subcarriers
-    needed, limit_s = None, None
+    scarce = _num_links(instance, selection) > instance.num_subcarriers
+    fewest, limit_s = None, None
     if answer is None or (scarce and not is_over()):
         fewest = fewest_links(instance)
-        needed = fewest.needed
-        if reason := too_many_links(instance, needed):
+        if reason := too_many_links(instance, fewest.needed):
             return infeasible(instance, method, reason)
-        activation = activate(instance, needed, effort.runs)
+        activation = activate(instance, fewest.needed, effort.runs)
         if activation.bound_j == np.inf:
             return infeasible(instance, method, no_open_links(instance))
         bound_j = max(bound_j, activation.bound_j)
@@ -214,9 +243,10 @@ def close_in(
             answer = better(answer, _over(instance, open_links))
         if activation.open_links is not None:
             limit_s = share * left_s()
+    links = None if fewest is None else fewest.open_links
     with until(limit_s):
-        end = ascend(instance, answer, bound_j, effort=effort, log=log)
-    return end._replace(needed=needed)
+        end = ascend(instance, answer, bound_j, effort=effort, log=log, fewest=links)
+    return end._replace(needed=None if fewest is None else fewest.needed)
 
 
 def _over(instance: Instance, open_links: NDArray[np.bool_] | None) -> Descent | None:
