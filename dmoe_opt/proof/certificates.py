@@ -74,7 +74,8 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     >>> certificate.bound_j > result.bound_j * (1 - 1e-9), certificate.open_tokens
     (True, ())
     """
-    require_plain(data, "a certificate")
+    if isinstance(data, Instance):
+        require_plain(data, "a certificate")
     open_tokens: tuple[int, ...] = ()
     if result.status == Status.INFEASIBLE:
         fields = refutation(data, result.problem)
@@ -133,14 +134,15 @@ def _trees(
     problem: SelectionProblem, cost: NDArray[np.float64]
 ) -> tuple[dict[str, Any], tuple[int, ...]]:
     """A line per token, and the tokens of which less is proven than DES knows."""
-    _, bounds = des.choose(problem, cost, problem.usable)
+    _, bounds = des.choose(problem, cost, problem.usable, node_cost=problem.node_cost)
     units = score_units(problem.scores)
     lines, open_tokens = [], []
     for t, bound_j in enumerate(bounds.tolist()):
         price = np.where(problem.usable[t], cost[t], np.inf)
         step = max(np.gcd.reduce(units[t].astype(np.int64)), 1)  # as sums of scores go
         need = float(np.ceil(problem.need_units[t] / step) * step)
-        token = Token(price, units[t], need, problem.max_experts)
+        entry = None if problem.node_cost is None else problem.node_cost[t]
+        token = Token(price, units[t], need, problem.max_experts, problem.placement, entry)
         z = bound_j * DOWN
         tree = prove_token(token, z)
         if tree is None:

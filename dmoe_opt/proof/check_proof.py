@@ -15,7 +15,8 @@ free those that are neither in nor out. A leaf holds if
 
 In 3, any set that reaches the need pays at least that, since mu times what it reaches beyond the
 need is never negative. The bound is the sum of all z[t]. Sums of scores are multiples of their
-greatest common divisor, so the need is rounded up to the next one.
+greatest common divisor, so the need is rounded up to the next one. Where nodes cost something once,
+e(IN) has those of IN, and a free expert elsewhere pays a share, by as many as fit on its node.
 
 ROUNDS (jesa). Here e[t, j] = a[j] + lambda[t, j]: a token pays the price lambda to its link, and
 all links and subcarriers together earn at most
@@ -46,15 +47,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 UNIT = 2**40  # scores are added as whole numbers of 1 / UNIT
 TOLERANCE = 1e-9  # of a threshold, counted once
 LINKS_DOWN = 1 - Fraction(1, 2**40)  # logarithms are rounded, so links are taken as a bit cheaper
 DEAD_J = 1e9  # energies per token above are of links that cannot be used
+# Other fields of an instance could change what has to be proven.
 KNOWN = """format version name meta max_experts on_shortfall tokens compute_energy radio link_energy
-placement scores cost threshold usable"""  # other fields could change what has to be proven
-DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+placement scores cost threshold usable node_cost"""
 
 
 class Refused(Exception):
@@ -81,11 +82,25 @@ def within(where: str, holds: Callable[..., bool], *asked: Any) -> bool:
         raise Refused(f"{where}: {reason}") from None
 
 
-class Token:
+class Token(NamedTuple):
     """What one token needs and may use: scores in units, prices in J as exact numbers."""
 
-    def __init__(self, prices: dict[int, Fraction], units: list[int], need: int, cap: int) -> None:
-        self.prices, self.units, self.need, self.cap = prices, units, need, cap
+    prices: dict[int, Fraction]
+    units: list[int]
+    need: int
+    cap: int
+    entry: Any = None  # for each expert its node, and what the token pays once there
+
+    def prices_at(self, inside: Any, free: list[int], room: int) -> tuple[Fraction, Any]:
+        """What the experts that are in pay with their nodes, and the prices of the free ones."""
+        paid = sum((self.prices[j] for j in inside), Fraction(0))
+        if self.entry is None:
+            return paid, self.prices
+        entered = dict(self.entry[j] for j in inside)
+        crowd, prices = Counter(self.entry[j][0] for j in free), dict(self.prices)
+        for n, once, j in ((*self.entry[j], j) for j in free if self.entry[j][0] not in entered):
+            prices[j] += once / max(min(crowd[n], room), 1)
+        return sum(entered.values(), paid), prices
 
 
 def leaf_holds(token: Token, z: Fraction, inside: Any, out: Any, size: Any, mu: Any) -> bool:
@@ -98,10 +113,10 @@ def leaf_holds(token: Token, z: Fraction, inside: Any, out: Any, size: Any, mu: 
     if best_sum((token.units[j] for j in free), room) < missing:
         return True  # 2
     price = number(mu, "a leaf") / UNIT
-    reduced = sorted(token.prices[j] - price * token.units[j] for j in free)[:room]
+    paid, prices = token.prices_at(inside, free, room)
+    reduced = sorted(prices[j] - price * token.units[j] for j in free)[:room]
     if size is None:
         reduced = [r for r in reduced if r < 0]
-    paid = sum((token.prices[j] for j in inside), Fraction(0))
     return bool(paid + price * missing + sum(reduced) >= z)  # 3
 
 
@@ -125,11 +140,8 @@ def tree_holds(token: Token, z: Fraction, tree: Any) -> bool:
 
 def link_energy(instance: Any) -> list[Any]:
     """c[i][n][m] in J as exact numbers, a little below the true ones; None for a dead link."""
-    if instance.get("link_energy") is not None:
-        return [
-            [[None if c > DEAD_J else Fraction(c) for c in row] for row in rows]
-            for rows in instance["link_energy"]
-        ]
+    if given := instance.get("link_energy"):
+        return [[[None if c > DEAD_J else Fraction(c) for c in row] for row in of] for of in given]
     radio = instance["radio"]
     joules = radio["power_w"] * radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
     snr = radio["power_w"] / radio["noise_w"]
@@ -156,7 +168,9 @@ def tokens_of(instance: Any, prices: Any) -> list[Token]:
         usable = {j: e for j, e in enumerate(prices[t]) if e is not None}
         if instance.get("on_shortfall") != "infeasible":
             need = min(need, best_sum((units[j] for j in usable), cap))
-        tokens.append(Token(usable, units, need, cap))
+        once = instance.get("node_cost")
+        entry = once and [(n, Fraction(once[t][n])) for n in instance["placement"]]
+        tokens.append(Token(usable, units, need, cap, entry))
     return tokens
 
 
@@ -167,11 +181,8 @@ def prices_of(instance: Any, links: Any, paid: Any) -> list[Any]:
     """
     if links is None:
         costs, usable = instance["cost"], instance.get("usable")
-        allowed = usable or [[True] * len(row) for row in costs]
-        return [
-            [Fraction(c) if may else None for c, may in zip(*pair, strict=True)]
-            for pair in zip(costs, allowed, strict=True)
-        ]
+        cells = [[(Fraction(c), t, j) for j, c in enumerate(row)] for t, row in enumerate(costs)]
+        return [[c if not usable or usable[t][j] else None for c, t, j in row] for row in cells]
     compute, node = [Fraction(a) for a in instance["compute_energy"]], nodes_of(instance)
     prices = []
     for t, i in enumerate(instance["tokens"]["source"]):
@@ -226,8 +237,7 @@ def reach(token: Token, node: list[int], active: Any, closed: Any, more: int) ->
 
 def needs_links(instance: Any, tokens: list[Token], i: int, least: int, tree: Any) -> bool:
     """Whether the tokens of node i cannot all be served over fewer than `least` links."""
-    node = nodes_of(instance)
-    waiting: list[Any] = [(tree, frozenset([i]), frozenset())]
+    node, waiting = nodes_of(instance), [(tree, frozenset([i]), frozenset[int]())]
     while waiting:
         part, active, closed = waiting.pop()
         if isinstance(part, list):
@@ -291,8 +301,7 @@ def proven_bound(instance: Any, proof: Any, selection: Any = None) -> Fraction |
     if "refuted" in proof:
         return refute(instance, links, problem, proof["refuted"])
     if problem == "selection":
-        tokens = tokens_of(instance, prices_of(instance, links, None))
-        return sum_of_tokens(tokens, proof["tokens"])
+        return sum_of_tokens(tokens_of(instance, prices_of(instance, links, None)), proof["tokens"])
     rents = [number(rent, "a rent") for rent in proof["rents"]]
     if problem == "allocation":
         return paid_by(instance, links, rents, selection)
@@ -316,7 +325,7 @@ def verdict(instance: Any, claim: Any, proof: Any) -> str:
         return str(reason)
     except KeyError as e:
         return f"the certificate or the solution has no field {str(e)[:80]}"
-    except DAMAGE as e:
+    except Exception as e:  # whatever a damaged file leads to
         return f"the certificate is damaged: {type(e).__name__}: {str(e)[:80]}"
     return ""
 
@@ -332,8 +341,8 @@ def main() -> int:
     if reason := verdict(instance, solution, proof):
         print(f"refused: {reason}")
         return 1
-    refuted = solution["status"] == "infeasible"
-    print("proven: " + ("no answer" if refuted else f"at least {solution['bound_j']} J"))
+    bound = f"at least {solution['bound_j']} J"
+    print("proven:", "no answer" if solution["status"] == "infeasible" else bound)
     return 0
 
 

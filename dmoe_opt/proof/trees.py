@@ -21,12 +21,33 @@ ROOM = 1e-13  # relative, by which a leaf must beat z in floating point
 
 
 class Token(NamedTuple):
-    """One token: prices e (K,) in J, inf where it cannot use an expert, scores in units (K,)."""
+    """One token: prices e (K,) in J, inf where it cannot use an expert, scores in units (K,).
+
+    `node` (K,) and `entry` (N,) are the node of every expert and what each node costs once, J, or
+    None.
+    """
 
     cost: NDArray[np.float64]
     units: NDArray[np.float64]
     need: float
     cap: int
+    node: NDArray[np.int64] | None = None
+    entry: NDArray[np.float64] | None = None
+
+    def prices_at(
+        self, inside: NDArray[np.int64], free: NDArray[np.int64], room: int
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
+        """What `inside` pays, the prices of free experts, and which pay a share of a node only."""
+        paid, prices = float(self.cost[inside].sum()), self.cost[free]
+        if self.node is None or self.entry is None:
+            return paid, prices, np.zeros(len(free), dtype=bool)
+        entered = np.zeros(len(self.entry), dtype=bool)
+        entered[self.node[inside]] = True
+        crowd = np.bincount(self.node[free], minlength=len(self.entry))
+        fit = np.maximum(np.minimum(crowd, room), 1)[self.node[free]]
+        new = ~entered[self.node[free]]
+        once = np.where(new, self.entry[self.node[free]], 0.0)
+        return paid + float(self.entry[entered].sum()), prices + once / fit, (once > 0) & (fit > 1)
 
 
 class Bound(NamedTuple):
@@ -103,12 +124,12 @@ def _bound(
     room = (token.cap if size is None else size) - len(inside)
     if room < 0 or (size is not None and len(free) < room):
         return None
-    cost, units = token.cost[free], token.units[free]
+    paid, cost, shared = token.prices_at(inside, free, room)
+    units = token.units[free]
     missing = token.need - token.units[inside].sum()
     best = np.argsort(-units, kind="stable")[:room]
     if units[best].sum() < missing:
         return None
-    paid = float(token.cost[inside].sum())
 
     def chosen(mu: float) -> NDArray[np.int64]:
         reduced = cost - mu * units
@@ -117,7 +138,7 @@ def _bound(
 
     low, high, mu = chosen(0.0), best, 0.0
     if units[low].sum() >= missing:  # the cheapest sets reach the need
-        return Bound(paid + float(cost[low].sum()), 0.0, -1)
+        return Bound(paid + float(cost[low].sum()), 0.0, _sharing(free, low, shared))
     for _ in range(MOST_CUTS):
         rise = units[high].sum() - units[low].sum()
         mu = max(float((cost[high].sum() - cost[low].sum()) / rise), 0.0)
@@ -134,4 +155,10 @@ def _bound(
     value = paid + float(cost[middle].sum() + mu * (missing - units[middle].sum()))
     apart = np.setxor1d(low, high)
     expert = int(free[apart[units[apart].argmax()]]) if len(apart) else -1
-    return Bound(value, mu, expert)
+    return Bound(value, mu, expert if expert >= 0 else _sharing(free, middle, shared))
+
+
+def _sharing(free: NDArray[np.int64], chosen: NDArray[np.int64], shared: NDArray[np.bool_]) -> int:
+    """A chosen expert that pays less than its node costs, -1 if none does."""
+    partial = chosen[shared[chosen]]
+    return int(free[partial[0]]) if len(partial) else -1

@@ -117,6 +117,8 @@ def as_vipr(data: Instance | SelectionProblem, fields: dict[str, Any]) -> str:
         what = "no answer" if "refuted" in fields else "given experts"
         raise InputError(f"a VIPR proof of {what}; allowed: a bound of selection or jesa")
     instance = json.loads(as_json(data))
+    if instance.get("node_cost"):
+        raise InputError("a VIPR proof with node_cost; allowed: an instance without it")
     links = None if "cost" in instance else check_proof.link_energy(instance)
     prices = check_proof.prices_of(instance, links, fields.get("prices"))
     tokens = check_proof.tokens_of(instance, prices)

@@ -135,6 +135,10 @@ def targets() -> list[Target]:
         _too_high(tiny, "allocation"),
         _too_high(tiny, "jesa"),
         _too_high(family, "selection"),
+        _too_high(
+            family.rows([0]).replace(placement=[0, 1, 2] * 4, node_cost=[[1e-3, 2e-3, 0.0]]),
+            "selection",
+        ),
         Target(json.loads(as_json(wider)), refuted, absent),
     ]
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers.drawn import Ended, problems, rounds
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
@@ -49,6 +50,26 @@ def test_every_token_is_proven(problem: SelectionProblem) -> None:
     assert "the proof reaches" in check_proof.verdict(
         plain(problem), claim(above), certificate.fields
     )
+
+
+@given(problem=problems(), nodes=st.data())
+def test_tokens_that_pay_for_nodes_are_proven(problem: SelectionProblem, nodes: Any) -> None:
+    """Where a node costs something once, trees prove the optimum of that, and never more."""
+    number = nodes.draw(st.integers(1, 3))
+    node = st.lists(
+        st.integers(0, number - 1), min_size=problem.num_experts, max_size=problem.num_experts
+    )
+    costs = st.lists(st.sampled_from([0.0, 0.5, 1.0, 3.0]), min_size=number, max_size=number)
+    paying = problem.replace(
+        placement=nodes.draw(node),
+        node_cost=np.array([nodes.draw(costs) for _ in problem.scores]).reshape(-1, number),
+    )
+    result = solve(paying)
+    if result.objective_j is not None:
+        certificate = prove(paying, result)
+        assert certificate.open_tokens == ()
+        assert certificate.bound_j is not None
+        assert result.objective_j * (1 - 2e-10) <= certificate.bound_j <= result.objective_j
 
 
 @settings(max_examples=25)

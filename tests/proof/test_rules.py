@@ -41,6 +41,14 @@ TWO_LINKS: dict[str, Any] = ONE_CHANNEL | {
     "link_energy": [[[1.0], [1.0], [1.0]]] * 3,
 }
 """Token 0 stays at home, token 1 needs the one subcarrier."""
+AT_NODES: dict[str, Any] = EXPERTS | {
+    "scores": [[0.5, 0.5]],
+    "cost": [[0.0, 0.0]],
+    "threshold": 1.0,
+    "placement": [0, 0],
+    "node_cost": [[2.0]],
+}
+"""One token, which needs both experts of a node and pays 2 J for it once."""
 HEADER = {"format": "dmoe-opt/certificate", "version": 1}
 SELECTION = HEADER | {"problem": "selection"}
 ALLOCATION = HEADER | {"problem": "allocation"}
@@ -117,6 +125,11 @@ RULES = {
     "a leaf by its price": Rule(
         "sum(reduced) >= z)", "sum(reduced) >= 0)", EXPERTS, tree(99, 0), 99
     ),
+    "free experts pay a share": Rule(" / max(min(crowd[n], room), 1)", "", AT_NODES, tree(4, 8), 4),
+    "a node is paid once": Rule(
+        " if self.entry[j][0] not in entered)", ")", AT_NODES, tree(4, [0, 4, 0]), 4
+    ),
+    "nodes are paid": Rule("sum(entered.values(), paid)", "paid + 9", AT_NODES, tree(9, EITHER), 9),
     "free experts that cost": Rule(
         "    if size is None:\n", "    if False:\n", EXPERTS | {"threshold": 0.5}, tree(3, 0), 3
     ),
@@ -241,6 +254,7 @@ def test_what_is_true_is_accepted() -> None:
     true = [
         (EXPERTS, tree(3, BRANCHED), 3, None),
         (LINKS, ALLOCATION | {"rents": [1.0, 0.0]}, 3.75, [[1], [0]]),
+        (AT_NODES, tree(2, 2), 2, None),
     ]
     for instance, proof, bound_j, selection in true:
         rule = Rule("", "", instance, proof, bound_j, selection)
