@@ -137,6 +137,8 @@ class Protocol(Printed):
     accuracy: float | None
     wall_s: float
     scheduling_s: float
+    experts_per_node: int | None
+    send_once: bool
     energy_j: float
     communication_j: float
     computation_j: float

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, PROBLEM, WHOLE, emit, say, setting
+from dmoe_opt.cli.options import (
+    JSON,
+    NATURAL,
+    PER_NODE,
+    PROBLEM,
+    SEND_ONCE,
+    WHOLE,
+    emit,
+    say,
+    setting,
+)
 from dmoe_opt.data import printed
 from dmoe_opt.errors import printable
 
@@ -98,7 +108,8 @@ def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
 @click.option(
     "--sources", "num_sources", type=WHOLE, metavar="N", help="Nodes with tokens; default: all."
 )
-@click.option("--experts-per-node", type=WHOLE, metavar="N", help="Default: expert j on node j.")
+@PER_NODE
+@SEND_ONCE
 @setting(
     "--share", type=float, default=0.7, metavar="S", help="Threshold: share of the best D scores."
 )

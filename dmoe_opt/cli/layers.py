@@ -10,6 +10,8 @@ import click
 from dmoe_opt.cli.options import (
     FIGURES,
     NATURAL,
+    PER_NODE,
+    SEND_ONCE,
     WHOLE,
     emit,
     formatted,
@@ -50,6 +52,8 @@ def _listed(values: Sequence[object]) -> str:
 @click.option("--layers", type=WHOLE, metavar="L", help="Default: all of the preset.")
 @click.option("--tokens", "num_tokens", type=WHOLE, metavar="T", help="Default: as in the preset.")
 @setting("--channel-error", type=float, default=0.0, help="Unknown share of the variance.")
+@PER_NODE
+@SEND_ONCE
 @setting("--seed", type=NATURAL, default=0)
 @click.option("-o", "--output", metavar="FOLDER", help="For protocol.json, CSV files and figures.")
 @FIGURES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, say, setting
+from dmoe_opt.cli.options import JSON, NATURAL, SEND_ONCE, WHOLE, emit, say, setting
 from dmoe_opt.errors import printable
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ ROOM_K = 290.0
 @setting("--payload-bits", type=float, default=65536.0, help="Size of one hidden state.")
 @click.option("--round-trip", is_flag=True, help="The result comes back over the same link.")
 @setting("--seed", type=NATURAL, default=0, help="Of energies that are drawn.")
+@click.option("--placement", metavar="FILE", help="Node of each expert; default: one on each.")
+@SEND_ONCE
 @click.option("-o", "--output", required=True, metavar="PATH", help="x.json or x.npz")
 @JSON
 def new(output: str, as_json: bool, **given: Any) -> None:
@@ -82,7 +84,9 @@ def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[
     from dmoe_opt import Instance, read_array
 
     scores = read_array(given["scores"])
-    nodes = scores.shape[-1] if scores.ndim == 2 else 0
+    experts = scores.shape[-1] if scores.ndim == 2 else 0
+    placement = None if given["placement"] is None else _whole(given["placement"])
+    nodes = experts if placement is None or not placement.size else int(placement.max()) + 1
     gains = read_gains(given["gains"], nodes)
     radio, filled = _radio(gains, given, asked)
     nodes = radio.gains.shape[0]
@@ -91,7 +95,7 @@ def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[
         filled.append(f"source: tokens dealt evenly over {nodes} nodes, in order (--source)")
     else:
         source = _whole(given["source"])
-    energies = energies_of(given, nodes)
+    energies = energies_of(given, nodes if placement is None else experts)
     filled.append("shortfall: a token whose best D scores miss the threshold takes these (top_d)")
     if not given["round_trip"]:
         filled.append("results: their way back costs nothing (--round-trip)")
@@ -108,6 +112,8 @@ def _made(name: str, given: dict[str, Any], asked: set[str]) -> tuple[Any, list[
             max_experts=given["max_experts"],
             compute_energy=energies,
             radio=radio,
+            placement=placement,
+            send_once=given["send_once"],
             name=name,
             meta={"source": f"gains of {given['gains']}, scores of {given['scores']}"}
             | {"filled_in": filled},
@@ -200,8 +206,8 @@ def _whole(file: str) -> Any:
     return numbers.astype(np.int64) if whole else numbers
 
 
-def energies_of(given: dict[str, Any], nodes: int) -> NDArray[np.float64]:
-    """Energy of each expert for one token, J, shape (nodes,)."""
+def energies_of(given: dict[str, Any], experts: int) -> NDArray[np.float64]:
+    """Energy of each expert for one token, J, shape (experts,)."""
     import numpy as np
 
     from dmoe_opt.data import validate
@@ -210,9 +216,9 @@ def energies_of(given: dict[str, Any], nodes: int) -> NDArray[np.float64]:
     try:
         low, high = float(least), float(most or least)
     except ValueError:
-        return validate.real_array("compute_energy", _vector(given["compute_energy"]), (nodes,))
+        return validate.real_array("compute_energy", _vector(given["compute_energy"]), (experts,))
     for joules in (low, high):
         validate.real("compute_energy", joules, positive=False)
     if low > high:
         raise validate.fail("compute_energy", given["compute_energy"], "A:B with A <= B")
-    return np.random.default_rng([given["seed"]]).uniform(low, high, nodes)
+    return np.random.default_rng([given["seed"]]).uniform(low, high, experts)

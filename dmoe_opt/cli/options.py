@@ -20,6 +20,12 @@ setting = partial(click.option, show_default=True)
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout and nothing else."
 )
+PER_NODE = click.option(
+    "--experts-per-node", type=WHOLE, metavar="N", help="Default: expert j on node j."
+)
+SEND_ONCE = click.option(
+    "--send-once", is_flag=True, help="A token is sent once to a node, not for each expert."
+)
 FIGURE_FORMAT = "dmoe_opt.figure_format"
 FIGURES = click.option(
     "--format-figure",

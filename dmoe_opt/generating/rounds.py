@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.radio import Radio
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import (
     log_distance_gains,
@@ -127,6 +128,8 @@ def round_of_scores(
 
     The options are those of `radio_round`.
     """
+    if send_once and experts_per_node is None:
+        raise InputError("send_once is given without experts_per_node; allowed: both, or none")
     num_tokens, num_experts = scores.shape
     scores = gates.to_grid(scores)
     if threshold is None:

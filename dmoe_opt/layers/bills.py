@@ -12,9 +12,10 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation
 from dmoe_opt.data.radio import Radio
 from dmoe_opt.errors import InputError
+from dmoe_opt.joint.passages import passed, to_passages
 
 COMPUTE_W = 1.0
-"""Power of a node while its expert computes, W (our choice).
+"""Power of a node while its experts compute, one after another, W (our choice).
 
 The computing time of a token is its computing energy over this power.
 """
@@ -104,7 +105,8 @@ def layer_bill(
     instance = decision.instance
     chosen = decision.selection.sum(axis=0)
     computation_j = float(chosen @ instance.compute_energy)
-    computing_s = float((chosen * instance.compute_energy).max() / COMPUTE_W)
+    at_nodes = np.bincount(instance.node_of, chosen * instance.compute_energy)
+    computing_s = float(at_nodes.max() / COMPUTE_W)
     air_s = _slowest_link_s(decision)
     return LayerBill(
         layer=layer,
@@ -140,8 +142,8 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
     ['1', '0 1', '0 2', '1', '0', '1 2']
     """
     instance = decision.instance
-    price_j = instance.to_experts(_link_prices_j(decision))
-    sending_j = np.where(decision.selection, price_j, 0.0).sum(axis=1)
+    price_j = to_passages(instance, _link_prices_j(decision))
+    sending_j = np.where(passed(instance, decision.selection), price_j, 0.0).sum(axis=1)
     computing_j = decision.selection @ instance.compute_energy
     shortfall = decision.problem.shortfall
     bills = []

@@ -94,6 +94,8 @@ class Run:
     layers: tuple[LayerBill, ...]
     wall_s: float
     scheduling_s: float
+    experts_per_node: int | None = None
+    send_once: bool = False
 
     def total(self, field: str) -> float:
         """Sum of a field over the layers."""
@@ -125,6 +127,8 @@ def run(
     num_tokens: int | None = None,
     channel_error: float = 0.0,
     radio: Mapping[str, Any] | None = None,
+    experts_per_node: int | None = None,
+    send_once: bool = False,
     watch: Watch | None = None,
 ) -> Run:
     """Run the protocol.
@@ -152,6 +156,10 @@ def run(
         Share of the channel's variance that the scheduler does not know, in [0, 1).
     radio
         Options of `generating.rounds.draw_radio`.
+    experts_per_node
+        That many experts share a node, in order; by default every expert has a node of its own.
+    send_once
+        As in `Instance`; needs `experts_per_node`.
     watch
         Called with the number of each layer and the `Decision` on its round, as the true channel
         has it: `decision.instance`, `decision.selection`, `decision.allocation`.
@@ -182,6 +190,8 @@ def run(
     _check_channel_error(channel_error)
     check_radio(radio or {})
     max_experts = validate.whole("max_experts", max_experts)
+    placement = _placement(task, experts_per_node, send_once)
+    nodes = task.num_experts if placement is None else int(placement[-1]) + 1
     factors = _factors(_depth(task, layers), scheduler, gamma0, importance)
     tokens = _tokens(task, num_tokens, validate.whole("seed", seed, least=0))
     bills = []
@@ -191,13 +201,15 @@ def run(
         rng = np.random.default_rng([seed, layer])
         scores = tokens.gate(layer, rng)
         true = Instance(
-            source=np.arange(len(scores)) % task.num_experts,
+            source=np.arange(len(scores)) % nodes,
             scores=gates.to_grid(scores),
             threshold=np.full(len(scores), gates.floor_to_grid(z * factor)),
             max_experts=task.num_experts if scheduler == "dense" else max_experts,
             compute_energy=task.compute_energy_j(),
-            radio=_channel(task, radio or {}, rng),
+            radio=_channel(task, nodes, radio or {}, rng),
             name=f"{preset}-l{layer}",
+            placement=placement,
+            send_once=send_once,
         )
         known = _as_known(true, channel_error, rng)
         # the scheduler chooses
@@ -223,7 +235,18 @@ def run(
         layers=tuple(bills),
         wall_s=time.perf_counter() - started,
         scheduling_s=scheduling_s,
+        experts_per_node=experts_per_node,
+        send_once=send_once,
     )
+
+
+def _placement(task: Preset, experts_per_node: int | None, once: bool) -> NDArray[np.int64] | None:
+    """The node of every expert, (K,); None for one of its own each."""
+    if experts_per_node is None:
+        if once:
+            raise InputError("send_once is given without experts_per_node; allowed: both, or none")
+        return None
+    return np.arange(task.num_experts) // validate.whole("experts_per_node", experts_per_node)
 
 
 def _preset(name: str) -> Preset:
@@ -272,9 +295,11 @@ def _tokens(task: Preset, num_tokens: int | None, seed: int) -> TrainedTokens | 
     return TrainedTokens(task.task, number, np.random.default_rng([seed, 0]))
 
 
-def _channel(task: Preset, options: Mapping[str, Any], rng: np.random.Generator) -> Radio:
+def _channel(
+    task: Preset, nodes: int, options: Mapping[str, Any], rng: np.random.Generator
+) -> Radio:
     """A channel draw for one layer, on which results come back as well."""
-    size = (task.num_experts, task.num_subcarriers, task.payload_bits)
+    size = (nodes, task.num_subcarriers, task.payload_bits)
     return draw_radio(rng, *size, round_trip=True, **options)
 
 

@@ -100,6 +100,8 @@ BAD: list[tuple[list[str], str]] = [
     (["--compute-energy", "all.mat:z"], "compute_energy has shape 3; allowed: 2"),
     (["--source", "all.mat:J"], "tokens.source"),
     (["--noise-w", "1", "--snr-db", "1"], "give --noise-w or --snr-db, one of the two"),
+    (["--send-once"], "send_once is given without placement; allowed: both, or none"),
+    (["--placement", "all.mat:J"], "placement = "),
     (["--colour", "1"], "--colour"),
 ]
 
@@ -114,6 +116,19 @@ def test_bad_input_is_one_line(typed: Typed, options: list[str], message: str) -
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_experts_on_nodes(typed: Typed, tmp_path: Path) -> None:
+    """Four experts on two nodes: scores tell the number of experts, gains that of nodes."""
+    scores, node = np.full((3, 4), 0.25), np.array([0, 1, 1, 0])
+    np.save(tmp_path / "four.npy", scores)
+    np.savetxt(tmp_path / "node.csv", node)
+    placed = ("--placement", "node.csv", "--send-once")
+    done = typed("new", "--gains", "H.csv", "--scores", "four.npy", *placed, *OTHERS)
+    assert (done.returncode, done.stdout) == (0, "mine.json\n")
+    round_ = made(tmp_path)
+    assert round_.node_of.tolist() == node.tolist()
+    assert (round_.num_nodes, round_.num_experts, round_.send_once) == (2, 4, True)
 
 
 def test_a_matrix_is_one_subcarrier(typed: Typed, tmp_path: Path) -> None:

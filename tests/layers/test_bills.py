@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ import dmoe_opt
 from dmoe_opt import Decision, InputError, Instance
 from dmoe_opt.answer.objective import round_energy_j
 from dmoe_opt.layers.bills import layer_bill, token_bills
-from dmoe_opt.layers.protocol import SCHEDULERS, run
+from dmoe_opt.layers.protocol import PRESETS, SCHEDULERS, Run, run
 
 
 @pytest.mark.parametrize("scheduler", [*SCHEDULERS, "lagrangian", "greedy"])
@@ -37,6 +40,36 @@ def test_the_bill_is_the_evaluators(scheduler: str, channel_error: float) -> Non
         assert bill.latency_s == pytest.approx(bill.air_s + bill.computing_s)
         assert min(bill.communication_j, bill.computation_j, bill.air_s) > 0
         assert sum(bill.chosen) == bill.experts
+
+
+def test_two_experts_on_a_node(run_of_pairs: Callable[[bool], Run]) -> None:
+    """Bills of tokens add up; sending once costs less, and experts of a node compute in turn."""
+    once, each = run_of_pairs(True), run_of_pairs(False)
+    assert (once.experts_per_node, once.send_once, each.send_once) == (2, True, False)
+    assert once.layers[0].chosen == each.layers[0].chosen
+    assert once.layers[0].communication_j < each.layers[0].communication_j
+    spent_j = np.array(once.layers[0].chosen) * PRESETS["domains"].compute_energy_j()
+    assert once.layers[0].computing_s == pytest.approx(spent_j.reshape(4, 2).sum(axis=1).max())
+
+
+@pytest.fixture
+def run_of_pairs() -> Callable[[bool], Run]:
+    def watch(layer: int, decision: Decision) -> None:
+        assert decision.violations == []
+        tokens = token_bills(layer, decision)
+        paid_j = sum(token.communication_j + token.computation_j for token in tokens)
+        assert paid_j == pytest.approx(decision.energy_j, rel=1e-12)
+
+    def done(send_once: bool) -> Run:
+        options: dict[str, Any] = {
+            "experts_per_node": 2,
+            "send_once": send_once,
+            "num_tokens": 64,
+            "layers": 1,
+        }
+        return run("domains", "topk", max_experts=3, watch=watch, **options)
+
+    return done
 
 
 def test_a_bill_by_hand(round_of_two: Instance) -> None:

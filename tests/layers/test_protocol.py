@@ -156,6 +156,8 @@ def test_a_round_without_an_answer(
         ({"num_tokens": 10_000}, "num_tokens = 10000; allowed: 1 to 450"),
         ({"channel_error": 1.0}, "channel_error = 1.0; allowed: a share from 0 to below 1"),
         ({"max_experts": 0}, "max_experts = 0; allowed"),
+        ({"experts_per_node": 0}, "experts_per_node = 0; allowed"),
+        ({"send_once": True}, "send_once is given without experts_per_node; allowed: both"),
         ({"radio": {"fading": "none"}}, "fading = "),
         ({"radio": {"colour": 1}}, "option colour is unknown to the radio; allowed: mean_snr_db, "),
         ({"radio": {"taps": 0}}, "taps = 0; allowed"),
