@@ -250,6 +250,7 @@ DOCUMENTS: dict[str, Any] = {
     "frontier": Frontier,
     "offload generate": printed.OffloadGenerated,
     "offload generate --list": list[OffloadPreset],
+    "offload import": printed.OffloadImported,
     "offload fit": printed.Fitted,
     "offload train": Trained,
     "offload evaluate": Played,

@@ -1,4 +1,4 @@
-"""The commands of edge offloading: `offload generate | fit | train | evaluate | compare`."""
+"""The commands of edge offloading: `offload generate | import | fit | train | ...`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,46 @@ def _default_name(preset: str, seed: int | None) -> str:
 
     episode = "" if seed is None else f"-s{seed}"
     return f"offload-{Path(preset).stem}{episode}.json"
+
+
+@offload.command("import")
+@click.argument("arrivals", metavar="ARRIVALS.csv")
+@click.argument("scenario", metavar="PRESET_OR_FILE")
+@setting("--seed", type=NATURAL, default=0, help="Of what is drawn.")
+@click.option("-o", "--output", metavar="FILE", help="Default: ARRIVALS.json here.")
+@JSON
+def import_(arrivals: str, scenario: str, seed: int, output: str | None, as_json: bool) -> None:
+    """Make an episode from recorded arrivals: column arrival_s, perhaps job and type from 0."""
+    from pathlib import Path
+
+    from dmoe_opt.data import files, printed
+    from dmoe_opt.offload import recorded, store
+    from dmoe_opt.offload.episode import scenario_of
+
+    recording = recorded.read(arrivals)
+    setting_of = scenario_of(offload_inputs.data(scenario))
+    episode = recorded.episode(setting_of, recording, seed)
+    path = f"{Path(arrivals).stem}.json" if output is None else output
+    store.save(episode, path)
+    if files.is_stdout(path):
+        return
+    told = printed.OffloadImported(
+        file=path,
+        scenario=setting_of.name,
+        subtasks=episode.num_subtasks,
+        jobs=int(episode.job.max()) + 1,
+        seconds=float(episode.arrival_s[-1]),
+        drawn=["sizes", "channels", *(["types"] if recording.type is None else [])],
+    )
+    if as_json:
+        emit(told)
+        return
+    click.echo(
+        printable(
+            f"{path}: {told.subtasks} subtasks of {told.jobs} jobs in {told.seconds:.4g} s; "
+            f"drawn: {', '.join(told.drawn)}"
+        )
+    )
 
 
 @offload.command()
@@ -265,7 +305,7 @@ def compare(
     from dmoe_opt.offload.episode import scenario_of
     from dmoe_opt.offload.policies import SAC
 
-    data = offload_inputs.data(_one_of(scenario, preset))
+    data = offload_inputs.data(offload_inputs.one_of(scenario, preset))
     names = None if policies is None else [name.strip() for name in policies.split(",")]
     with_sac = names is None or SAC in names
     agents = offload_inputs.agents(scenario_of(data), agent) if with_sac else None
@@ -291,15 +331,6 @@ def compare(
         click.echo(_csv(comparison), nl=False)
     else:
         offload_tables.comparison(comparison, form)
-
-
-def _one_of(scenario: str | None, preset: str | None) -> str:
-    """The one name that was given, as the argument or as the option."""
-    if scenario is not None and preset is None:
-        return scenario
-    if preset is not None and scenario is None:
-        return preset
-    raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")
 
 
 def _csv(comparison: OffloadComparison) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from dmoe_opt.offload.agent import Agent
     from dmoe_opt.offload.episode import Episode
@@ -46,3 +48,12 @@ def fit(path: str | None) -> Fit | None:
     from dmoe_opt.offload import fitting
 
     return None if path is None else fitting.load(path)
+
+
+def one_of(scenario: str | None, preset: str | None) -> str:
+    """The one name that was given, as the argument or as the option."""
+    if scenario is not None and preset is None:
+        return scenario
+    if preset is not None and scenario is None:
+        return preset
+    raise click.UsageError("give PRESET_OR_FILE or --preset NAME, one of the two")

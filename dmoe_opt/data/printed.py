@@ -114,6 +114,17 @@ class Fitted(Printed):
     made_by: str
 
 
+class OffloadImported(Printed):
+    """What `dmoe-opt offload import --json` prints; `drawn` names what the table did not hold."""
+
+    file: str
+    scenario: str
+    subtasks: int
+    jobs: int
+    seconds: float
+    drawn: list[str]
+
+
 class OffloadGenerated(Printed):
     """What `dmoe-opt offload generate --json` prints."""
 

@@ -229,10 +229,29 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         rng = seed
     else:
         rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
+    return draw_at(scenario, rng, *_arrivals(rng, scenario.arrivals))
+
+
+def draw_at(
+    scenario: Scenario,
+    rng: np.random.Generator,
+    job: Whole,
+    arrival_s: Array,
+    kind: Whole | None = None,
+) -> Episode:
+    """Draw what is left of an episode with given jobs and arrivals, both (N,), and perhaps types.
+
+    Raises
+    ------
+    InputError
+        If the episode would need more than 50 million gains, or a type is none of the scenario.
+    """
     types = scenario.types
-    job, arrival_s = _arrivals(rng, scenario.arrivals)
     count = len(job)
-    kind = rng.choice(scenario.num_types, count, p=types.probability / types.probability.sum())
+    if kind is None:
+        share = types.probability / types.probability.sum()
+        kind = rng.choice(scenario.num_types, count, p=share)
+    kind = validate.whole_array("type", kind, (count,), scenario.num_types)
     blocks = _blocks(scenario, float(arrival_s[-1]))
     low, high = 1.0 - types.spread, 1.0 + types.spread
     return Episode(

@@ -49,6 +49,7 @@ LINES = [
     "frontier digits --tokens 8 --layers 1 --seeds 1 --z 0.5 --gamma0 1 --schedulers topk -o front",
     "offload generate light --seed 1 -o e.json",
     "offload generate --list",
+    "offload import arrivals.csv light -o recorded.json",
     "offload fit hand.json -o fit.json",
     "offload evaluate light -o played",
     "offload compare light --episodes 1 --policies greedy -o policies",
@@ -90,6 +91,7 @@ def put_inputs(folder: Path) -> None:
     save(generate("tiny", 1, num_subcarriers=1), folder / "round.json")
     store.save(by_hand().scenario, folder / "hand.json")
     (folder / "grid.toml").write_text(GRID)
+    (folder / "arrivals.csv").write_text("0.0\n0.5\n")
 
 
 def put_outputs(folder: Path) -> None:
