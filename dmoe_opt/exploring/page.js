@@ -83,9 +83,9 @@ function drawToken(point) {
   const place = round ? ` on node ${data.source[token]}` : "";
   const idle = round ? " Links in use are priced on their subcarrier, others on their best." : "";
   const short = need < wanted ? ` (wanted ${wanted.toFixed(3)})` : "";
-  const words = sets.length ? `experts ${sets.map((item) => item.j).join(", ")} reach ${sum(sets.map((item) => item.g)).toFixed(3)} for ${joules(sum(sets.map((item) => item.e)))}` : "no expert is chosen";
+  const words = sets.length ? `${sets.length > 1 ? "experts" : "expert"} ${sets.map((item) => item.j).join(", ")} ${sets.length > 1 ? "reach" : "reaches"} ${sum(sets.map((item) => item.g)).toFixed(3)} for ${joules(sum(sets.map((item) => item.e)))}` : "no expert is chosen";
   document.getElementById("covering-says").textContent =
-    `Token ${token}${place} needs ${need.toFixed(3)}${short} from at most ${cap} experts: ${words}. ` +
+    `Token ${token}${place} needs ${need.toFixed(3)}${short} from at most ${cap} ${cap > 1 ? "experts" : "expert"}: ${words}. ` +
     `The relaxation pays ${joules(price.mu)} for a unit of relevance and buys below the line; its bound is ${joules(price.bound)}.${idle}`;
   drawCovering(usable, chosen, price);
 }
