@@ -9,6 +9,7 @@ from pathlib import Path
 from test_layers import FOLDERS
 
 import dmoe_opt
+from dmoe_opt.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -18,6 +19,13 @@ def test_architecture_lists_the_folders_in_order() -> None:
     """The table is the order in which imports are allowed."""
     page = (DOCS / "dev" / "architecture.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == FOLDERS
+
+
+def test_the_command_line_page_shows_every_command() -> None:
+    """At its top stands an example of each."""
+    examples = (DOCS / "cli.md").read_text().partition("| exit code")[0]
+    shown = set(re.findall(r"^dmoe-opt (\w+)", examples, re.MULTILINE))
+    assert shown == set(COMMANDS)
 
 
 def test_pictures_of_benchmarks_find_their_numbers() -> None:
