@@ -30,6 +30,7 @@ from dmoe_opt.proof.trees import Token, prove_token, root_bound
 from dmoe_opt.selection import des
 
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
+NEAR = 1e-8  # relative, of a bound that DES takes for the optimum
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _trees(
     problem: SelectionProblem, cost: NDArray[np.float64]
 ) -> tuple[dict[str, Any], tuple[int, ...]]:
     """A line per token, and the tokens of which less is proven than DES knows."""
-    _, bounds = des.choose(problem, cost, problem.usable, node_cost=problem.node_cost)
+    chosen, bounds = des.choose(problem, cost, problem.usable, node_cost=problem.node_cost)
     units = score_units(problem.scores)
     lines, open_tokens = [], []
     for t, bound_j in enumerate(bounds.tolist()):
@@ -143,8 +144,14 @@ def _trees(
         need = float(np.ceil(problem.need_units[t] / step) * step)
         entry = None if problem.node_cost is None else problem.node_cost[t]
         token = Token(price, units[t], need, problem.max_experts, problem.placement, entry)
-        z = bound_j * DOWN
+        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]), np.zeros(0, dtype=np.int64), 1)
+        # DES stops at a bound that is a little below its answer, where the answer itself is proven.
+        close = paid * (1 - NEAR) <= bound_j < paid
+        z = (paid if close else bound_j) * DOWN
         tree = prove_token(token, z)
+        if tree is None and close:
+            z = bound_j * DOWN
+            tree = prove_token(token, z)
         if tree is None:
             open_tokens.append(t)
             z, tree = root_bound(token)

@@ -45,7 +45,7 @@ def test_every_token_is_proven(problem: SelectionProblem) -> None:
     certificate = prove(problem, result)
     assert certificate.open_tokens == ()
     assert certificate.bound_j is not None
-    assert result.objective_j * (1 - 2e-10) <= certificate.bound_j <= result.objective_j
+    assert result.objective_j * (1 - 3e-12) <= certificate.bound_j <= result.objective_j
     above = result.objective_j * (1 + 1e-6) + 1e-9
     assert "the proof reaches" in check_proof.verdict(
         plain(problem), claim(above), certificate.fields
@@ -69,7 +69,7 @@ def test_tokens_that_pay_for_nodes_are_proven(problem: SelectionProblem, nodes: 
         certificate = prove(paying, result)
         assert certificate.open_tokens == ()
         assert certificate.bound_j is not None
-        assert result.objective_j * (1 - 2e-10) <= certificate.bound_j <= result.objective_j
+        assert result.objective_j * (1 - 3e-12) <= certificate.bound_j <= result.objective_j
 
 
 @settings(max_examples=25)
