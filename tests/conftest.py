@@ -23,9 +23,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-WITHOUT_KERNELS = ("data", "generating", "instances", "offload", "plot", "sweep")
-settings.register_profile("dmoe", deadline=None, max_examples=30)
-settings.load_profile("dmoe")
+WITHOUT_KERNELS = ("data", "generating", "offload", "plot", "sweep")
+settings.register_profile("quick", deadline=None, max_examples=15)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:

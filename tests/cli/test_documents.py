@@ -42,7 +42,7 @@ LINES = [
     "check tiny-s1 s.json",
     "compare tiny-s1 --methods des,topk -o compared",
     "explain round.json",
-    "explore bare.npz -o page.html",
+    "explore own.json -o page.html",
     "protocol digits --tokens 8 --layers 1 -o run",
     "savings many --shares 0.5 -o saved",
     "place digits --nodes 4 --tokens 16 --time-limit 0 -o placed",

@@ -80,7 +80,7 @@ def test_the_same_numbers_from_every_kind(tmp_path: Path, kind: str) -> None:
 
 
 @given(data=st.data(), kind=st.sampled_from(sorted(FILES)))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_fuzzed_files(data: st.DataObject, kind: str) -> None:
     """Every kind with bytes changed: an array of numbers, or one line."""
     content = data.draw(mutated(FILES[kind]))

@@ -232,7 +232,7 @@ VALID = {path.name: path.read_bytes() for path in sorted(LOGS.iterdir())} | ARCH
 
 
 @given(data=st.data(), name=st.sampled_from(sorted(VALID)))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_fuzzed_logs(data: st.DataObject, name: str) -> None:
     """Every kind with bytes changed: a valid trace, or one line."""
     content = data.draw(mutated(VALID[name]))

@@ -9,13 +9,10 @@ import pytest
 from helpers.offloads import by_hand
 
 from dmoe_opt import InputError
-from dmoe_opt.comparing.policies import baselines
 from dmoe_opt.offload import agent as agents
-from dmoe_opt.offload.agent import Agent, committed
-from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.observe import OWN, size
-from dmoe_opt.offload.presets import PRESETS, preset
-from dmoe_opt.offload.simulate import State, account, run
+from dmoe_opt.offload.simulate import State
 
 
 def any_agent(experts: int, types: int, hidden: int = 4) -> Agent:
@@ -60,22 +57,3 @@ def test_agents_survive_a_file(tmp_path: Path) -> None:
             agents.load(tmp_path / f"{name}.npz")
         assert complaint in str(error.value)
         assert str(error.value).startswith(str(tmp_path))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_committed_agents(name: str) -> None:
-    """Each preset has an agent.
-
-    Where capacity or the channel matter, it beats every rule without prices, and earns 90 % of the
-    optimum's bound.
-    """
-    agent = committed(name)
-    assert agent is not None
-    assert agent.fits(preset(name))
-    assert f"on {name}, seed 0" in agent.made_by
-    if name in ("busy", "fading"):
-        episodes = [draw(preset(name), 1000 + k) for k in range(2)]
-        bound, rules = baselines(episodes)
-        earned = np.mean([account(e, run(e, agent.act)).return_ for e in episodes])
-        assert earned > max(earns for rule, earns in rules.items() if rule != "price")
-        assert earned > 0.9 * bound
