@@ -9,6 +9,7 @@ alpha[t, j], u[i, n] (the link has a subcarrier) and y[i, n, k] (it has one of k
     (C4) alpha[t, j] <= u[i(t), n(j)],  u[i, n] <= sum_k y[i, n, k]
     (C5) sum_t alpha[t, j] <= capacity of j
     (C7) sum of alpha[t, j] over link i -> n <= sum_k U[i, n, k] y[i, n, k]
+         with `send_once`, of omega[t, n] >= alpha[t, j] for every j on n
 
 Subcarriers on which the same links work are of one kind: without energies nothing tells them apart.
 Under a deadline every subcarrier is a kind of its own. (C6) forbids nothing. A new rule is a new
@@ -26,11 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.least_cost import matching
-from dmoe_opt.answer.objective import Selection, loads
+from dmoe_opt.answer.objective import Selection, loads, visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import GRID, SCORE_TOLERANCE, SCORE_UNIT, score_units
 from dmoe_opt.joint.activation import Fewest, fewest_links
 from dmoe_opt.joint.highs import Rows, options, run
+from dmoe_opt.joint.passages import ends, need_link
 
 
 class Round:
@@ -80,7 +82,10 @@ class Round:
 
 
 class Program:
-    """The variables of some tokens: alpha of all experts, then u of links, then y of links."""
+    """The variables of some tokens: alpha of all experts, then u of links, then y of links.
+
+    With `send_once` omega follows, 1 where a token is sent to a node.
+    """
 
     def __init__(self, round_: Round, tokens: NDArray[np.int64]) -> None:
         self.round, self.tokens = round_, tokens
@@ -93,7 +98,8 @@ class Program:
         self.uses = np.argwhere(round_.works[self.links[:, 0], self.links[:, 1]])
         self.first_u = len(tokens) * self.experts
         self.first_y = self.first_u + len(self.links)
-        self.width = self.first_y + len(self.uses)
+        self.first_omega = self.first_y + len(self.uses)
+        self.width = self.first_omega + (len(tokens) * instance.num_nodes * instance.send_once)
 
     @property
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -111,8 +117,21 @@ class Program:
         value = np.zeros(self.width)
         value[: self.first_u] = selection.ravel()
         value[self.first_u : self.first_y] = kinds >= 0
-        value[self.first_y :] = kinds[self.uses[:, 0]] == self.uses[:, 1]
+        value[self.first_y : self.first_omega] = kinds[self.uses[:, 0]] == self.uses[:, 1]
+        if self.round.instance.send_once:
+            nodes = self.round.works.shape[0]
+            visited = visits(selection, self.round.instance.node_of, nodes)
+            value[self.first_omega :] = visited.ravel()
         return value
+
+    def passing(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Columns of what passes links, alpha or omega, and the link of each, both (Q,)."""
+        instance = self.round.instance
+        first = self.first_omega if instance.send_once else 0
+        t, c = np.nonzero(need_link(instance)[self.tokens])
+        link = self.link_numbers()[self.source[t], ends(instance)[c]]
+        columns = first + t * len(ends(instance)) + c
+        return columns[link >= 0], link[link >= 0]
 
 
 def _relevance(program: Program, rows: Rows) -> None:
@@ -164,15 +183,18 @@ def _within_capacity(program: Program, rows: Rows) -> None:
 def _in_time(program: Program, rows: Rows) -> None:
     instance = program.round.instance
     assert instance.air_tokens is not None
-    away = np.flatnonzero(instance.away[program.tokens])
-    t, j = (index[away] for index in program.pairs)
-    link = program.link_numbers()[program.source[t], instance.node_of[j]]
-    away, link = away[link >= 0], link[link >= 0]
+    passing, link = program.passing()
+    if instance.send_once:  # alpha <= omega
+        away = np.flatnonzero(instance.away[program.tokens])
+        t, j = (index[away] for index in program.pairs)
+        sent = program.first_omega + t * instance.num_nodes + instance.node_of[j]
+        step = np.arange(len(away))
+        rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, sent, -1.0))
     i, n = program.links[program.uses[:, 0]].T
     columns = program.first_y + np.arange(len(program.uses))
     room = np.minimum(instance.air_tokens[i, n, program.uses[:, 1]], program.first_u)
-    sent = (program.uses[:, 0], columns, -room.astype(float))
-    rows.add(len(program.links), -highspy.kHighsInf, 0.0, (link, away, 1.0), sent)
+    carried = (program.uses[:, 0], columns, -room.astype(float))
+    rows.add(len(program.links), -highspy.kHighsInf, 0.0, (link, passing, 1.0), carried)
 
 
 class Rule(NamedTuple):

@@ -62,7 +62,8 @@ def _room(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
         return lines
     problem = instance.selection_problem()
     one = np.ones(instance.scores.shape)
-    _, visits = des.choose(problem, one, usable_experts(instance), des.QUICK_NODES)
+    free = None if problem.node_cost is None else np.zeros(problem.node_cost.shape)
+    _, visits = des.choose(problem, one, usable_experts(instance), des.QUICK_NODES, free)
     if not np.isfinite(visits[tokens]).all():
         return []
     number = int(np.ceil(visits[tokens] - 1e-6).sum())

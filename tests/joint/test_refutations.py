@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from helpers.enumerated import drawn, optimum
+from helpers.enumerated import drawn, drawn_on_nodes, optimum
 
 from dmoe_opt import Instance, Radio, explain
 
@@ -19,8 +19,7 @@ def part(data: Instance, tokens: list[int]) -> Instance:
 def test_explanations_agree_with_enumeration() -> None:
     """Infeasible only if so; the tokens have no answer, and without any one of them they have."""
     kinds = set()
-    for seed in range(70):
-        data = drawn(seed)
+    for seed, data in enumerate([*map(drawn, range(70)), *map(drawn_on_nodes, range(30))]):
         told = explain(data)
         assert told.infeasible == (optimum(data) is None), (seed, str(told))
         if not told.infeasible:
@@ -55,3 +54,16 @@ def test_words_of_each_rule() -> None:
     never = explain(four_tokens(air_deadline_s=0.25))
     assert never.sentences == ("link 0 -> 1 can send 0 of 1 token before 0.25 s on any subcarrier",)
     assert not explain(four_tokens(air_deadline_s=0.25, capacity=[0, 0], drop_price=1.0)).infeasible
+
+
+def test_a_token_that_is_sent_once_is_in_time_once() -> None:
+    """Two experts of a node and a link that sends one token: too late only if it is sent twice."""
+    gains = np.zeros((2, 2, 1))
+    gains[0, 1] = 1.0
+    radio = Radio(gains, 1.0, 1.0, 1.0, 1.0)
+    once = Instance([0], [[0.5, 0.5]], 1.0, 2, [0.0, 0.0], radio, placement=[1, 1], send_once=True)
+    once = once.replace(air_deadline_s=1.0)
+    assert not explain(once).infeasible
+    each = explain(once.replace(send_once=False))
+    assert each.infeasible
+    assert "C7" in each.rules
