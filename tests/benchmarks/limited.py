@@ -1,6 +1,7 @@
 """Rounds with optional rules: `exact` and `bcd` beside the whole program on HiGHS.
 
-`python -m tests.benchmarks.limited [PRESET...] [--seeds N]`; times compare within one run only.
+`python -m tests.benchmarks.limited [PRESET...] [--seeds N] [--bounds]`; times compare within one
+run only. With `--bounds`, the gaps of `bcd` and of `lagrangian` in 5 s to their own bounds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dmoe_opt.solving import prepare
 
 PRESETS = ("deadline-8x64", "capacity-8x64", "rich-8x64")
 LIMIT_S = 60.0
+QUICK_S = 5.0
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -50,14 +52,36 @@ def row(preset: str, seeds: int) -> str:
     return f"| {preset} | {ratio:.2f} | {worst:.2f} % | {bcd_ms:.0f} |"
 
 
+def bounds(preset: str, method: str, seeds: int) -> str:
+    """A row of the other table: gaps of a method to its own bound, and its time."""
+    gaps, seconds = [], []
+    for seed in range(seeds):
+        data = generate(preset, seed)
+        result, result_s = timed(lambda data=data: solve(data, "jesa", method, QUICK_S))
+        seconds.append(result_s)
+        if result.gap is not None:
+            gaps.append(100 * result.gap)
+    answers = f"{len(gaps)} of {seeds}"
+    numbers = f"{np.median(gaps):.2f} % | {max(gaps):.2f} % | {np.median(seconds):.2f}"
+    return f"| {preset} | {method} | {answers} | {numbers} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("presets", nargs="*", default=PRESETS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--bounds", action="store_true")
     given = parser.parse_args()
     prepare("jesa")
     solve(generate("rich-8x64", 99, num_tokens=16), "jesa", "exact")
+    if given.bounds:
+        print("| preset | method | answers | median gap | worst gap | median time, s |")
+        print("|---|---|---|---|---|---|")
+        for preset in given.presets:
+            for method in ("bcd", "lagrangian"):
+                print(bounds(preset, method, given.seeds), flush=True)
+        return
     print("| preset | time of the whole program / of exact | worst gap of bcd | bcd, ms |")
     print("|---|---|---|---|")
     for preset in given.presets:
