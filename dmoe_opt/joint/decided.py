@@ -18,7 +18,7 @@ from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, first_point
 from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
 from dmoe_opt.joint.steps import Effort, Log
 
-QUICK = Effort(20, 4, 0)
+QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom finds more
 THOROUGH = Effort(500, 5, 0)
 BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
 FAR = 0.01
