@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import subprocess
 import sys
@@ -24,6 +26,15 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 WITHOUT_KERNELS = ("data", "generating", "offload", "plot", "sweep")
+STAGES = {
+    "dmoe_opt.selection": "from dmoe_opt.solving import prepare; prepare('selection')",
+    "dmoe_opt.joint": "prepare('jesa')",
+    "dmoe_opt.selection.des_nodes": (
+        "from dmoe_opt import SelectionProblem as P, solve\n"
+        "solve(P([[1.0]], [[1.0]], 1.0, 1, placement=[0], node_cost=[[1.0]]))"
+    ),
+}
+"""How kernels are compiled, by the modules that they are in, in this order."""
 settings.register_profile("quick", deadline=None, max_examples=15)
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("quick")
@@ -32,8 +43,8 @@ settings.load_profile("quick")
 def pytest_configure(config: pytest.Config) -> None:
     """Let one process compile the kernels, and not each worker of pytest-xdist all of them.
 
-    That process holds a lock on this file until it ends; workers wait for it where they first need
-    a kernel.
+    That process holds a lock for each stage until its kernels are compiled; workers wait for it
+    where they first need one of them.
     """
     if fcntl is None:
         return
@@ -41,24 +52,38 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_ = compiling._compile
 
         def compile_afterwards(compiled: Any, types: tuple[Any, ...]) -> None:
-            with Path(__file__).open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH)
+            module = compiled.py_func.__module__
+            stage = max(
+                (stage for stage in STAGES if module.startswith(stage)), default=None, key=len
+            )
+            if stage is not None:
+                with lock_file(stage).open() as file:
+                    fcntl.flock(file, fcntl.LOCK_SH)
             compile_(compiled, types)
 
         compiling._compile = compile_afterwards
     elif config.getoption("numprocesses", None):
-        code = (
-            "from dmoe_opt.solving import prepare, solve; prepare('jesa')\n"
-            "from dmoe_opt import SelectionProblem as P\n"
-            "solve(P([[1.0]], [[1.0]], 1.0, 1, placement=[0], node_cost=[[1.0]]))"
-        )
-        with Path(__file__).open() as file:
+        with contextlib.ExitStack() as stack:
+            locks = [stack.enter_context(lock_file(stage).open()) for stage in STAGES]
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                for file in locks:
+                    fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:  # a file system without such locks
                 return
-            first = subprocess.Popen([sys.executable, "-c", code], pass_fds=[file.fileno()])
+            code = "import os\n" + "\n".join(
+                f"{compile_stage}\nos.close({file.fileno()})"
+                for file, compile_stage in zip(locks, STAGES.values(), strict=True)
+            )
+            descriptors = [file.fileno() for file in locks]
+            first = subprocess.Popen([sys.executable, "-c", code], pass_fds=descriptors)
         config.add_cleanup(first.communicate)
+
+
+def lock_file(stage: str) -> Path:
+    """The file on which the lock of a stage is held."""
+    module = importlib.import_module(stage).__file__
+    assert module is not None
+    return Path(module)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
