@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_ = compiling._compile
 
         def compile_afterwards(compiled: Any, types: tuple[Any, ...]) -> None:
-            module = compiled.py_func.__module__
+            module = compiled.py_func.__module__ or ""
             stage = max(
                 (stage for stage in STAGES if module.startswith(stage)), default=None, key=len
             )
