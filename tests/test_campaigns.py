@@ -173,3 +173,8 @@ def test_half_files_and_wrong_ends_are_reported(tmp_path: Path) -> None:
     assert interrupts._wrong_end(1, 'File "<frozen site>"\nFile "dmoe_opt/__init__.py"\n')
     assert interrupts._wrong_end(130, "Traceback\ndmoe-opt: interrupted\n")
     assert interrupts._wrong_end(-2, 'File "dmoe_opt/cli/main.py"\nKeyboardInterrupt\n')
+
+
+def test_a_round_that_was_a_fault() -> None:
+    """Links up to 17 orders above the answer used to leave `exact` without a proof."""
+    assert rounds.attack(3144599804466545897).faults == []

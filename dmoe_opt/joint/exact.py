@@ -85,7 +85,9 @@ def reduce(
     possible, certain = _experts(problem, instance.compute_energy + prices, at.bounds, room)
     # the bound rises by so much if the link takes that subcarrier
     rise = at.profit[:, :, None] + at.rent - at.earned
-    subcarriers = (rise <= room) & np.isfinite(instance.link_energy)
+    # A link in use carries a token. What no answer can pay would only blur HiGHS' arithmetic.
+    affordable = instance.link_energy <= energy_j * (1 + SLACK)
+    subcarriers = (rise <= room) & affordable
     linked = np.asarray(subcarriers.any(axis=2))
     possible &= instance.to_experts(linked) | ~instance.away
     _, bounds = des.choose(problem, problem.cost, possible)

@@ -25,7 +25,8 @@ def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:
         return None
     possible, certain = _experts(frame, point, priced, room)
     subcarriers = np.zeros(instance.link_energy.shape, dtype=bool)
-    subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = (rise <= room) & np.isfinite(frame.link_j)
+    affordable = frame.link_j <= energy_j * (1 + SLACK)  # a link in use carries a token
+    subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = (rise <= room) & affordable
     linked = np.asarray(subcarriers.any(axis=2))
     possible &= instance.to_experts(linked) | ~instance.away
     droppable = frame.drop_j <= priced.bounds + room
