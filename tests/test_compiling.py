@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
 import pytest
 
-import dmoe_opt
 from dmoe_opt import compiling
 
 
@@ -82,48 +80,3 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert compiling.call(twice, 3) == 6
     compiling._njit.cache_clear()
-
-
-AS_IN_A_BROWSER = """
-import json, sys, threading
-sys.modules["numba"] = sys.modules["llvmlite"] = None
-
-def refuse(thread):
-    raise RuntimeError("can't start new thread")
-
-threading.Thread.start = refuse
-import dmoe_opt
-
-answers = {}
-for name in ("tiny-s1", "digits-l4"):
-    data = dmoe_opt.load(name)
-    for problem, method in METHODS:
-        result = dmoe_opt.solve(data, problem, method)
-        faults = dmoe_opt.check(data, result)
-        answers[f"{name} {problem} {method}"] = str(result.status), result.objective_j, faults
-hard = dmoe_opt.generate("chvatal", 1, num_experts=48, num_tokens=8)  # minutes of plain Python
-answers["limited"] = str(dmoe_opt.solve(hard, time_limit=0.2).status)
-print(json.dumps(answers))
-"""
-METHODS = [
-    *(("selection", name) for name in ("des", "exhaustive", "greedy")),
-    *(("jesa", name) for name in ("exact", "bcd", "lagrangian", "topp")),
-    ("allocation", "assignment"),
-]
-
-
-def test_rounds_are_solved_without_numba_and_threads() -> None:
-    """As Python in a browser has neither: the same answers, and time limits hold."""
-    script = AS_IN_A_BROWSER.replace("METHODS", repr(METHODS))
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
-    assert answers["limited"] == "feasible"
-    for name in ("tiny-s1", "digits-l4"):
-        data = dmoe_opt.load(name)
-        for problem, method in METHODS:
-            result = dmoe_opt.solve(data, problem, method)
-            status, energy_j, faults = answers[f"{name} {problem} {method}"]
-            assert (status, faults) == (result.status, [])
-            assert energy_j == pytest.approx(result.objective_j, rel=1e-9)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,19 +16,6 @@ from dmoe_opt import plot
 from dmoe_opt.comparing.policies import compare
 from dmoe_opt.comparing.schedulers import frontier
 from dmoe_opt.layers.protocol import run as protocol_run
-
-
-def test_import_is_light() -> None:
-    """Who draws need not have gymnasium or torch, nor wait for them or for compiled searches."""
-    heavy = "{'gymnasium', 'torch', 'pyomo', 'cvxpy', 'numba'}"
-    modules = "dmoe_opt.plot, dmoe_opt.plot.sweep, dmoe_opt.plot.profiles, dmoe_opt.plot.fronts"
-    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout
-        == "[]\n"
-    )
 
 
 @pytest.mark.parametrize(
