@@ -197,8 +197,13 @@ class SelectionProblem:
         """The need in the unit of `grid_scores`, for linear relaxations, shape (T,)."""
         return self.need_units / (SCORE_UNIT / GRID)
 
-    @cached_property
+    @property
     def least_relevance(self) -> NDArray[np.float64]:
+        """`close_relevance` lowered, for programs that cut off sets which fall short, (T,)."""
+        return self.close_relevance * (1 - 1e-7)  # HiGHS 1.15 errs where a sum is closer than that
+
+    @cached_property
+    def close_relevance(self) -> NDArray[np.float64]:
         """The right-hand side of (C1) for integer programs, in the unit of `grid_scores`, (T,).
 
         Sums of scores are multiples of their greatest common divisor. So the need is raised to the

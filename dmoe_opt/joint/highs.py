@@ -235,7 +235,7 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     step = np.arange(len(away))
     rows = Rows(width)
     scores = problem.grid_scores[t, j]
-    rows.add(instance.num_tokens, problem.least_relevance, inf, (t, pair, scores))
+    rows.add(instance.num_tokens, problem.close_relevance, inf, (t, pair, scores))
     rows.add(instance.num_tokens, -inf, problem.max_experts, (t, pair, 1.0))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
     rows.add(len(links), 0.0, 0.0, (links, u + links, -1.0), (link, y + use, 1.0))

@@ -26,6 +26,7 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import passages
 from dmoe_opt.joint.program import usable_experts, usable_subcarriers
 
+ROUNDING = 1e-13  # relative, of sums of floats
 LITTLE = 256  # links times subcarriers that Python alone adds up while numba would load
 
 
@@ -123,7 +124,10 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     wake_j = np.zeros(instance.num_experts)
     if instance.wake_energy is not None:
         wake_j = instance.wake_energy - point.waking.sum(axis=0)
-    value_j = float(bounds.sum() - earned[taken].sum() + np.minimum(wake_j, 0.0).sum())
+    earned_j = float(earned[taken].sum())
+    value_j = float(bounds.sum() - earned_j + np.minimum(wake_j, 0.0).sum())
+    if np.isfinite(earned_j):  # prices far above the energy leave more rounding than the energy has
+        value_j -= ROUNDING * earned_j
     slope = Point(
         link=passages.passed(instance, selection) - _passes(frame, taken, passing),
         waking=np.where(instance.wake_energy is None, 0.0, selection - (wake_j < 0).astype(float)),

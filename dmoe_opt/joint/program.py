@@ -182,7 +182,7 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     drop = d + np.arange(len(columns.drops))
     passing, over = columns.passing(instance)
     step = np.arange(len(passing))
-    need = problem.least_relevance
+    need = problem.close_relevance
     most = problem.max_experts
     rows = Rows(width)
     relevance = (t, pair, problem.grid_scores[t, j])
@@ -279,7 +279,14 @@ def solve_open(
             event.data_out.mip_primal_bound / factor, event.data_out.mip_dual_bound / factor
         )
     run(highs)
+    undecided = highs.getModelStatus() == highspy.HighsModelStatus.kUnknown
+    if undecided:  # costs that span too much; whether an answer exists does not need them
+        width = columns.starts[-1]
+        highs.cbMipLogging.clear()
+        highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
+        run(highs)
     value, bound_j, infeasible = outcome(highs, factor)
+    bound_j = 0.0 if undecided else bound_j
     decision = None if value is None else _decision(instance, columns, value)
     return ReducedAnswer(decision, bound_j, infeasible)
 
