@@ -69,12 +69,12 @@ def until(time_limit: float | None) -> Iterator[None]:
         yield
         return
     flag = np.array([ends <= time.monotonic()])
-    clock = _Clock(ends, flag if has_threads() else _Watch.until(ends, flag))
-    timer = threading.Timer(max(ends - time.monotonic(), 0.0), clock.flag.fill, [True])
+    threads = has_threads()
+    outer = _clock.set(_Clock(ends, flag if threads else _Watch.until(ends, flag)))
+    timer = threading.Timer(max(ends - time.monotonic(), 0.0), flag.fill, [True])
     timer.daemon = True
-    outer = _clock.set(clock)
     try:
-        if has_threads():
+        if threads:
             timer.start()
         yield
     finally:

@@ -26,7 +26,7 @@ LAYERS = range(7)
 POWERS = range(SCALES[0] + LAYERS[0], SCALES[-1] + LAYERS[-1] + 1)
 SHARES_OF_SPECTRUM = (0.25, 0.5, 0.75, 1.0)
 SCALES_OF_DEADLINE = (0.5, 0.7, 1.0, 2.0)
-"""Of a round with a deadline these take the place of shares of its spectrum: as many solves."""
+"""A round with a deadline is solved at these scales of it, each with its whole spectrum."""
 MOST_CAPS = 5
 MOST_TOKENS = 512
 MOST_EXPERTS = 64

@@ -120,15 +120,9 @@ def solve_reduced(
         highs.setSolution(given)
     if seen:
         highs.cbMipLogging += partial(_report, seen, factor)
-    run(highs)
-    if highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
-        # Costs that span too much leave it undecided; whether an answer exists does not need them.
-        width = columns.starts[-1]
-        highs.cbMipLogging.clear()
-        highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
-        run(highs)
-        return _answer(instance, highs, columns, factor)._replace(bound_j=0.0)
-    return _answer(instance, highs, columns, factor)
+    value, bound_j, infeasible = decide(highs, factor)
+    decision = None if value is None else _decision(instance, columns, value)
+    return ReducedAnswer(decision, bound_j, infeasible)
 
 
 def _report(seen: Seen, factor: float, event: Any) -> None:
@@ -282,29 +276,35 @@ def _values(columns: _Columns, decision: Decision) -> NDArray[np.float64]:
     return np.concatenate([alpha, active, y, y * decision.loads[i, j]]).astype(float)
 
 
-def _answer(
-    instance: Instance, highs: highspy.Highs, columns: _Columns, factor: float
-) -> ReducedAnswer:
-    value, bound_j, infeasible = outcome(highs, factor)
-    if value is None:
-        return ReducedAnswer(None, bound_j, infeasible)
-    value = value > 0.5
+def _decision(instance: Instance, columns: _Columns, value: NDArray[np.float64]) -> Decision:
+    chosen = value > 0.5
     u, y, f, _ = columns.starts
     selection = np.zeros(instance.scores.shape, dtype=bool)
-    selection[tuple(columns.pairs[value[:u]].T)] = True
+    selection[tuple(columns.pairs[chosen[:u]].T)] = True
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
-    link, m = columns.uses[value[y:f]].T
+    link, m = columns.uses[chosen[y:f]].T
     i, j = columns.links[link].T
     allocation[i, j, m] = True
-    decision = Decision(instance, selection, allocation).without_idle_links()
-    return ReducedAnswer(decision, bound_j, infeasible)
+    return Decision(instance, selection, allocation).without_idle_links()
 
 
-def outcome(highs: highspy.Highs, factor: float) -> tuple[NDArray[Any] | None, float, bool]:
-    """Values of the variables (None: no solution), bound in J, and whether there is none at all."""
+def decide(highs: highspy.Highs, factor: float) -> tuple[NDArray[Any] | None, float, bool]:
+    """Run HiGHS on a program whose objective is an energy times `factor`.
+
+    The result has the values of the variables (None: no solution), a bound in J, and whether there
+    is no solution at all.
+    """
+    run(highs)
+    undecided = highs.getModelStatus() == highspy.HighsModelStatus.kUnknown
+    if undecided:  # by costs that span too much; whether a solution exists does not need them
+        width = highs.getNumCol()
+        highs.cbMipLogging.clear()
+        highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
+        run(highs)
     info = highs.getInfo()
     infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
-    bound_j = max(info.mip_dual_bound / factor, 0.0) if np.isfinite(info.mip_dual_bound) else 0.0
+    is_bound = np.isfinite(info.mip_dual_bound) and not undecided
+    bound_j = max(info.mip_dual_bound / factor, 0.0) if is_bound else 0.0
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         return None, bound_j, infeasible
     return np.array(highs.getSolution().col_value), bound_j, infeasible

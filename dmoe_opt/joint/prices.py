@@ -43,7 +43,9 @@ class PricedRound(NamedTuple):
 
 
 @cached(nogil=True)
-def _earnings(order, first, node_of, prices, link_energy, best, stop, earned):  # type: ignore[no-untyped-def]
+def _earnings(  # type: ignore[no-untyped-def]
+    order, first, node_of, prices, link_energy, best, stop, earned
+):
     """What every link i -> n would earn on every subcarrier, added to `earned` (N, N, M).
 
     The tokens of node i are order[first[i]:first[i+1]].

@@ -32,7 +32,7 @@ from dmoe_opt.answer.objective import Allocation, Selection, visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, options, outcome, run
+from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, decide, options
 
 
 class Open(NamedTuple):
@@ -278,15 +278,7 @@ def solve_open(
         highs.cbMipLogging += lambda event: seen(
             event.data_out.mip_primal_bound / factor, event.data_out.mip_dual_bound / factor
         )
-    run(highs)
-    undecided = highs.getModelStatus() == highspy.HighsModelStatus.kUnknown
-    if undecided:  # costs that span too much; whether an answer exists does not need them
-        width = columns.starts[-1]
-        highs.cbMipLogging.clear()
-        highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
-        run(highs)
-    value, bound_j, infeasible = outcome(highs, factor)
-    bound_j = 0.0 if undecided else bound_j
+    value, bound_j, infeasible = decide(highs, factor)
     decision = None if value is None else _decision(instance, columns, value)
     return ReducedAnswer(decision, bound_j, infeasible)
 

@@ -11,7 +11,7 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint.highs import Rows, options, run
+from dmoe_opt.joint.highs import Rows, decide, options
 
 
 def solve_sending(
@@ -56,12 +56,9 @@ def _send(routes: Routes) -> LinkAnswer:
     cost = np.concatenate([np.zeros(len(use)), routes.energy[link, m]])
     upper = np.concatenate([np.ones(len(use)), room])
     highs.passModel(rows.program(cost, np.zeros(width), upper, len(use)))
-    run(highs)
-    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
-        return LinkAnswer(None, None, infeasible=True)
-    if highs.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return LinkAnswer(None, None)
-    value = np.array(highs.getSolution().col_value)
+    value, bound, infeasible = decide(highs, 1.0)
+    if value is None:
+        return LinkAnswer(None, None, infeasible)
     chosen = np.zeros(routes.room.shape, dtype=bool)
     chosen[link, m] = value[: len(use)] > 0.5
-    return LinkAnswer(chosen, float(highs.getInfo().mip_dual_bound))
+    return LinkAnswer(chosen, bound)

@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
@@ -113,10 +112,9 @@ def run(job: Job, tries: int = 1) -> JobRow:
 
 def _dropped(data: Instance | SelectionProblem, result: Result) -> int | None:
     """How many tokens an answer drops; None where none may be dropped, and without an answer."""
-    if result.selection is None or getattr(data, "drop_price", None) is None:
+    if result.decision is None or getattr(data, "drop_price", None) is None:
         return None
-    assert isinstance(data, Instance)
-    return int(dropped(data, result.selection).sum())
+    return int(result.decision.dropped.sum())
 
 
 def run_batch(
