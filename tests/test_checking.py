@@ -105,8 +105,9 @@ def test_infeasibility_of_a_round_is_challenged() -> None:
 def test_links_that_were_given_are_not_challenged_with_others() -> None:
     """Two links on one subcarrier cannot be served, whatever other experts could."""
     links = np.array([[[0.0], [1.0]], [[1.0], [0.0]]])
-    scores = [[0.0, 0.125], [0.125, 0.0]]
-    round_ = Instance([0, 1], scores, 0.0, 1, [0.0, 0.0], link_energy=links)  # type: ignore[arg-type]
+    scores = np.array([[0.0, 0.125], [0.125, 0.0]])
+    source, threshold, compute_energy = np.arange(2), np.zeros(2), np.zeros(2)
+    round_ = Instance(source, scores, threshold, 1, compute_energy, link_energy=links)
     across = np.array([[False, True], [True, False]])
     result = solve(round_, "allocation", selection=across)
     assert result.status == "infeasible"

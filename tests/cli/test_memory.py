@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-resource = pytest.importorskip("resource")  # Windows has none
+resource = pytest.importorskip("resource", reason="Windows has no limits of memory")
 
 
 @pytest.mark.parametrize(("limit", "named"), [("AS", "ulimit -v"), ("DATA", "ulimit -d")])

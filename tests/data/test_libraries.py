@@ -32,11 +32,12 @@ KINDS: list[tuple[str, Callable[[Any, Any], Any]]] = [
 @pytest.mark.parametrize(("name", "convert"), KINDS)
 def test_same_round(name: str, convert: Callable[[Any, Any], Any]) -> None:
     """Scores, gains and numbers per token or expert: one digest, whoever holds the numbers."""
-    library = pytest.importorskip(name)
+    library = pytest.importorskip(name, reason=f"needs arrays of {name}")
 
     def made(put: Callable[[Any], Any]) -> Instance:
         radio = Radio(put(GAINS), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
-        return Instance([0, 1], put(SCORES), put(SCORES[0]), 1, put(SCORES[1]), radio)  # type: ignore[arg-type]
+        source = np.arange(2)
+        return Instance(source, put(SCORES), put(SCORES[0]), 1, put(SCORES[1]), radio)
 
     assert made(lambda array: convert(library, array)).sha256 == made(np.asarray).sha256
 
@@ -44,7 +45,7 @@ def test_same_round(name: str, convert: Callable[[Any, Any], Any]) -> None:
 @pytest.mark.parametrize("name", ["torch", "jax.numpy"])
 def test_complex_channels(name: str) -> None:
     """Complex tensors get the hint too."""
-    library = pytest.importorskip(name)
+    library = pytest.importorskip(name, reason=f"needs arrays of {name}")
     channel = library.asarray(GAINS * (1 + 1j))
     with pytest.raises(InputError, match=r"complex numbers; .*abs\(h\) \*\* 2"):
         Radio(channel, 1, 1, 1, 1)

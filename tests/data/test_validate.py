@@ -31,8 +31,14 @@ from dmoe_opt.data import validate
             "cost has shape 1 x 2",
         ),
         (lambda: Radio(np.ones((2, 3, 1)), 1, 1, 1, 1), "radio.gains has shape"),
-        (lambda: Radio(np.ones((1, 1, 1)), "x", 1, 1, 1), "radio.bandwidth_hz = 'x'"),  # type: ignore[arg-type]
-        (lambda: Instance([0], [[1.0]], 0.5, 1, [1.0]), "exactly one of them"),  # type: ignore[arg-type]
+        (
+            lambda: Radio(np.ones((1, 1, 1)), "x", 1, 1, 1),  # type: ignore[arg-type]
+            "radio.bandwidth_hz = 'x'",
+        ),
+        (
+            lambda: Instance([0], [[1.0]], 0.5, 1, [1.0]),  # type: ignore[arg-type]
+            "exactly one of them",
+        ),
     ],
 )
 def test_constructors_check(make: Callable[[], object], message: str) -> None:
@@ -44,8 +50,8 @@ def test_constructors_check(make: Callable[[], object], message: str) -> None:
 
 def test_data_is_read_only_and_apart() -> None:
     """Arrays cannot be changed, neither through the instance nor through what it was made from."""
-    scores = np.array([[0.5]])
-    problem = SelectionProblem(scores=scores, cost=[[1.0]], threshold=0.5, max_experts=1)  # type: ignore[arg-type]
+    scores, cost = np.array([[0.5]]), np.array([[1.0]])
+    problem = SelectionProblem(scores=scores, cost=cost, threshold=np.array([0.5]), max_experts=1)
     scores[0, 0] = 0.0
     assert problem.scores[0, 0] == 0.5
     with pytest.raises(ValueError, match="read-only"):

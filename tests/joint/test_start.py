@@ -83,7 +83,7 @@ def test_a_start_is_checked_first(start: Callable[[], Any], complaint: str) -> N
 
 def test_gurobi_begins_with_the_start() -> None:
     """Where the solver takes a start, it is handed over with all variables."""
-    pytest.importorskip("gurobipy")
+    pytest.importorskip("gurobipy", reason="only Gurobi takes a start, and it needs a licence")
     start = dmoe_opt.solve(ROUND, "jesa", "topk")
     for method, solver in (("pyomo", "gurobi_direct"), ("cvxpy", "GUROBI")):
         result = dmoe_opt.solve(ROUND, "jesa", method, start=start, solver=solver)

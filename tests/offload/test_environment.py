@@ -130,8 +130,10 @@ def test_scenarios_by_any_name(tmp_path: Path) -> None:
     store.save(scenario, tmp_path / "mine.json")
     fields = json.loads((tmp_path / "mine.json").read_text())
     for given in ("light", str(tmp_path / "mine.json"), tmp_path / "mine.json", fields, scenario):
-        env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=given, render_mode=None)
-        assert env.unwrapped.scenario.num_experts == scenario.num_experts  # type: ignore[attr-defined]
+        made = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=given, render_mode=None)
+        env = made.unwrapped
+        assert isinstance(env, EdgeOffload)
+        assert env.scenario.num_experts == scenario.num_experts
     for wrong in ("nowhere", 3, {"experts": {}}):
         with pytest.raises(Exception, match="allowed: "):
             gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario=wrong)
@@ -175,13 +177,14 @@ def test_many_copies() -> None:
 def test_steps_outside_an_episode() -> None:
     """Before the first reset and after the end gymnasium's own error says what to do; masks too."""
     env = gymnasium.make("dmoe_opt/EdgeOffload-v0", scenario="light").unwrapped
-    for call in (lambda: env.step(np.int64(0)), env.action_masks):  # type: ignore[attr-defined]
+    assert isinstance(env, EdgeOffload)
+    for call in (lambda: env.step(np.int64(0)), env.action_masks):
         with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
             call()
     _, info = env.reset(seed=1)
     done = False
     while not done:
-        assert (env.action_masks() == info["action_mask"].astype(bool)).all()  # type: ignore[attr-defined]
-        _, _, done, _, info = env.step(np.int64(env.action_masks().argmax()))  # type: ignore[attr-defined]
+        assert (env.action_masks() == info["action_mask"].astype(bool)).all()
+        _, _, done, _, info = env.step(np.int64(env.action_masks().argmax()))
     with pytest.raises(gymnasium.error.ResetNeeded, match="the episode is over"):
         env.step(np.int64(0))
