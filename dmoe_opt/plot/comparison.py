@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmoe_opt.comparing.judged import MethodRow
+from dmoe_opt.comparing.judged import REFUSED, MethodRow
 from dmoe_opt.comparing.sheets import gap_percent, rounded
 from dmoe_opt.plot.styling import plain, png, styles, tidy
 
@@ -19,8 +19,11 @@ ENTRY_IN = 1.05
 def comparison(rows: Sequence[MethodRow]) -> dict[str, bytes]:
     """The figures of a comparison as PNG files by name: `energy_gap.png` and `time.png`.
 
-    One instance has `energy.png` alone: a bar for each method, with energy, gap and time.
+    One instance has `energy.png` alone: a bar for each method, with energy, gap and time. Among
+    several, one that every method refuses does not pose the problem, and has no line.
     """
+    posed = {row.instance for row in rows if row.status != REFUSED}
+    rows = [row for row in rows if row.instance in posed] or rows
     instances = list(dict.fromkeys(row.instance for row in rows))
     if len(instances) == 1:
         return {"energy.png": _bars(rows)}

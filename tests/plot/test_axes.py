@@ -1,4 +1,4 @@
-"""All public pictures: the axes that they draw on, and what importing them costs."""
+"""All public pictures: the axes that they draw on."""
 
 from __future__ import annotations
 
