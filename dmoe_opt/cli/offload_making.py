@@ -1,0 +1,91 @@
+"""Commands that write scenarios and episodes: `offload generate` and `offload import`."""
+
+from __future__ import annotations
+
+import click
+
+from dmoe_opt.cli import offload_inputs
+from dmoe_opt.cli.options import JSON, NATURAL, emit, setting
+from dmoe_opt.errors import printable
+
+
+@click.command()
+@click.argument("preset", required=False, metavar="[PRESET_OR_FILE]")
+@click.option("--list", "listing", is_flag=True, help="List the presets.")
+@click.option("--seed", type=NATURAL, help="Number of a held-out episode to write.")
+@click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json here.")
+@JSON
+def generate(
+    preset: str | None, listing: bool, seed: int | None, output: str | None, as_json: bool
+) -> None:
+    """Write a scenario of a preset or a file, or one of its episodes."""
+    from dmoe_opt.cli import offload_tables
+    from dmoe_opt.data import files, printed
+    from dmoe_opt.offload import presets, store
+    from dmoe_opt.offload.episode import draw, scenario_of
+
+    if listing:
+        emit(offload_tables.preset_facts()) if as_json else offload_tables.presets()
+        return
+    if preset is None:
+        raise click.UsageError(
+            f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list"
+        )
+    data = offload_inputs.data(preset)
+    scenario = scenario_of(data)
+    path = _default_name(preset, seed) if output is None else output
+    store.save(scenario if seed is None else draw(scenario, seed), path)
+    if files.is_stdout(path):
+        return
+    if as_json:
+        emit(printed.OffloadGenerated(path, scenario.name, seed))
+    else:
+        click.echo(printable(str(path)))
+
+
+def _default_name(preset: str, seed: int | None) -> str:
+    """The file of a scenario, or of its episode with a number."""
+    from pathlib import Path
+
+    episode = "" if seed is None else f"-s{seed}"
+    return f"offload-{Path(preset).stem}{episode}.json"
+
+
+@click.command("import")
+@click.argument("arrivals", metavar="ARRIVALS.csv")
+@click.argument("scenario", metavar="PRESET_OR_FILE")
+@setting("--seed", type=NATURAL, default=0, help="Of what is drawn.")
+@click.option("-o", "--output", metavar="FILE", help="Default: ARRIVALS.json here.")
+@JSON
+def import_(arrivals: str, scenario: str, seed: int, output: str | None, as_json: bool) -> None:
+    """Make an episode from recorded arrivals: column arrival_s, perhaps job and type from 0."""
+    from pathlib import Path
+
+    from dmoe_opt.data import files, printed
+    from dmoe_opt.offload import recorded, store
+    from dmoe_opt.offload.episode import scenario_of
+
+    recording = recorded.read(arrivals)
+    setting_of = scenario_of(offload_inputs.data(scenario))
+    episode = recorded.episode(setting_of, recording, seed)
+    path = f"{Path(arrivals).stem}.json" if output is None else output
+    store.save(episode, path)
+    if files.is_stdout(path):
+        return
+    told = printed.OffloadImported(
+        file=path,
+        scenario=setting_of.name,
+        subtasks=episode.num_subtasks,
+        jobs=int(episode.job.max()) + 1,
+        seconds=float(episode.arrival_s[-1]),
+        drawn=["sizes", "channels", *(["types"] if recording.type is None else [])],
+    )
+    if as_json:
+        emit(told)
+        return
+    click.echo(
+        printable(
+            f"{path}: {told.subtasks} subtasks of {told.jobs} jobs in {told.seconds:.4g} s; "
+            f"drawn: {', '.join(told.drawn)}"
+        )
+    )
