@@ -108,12 +108,10 @@ def lagrangian(instance: Instance, **options: Any) -> Result:
 
 def exact(instance: Instance, count: int | None = None, **options: Any) -> Result:
     """`exact` of jesa."""
-    from dmoe_opt.data.instance import require_plain
     from dmoe_opt.joint.exact import solve_exact
     from dmoe_opt.joint.ranking import solve_ranked
 
     if count:
-        require_plain(instance, "count")
         return solve_ranked(instance, count, **options)
     if "gap" in options:
         raise InputError("gap is given without count; allowed: both, or count alone")

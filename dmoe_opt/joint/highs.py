@@ -195,6 +195,15 @@ class Rows:
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
 
+    def forbid(self, pairs: NDArray[np.int64], selections: Sequence[Selection]) -> None:
+        """No selection of these (T, K); alpha of `pairs` (P, 2) are the first columns."""
+        column = np.arange(len(pairs))
+        for selection in selections:
+            chosen = selection[pairs[:, 0], pairs[:, 1]]
+            if chosen.sum() == selection.sum():  # otherwise it is not part of the reduced round
+                change = np.zeros_like(column), column, np.where(chosen, -1.0, 1.0)
+                self.add(1, 1.0 - chosen.sum(), highspy.kHighsInf, change)
+
     def program(
         self,
         cost: NDArray[np.float64],
@@ -253,11 +262,7 @@ def _program(
     computing = factor * instance.compute_energy[j]
     sending = factor * instance.link_energy[i, k, m]
     rows = _rows(instance, columns)
-    for selection in forbidden:
-        chosen = selection[t, j]
-        if chosen.sum() == selection.sum():  # otherwise it is not part of the reduced round
-            change = (np.zeros(len(t), dtype=int), np.arange(len(t)), np.where(chosen, -1.0, 1.0))
-            rows.add(1, 1.0 - chosen.sum(), highspy.kHighsInf, change)
+    rows.forbid(columns.pairs, forbidden)
     return rows.program(
         cost=np.concatenate([computing, np.zeros(f - u), sending]),
         lower=np.concatenate([reduced.certain[t, j].astype(float), np.zeros(width - u)]),

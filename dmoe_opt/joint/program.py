@@ -20,6 +20,7 @@ The columns d, w and omega, and (C5) to (C7), are there where the round has thei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import highspy
@@ -218,7 +219,13 @@ def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
     rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, omega, -1.0))
 
 
-def _program(instance: Instance, part: Open, columns: _Columns, factor: float) -> highspy.HighsLp:
+def _program(
+    instance: Instance,
+    part: Open,
+    columns: _Columns,
+    factor: float,
+    forbidden: Sequence[Selection],
+) -> highspy.HighsLp:
     """The program in HiGHS' own form; its objective is the energy times `factor`."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     i, n = columns.links[link].T
@@ -240,7 +247,9 @@ def _program(instance: Instance, part: Open, columns: _Columns, factor: float) -
         np.ones(len(idle)),
         columns.most_on(instance),
     ]
-    return _rows(instance, columns).program(
+    rows = _rows(instance, columns)
+    rows.forbid(columns.pairs, forbidden)
+    return rows.program(
         cost=factor * np.concatenate([instance.compute_energy[j], drop, wake, idle, sending]),
         lower=np.concatenate(certain).astype(float),
         upper=np.concatenate(allowed).astype(float),
@@ -255,21 +264,23 @@ def solve_open(
     start: Decision | None = None,
     time_limit: float = np.inf,
     seen: Any = None,
+    forbidden: Sequence[Selection] = (),
 ) -> ReducedAnswer:
     """The best decision within what is open.
 
     `factor`, in 1/J, brings the energy to about 1 per token; `start` is a decision to begin with;
     `time_limit`, in seconds, may be inf; `seen` is called with (incumbent or None, bound) in J.
+    No decision has one of the selections (T, K) in `forbidden`.
     """
     columns = _columns(instance, part)
     if not columns.starts[-1]:  # nothing to decide, which HiGHS does not take
         nothing = _decision(instance, columns, np.zeros(0))
-        broken = bool(nothing.violations)
+        broken = bool(nothing.violations) or any(not one.any() for one in forbidden)
         return ReducedAnswer(None if broken else nothing, 0.0, broken)
     highs = highspy.Highs()
     for name, value in options(time_limit).items():
         highs.setOptionValue(name, value)
-    highs.passModel(_program(instance, part, columns, factor))
+    highs.passModel(_program(instance, part, columns, factor, forbidden))
     if start is not None:
         given = highspy.HighsSolution()
         given.col_value = _values(instance, columns, start).tolist()

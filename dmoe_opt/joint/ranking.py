@@ -1,7 +1,7 @@
 """The best answers to a round (P2) with distinct selections, within a gap of the best one.
 
 1. `exact` gives the best answer. Prices raise the bound again, and decide what every answer within
-   a share of the gap may and must use (`exact.reduce`).
+   a share of the gap may and must use (`exact.reduce`, or `leftover` under optional rules).
 2. HiGHS solves the integer program of what is left, again and again, with one more row for each
    answer that is listed: sum of alpha that it does not use - sum of alpha that it uses >= 1 - their
    number. This cuts off its selection and no other. Where there is nothing more, the next share of
@@ -12,26 +12,38 @@ The bound of HiGHS holds for every answer that is not listed, and tells what of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.clock import TimeUp, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.rankings import RankedRound
-from dmoe_opt.joint import highs
+from dmoe_opt.joint import highs, program
+from dmoe_opt.joint.decided import BEFORE_PROGRAM
+from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.exact import LIMIT_S, reduce, solve_exact
 from dmoe_opt.joint.lagrangian import as_descent, ascend
+from dmoe_opt.joint.leftover import leftover
+from dmoe_opt.joint.limited import climb
+from dmoe_opt.joint.multipliers import frame_of
 from dmoe_opt.joint.steps import Log
 
 GAP = 0.01
 SHARES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1)
 """Shares of the gap to try in turn; a smaller share decides more before HiGHS begins."""
+
+
+Next = Callable[[list[Selection]], highs.ReducedAnswer]
+"""The best answer but for listed selections, within a limit."""
+Within = Callable[[float], Next | None]
+"""What there is within a limit in J; None if nothing."""
 
 
 @dataclass
@@ -90,38 +102,68 @@ def _with_list(
     list_ = _List([best], first.bound_j or 0.0)
     if instance.num_tokens:  # without tokens there is one answer only
         widest_j = best.energy_j * (GAP if gap is None else gap)
-        prices = ascend(instance, as_descent(first), 0.0).prices
+        search = _ruled if instance.optional_rules else _plain
+        within = search(instance, as_descent(first))
         for share in SHARES:
             limit_j = best.energy_j + share * widest_j
-            if not _extend(instance, prices, limit_j, list_, count):
+            if not _extend(within, limit_j, list_, count):
                 break
     return replace(_best_of(first, list_.answers), round_ranking=_ranked(list_))
 
 
-def _extend(
-    instance: Instance,
-    prices: NDArray[np.float64],
-    limit_j: float,
-    list_: _List,
-    count: int,
-) -> bool:
+def _plain(instance: Instance, answer: Descent | None) -> Within:
+    """What there is within a limit, by the bound of `lagrangian`."""
+    prices = ascend(instance, answer, 0.0).prices
+
+    def within(limit_j: float) -> Next | None:
+        part = reduce(instance, prices, limit_j)
+        if part is None:
+            return None
+        return lambda listed: highs.solve_reduced(instance, part, None, left_s(), None, listed)
+
+    return within
+
+
+def _ruled(instance: Instance, answer: Descent | None) -> Within:
+    """The same by the bound of `multipliers`, for rounds with optional rules."""
+    frame = frame_of(instance)
+    point = climb(frame, answer, effort=BEFORE_PROGRAM).point
+    factor = highs.factor_of(instance, None if answer is None else answer.energy_j)
+
+    def within(limit_j: float) -> Next | None:
+        part = leftover(frame, point, limit_j)
+        if part is None:
+            return None
+        return lambda listed: program.solve_open(
+            instance, part, factor, time_limit=left_s(), forbidden=listed
+        )
+
+    return within
+
+
+def _extend(within: Within, limit_j: float, list_: _List, count: int) -> bool:
     """Append the answers of at most `limit_j`; True if there are no more and the list is short."""
     try:
-        reduced = reduce(instance, prices, limit_j)
+        best_but = within(limit_j)
     except TimeUp:
         return False
     while len(list_.answers) < count:
-        if reduced is None or is_over():
-            return reduced is None
-        listed = [answer.selection for answer in list_.answers]
-        outcome = highs.solve_reduced(instance, reduced, None, left_s(), forbidden=listed)
+        if best_but is None or is_over():
+            return best_but is None
+        outcome = best_but([answer.selection for answer in list_.answers])
         bound_j = limit_j if outcome.infeasible else min(outcome.bound_j, limit_j)
         list_.floor_j = max(list_.floor_j, bound_j)
-        answer = outcome.decision and serve(instance, outcome.decision.selection)
+        answer = outcome.decision and _polished(outcome.decision)
         if answer is None or answer.violations or answer.energy_j > limit_j:
             return bound_j == limit_j
         list_.answers.append(answer)
     return False
+
+
+def _polished(answer: Decision) -> Decision:
+    """The answer with the subcarriers of `assignment`, if they are better."""
+    served = serve(answer.instance, answer.selection)
+    return answer if served is None else min(served, answer, key=lambda one: one.energy_j)
 
 
 def _best_of(first: Result, answers: list[Decision]) -> Result:

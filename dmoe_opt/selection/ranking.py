@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import token_energy_j
+from dmoe_opt.answer.objective import token_energy_j, visits
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import BOUND_NOISE
-from dmoe_opt.data.instance import require_plain
 from dmoe_opt.data.problem import SelectionProblem, score_units
 from dmoe_opt.data.rankings import RankedSelection
 from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all
@@ -100,7 +99,6 @@ def solve_ranked(
     >>> [(best.experts, best.energy_j) for best in solve_ranked(problem, 5).token_ranking[0]]
     [([0, 2], 3.0), ([0, 1], 4.0)]
     """
-    require_plain(problem, "count")
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     limit = UNLIMITED if node_limit is None else node_limit
     tokens = [_Token() for _ in range(problem.num_tokens)]
@@ -173,7 +171,9 @@ def _solve_nodes(
     units = score_units(problem.scores[owner])
     need = problem.need_units[owner] - np.where(taken, units, 0.0).sum(axis=1)
     cost = problem.cost[owner]
-    spent_j = np.where(taken, cost, 0.0).sum(axis=1)
+    own = problem.rows(owner)
+    spent_j = token_energy_j(own, taken)
+    node_cost = _unpaid(own, taken)
     room = problem.max_experts - taken.sum(axis=1)
     chosen, rest_j = taken.copy(), np.full(len(owner), np.inf)
     rest_j[(room == 0) & (need <= 0)] = 0.0
@@ -187,6 +187,8 @@ def _solve_nodes(
             max_experts=cap,
             on_shortfall="infeasible",
             usable=free[rows],
+            placement=problem.placement,
+            node_cost=None if node_cost is None else node_cost[rows],
         )
         part.__dict__["need_units"] = need[rows]  # exact, which a threshold would not be
         search = Search(part)
@@ -194,12 +196,20 @@ def _solve_nodes(
         chosen[rows] |= search.chosen
         rest_j[rows] = search.bound
         visited += int(search.nodes.sum())
-    energy_j = token_energy_j(problem.rows(owner), chosen)
+    energy_j = token_energy_j(own, chosen)
     reached = np.where(chosen, units, 0.0).sum(axis=1) >= problem.need_units[owner]
     energy_j = np.where(reached & (room >= 0), energy_j, np.inf)
     bound_j = np.minimum(spent_j + rest_j, energy_j)
     bound_j[rest_j == np.inf] = np.inf
     return list(map(_Node, taken, free, chosen, energy_j.tolist(), bound_j.tolist())), visited
+
+
+def _unpaid(problem: SelectionProblem, taken: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """What tokens still pay for nodes, J, (T, N): nothing where they have taken an expert."""
+    if problem.placement is None or problem.node_cost is None:
+        return None
+    visited = visits(taken, problem.placement, problem.node_cost.shape[1])
+    return np.where(visited, 0.0, problem.node_cost)
 
 
 def _result(problem: SelectionProblem, tokens: list[_Token], count: int, nodes: int) -> Result:

@@ -65,6 +65,21 @@ def problems(
 
 
 @st.composite
+def on_nodes(draw: st.DrawFn) -> SelectionProblem:
+    """A small problem with its experts on up to four nodes, some of them free, some empty."""
+    problem = draw(problems(most_experts=6, most_tokens=2))
+    nodes = draw(st.integers(1, 4))
+    price = st.one_of(st.integers(0, 4).map(float), st.integers(0, 2**20).map(lambda n: n / 2**20))
+    rows = st.lists(price, min_size=nodes, max_size=nodes)
+    tokens, experts = problem.scores.shape
+    node_cost = draw(st.lists(rows, min_size=tokens, max_size=tokens))
+    placement = draw(st.lists(st.integers(0, nodes - 1), min_size=experts, max_size=experts))
+    return problem.replace(
+        placement=placement, node_cost=np.array(node_cost).reshape(tokens, nodes)
+    )
+
+
+@st.composite
 def rounds(draw: st.DrawFn) -> Instance:
     """Small rounds with ties, dead links, few subcarriers, and several experts on a node."""
     nodes = experts = draw(st.integers(1, 3))

@@ -22,10 +22,15 @@ DEAD_J = 1e9
 
 def optimum(instance: Instance) -> float | None:
     """Least energy in J; None if the round is infeasible."""
+    return min(energies(instance), default=None)
+
+
+def energies(instance: Instance) -> list[float]:
+    """Least energy of every selection that keeps the rules, J, in order."""
     energy, room = _links(instance)
     sets = [_sets(instance, t, energy) for t in range(instance.num_tokens)]
     known: dict[Any, float] = {}
-    best = math.inf
+    listed = []
     for choice in itertools.product(*sets):
         load: dict[tuple[int, int], int] = {}
         for t, (experts, _) in enumerate(choice):
@@ -37,8 +42,8 @@ def optimum(instance: Instance) -> float | None:
         key = tuple(sorted(load.items()))
         if key not in known:
             known[key] = _cheapest(instance, load, energy, room)
-        best = min(best, _of_experts(instance, choice) + known[key])
-    return None if math.isinf(best) else best
+        listed.append(_of_experts(instance, choice) + known[key])
+    return sorted(one for one in listed if math.isfinite(one))
 
 
 def _links(instance: Instance) -> tuple[Any, Any]:

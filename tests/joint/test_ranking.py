@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers.drawn import Ended, cheapest_allocation, rounds
+from helpers.enumerated import drawn, drawn_on_nodes, energies
 from hypothesis import given, settings
 
 from dmoe_opt import InputError, Instance, Status, check, load, solve
@@ -40,6 +41,26 @@ def test_lists_are_those_of_enumeration(instance: Instance) -> None:
     assert energies == sorted(energies)
     assert all(best.proven for best in result.round_ranking)
     assert check(instance, result) == []
+
+
+@pytest.mark.parametrize("draw", [drawn, drawn_on_nodes])
+def test_lists_under_optional_rules(draw: Callable[[int], Instance]) -> None:
+    """The same with every optional rule, and with experts that tokens are sent to once per node."""
+    lengths = set()
+    for seed in range(9):
+        instance = draw(seed)
+        known = energies(instance)
+        result = solve(instance, "jesa", "exact", count=4, gap=0.5)
+        if not known:
+            assert result.status is Status.INFEASIBLE
+            continue
+        listed = [best.energy_j for best in result.round_ranking or []]
+        wanted = [energy for energy in known if energy <= known[0] * 1.5 * (1 + 1e-9)][:4]
+        assert listed == pytest.approx(wanted, rel=1e-6, abs=1e-9), seed
+        assert all(best.proven for best in result.round_ranking or [])
+        assert check(instance, result) == []
+        lengths.add(len(listed))
+    assert {1, 4} <= lengths
 
 
 def test_scarce_subcarriers() -> None:

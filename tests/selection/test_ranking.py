@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.drawn import problems
+from helpers.drawn import on_nodes, problems
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +30,11 @@ def every_selection(problem: SelectionProblem, t: int) -> list[tuple[float, list
     return sorted(sets)
 
 
-@given(problem=problems(most_experts=5, most_tokens=3), count=st.integers(1, 12))
+@given(
+    problem=st.one_of(problems(most_experts=5, most_tokens=3), on_nodes()), count=st.integers(1, 12)
+)
 def test_lists_are_those_of_enumeration(problem: SelectionProblem, count: int) -> None:
-    """Ties, zero costs, zero scores, dead links, lowered thresholds: the same lists, all proven."""
+    """Ties, zeros, dead links, lowered thresholds, nodes paid once: the same lists, all proven."""
     result = solve(problem, count=count)
     if problem.infeasibility() is not None:
         assert result.token_ranking is None
