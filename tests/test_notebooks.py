@@ -77,7 +77,7 @@ def _structure(notebook: Any) -> Iterator[str]:
     ):
         yield 'the first cell is not a title and "After this notebook you can ..."'
     tasks = exercises(notebook)
-    if not 3 <= len(tasks) <= 5:
+    if not 3 <= len(tasks) <= 6:
         yield f"{len(tasks)} exercises"
     numbers = re.findall(
         r"^\*\*(\d+)\.\*\*", text_of(notebook).partition("Exercises\n")[2], re.MULTILINE
