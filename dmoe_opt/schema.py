@@ -21,7 +21,7 @@ from dmoe_opt.data import formats, printed
 from dmoe_opt.data.instance import MOST_CAPACITY
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
-from dmoe_opt.offload import episode, scenario, store
+from dmoe_opt.offload import drift, episode, parts, scenario, store
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.proof import files as proof_files
 
@@ -51,6 +51,7 @@ LIMITS: list[tuple[str, Schema]] = [
     ("capacity", {"minimum": 0, "maximum": scenario.MOST_COUNT}),
     ("job", {"minimum": 0, "maximum": episode.MOST_JOBS - 1}),
     ("spread", {"minimum": 0, "maximum": scenario.MOST_SPREAD}),
+    ("load types gain", {"minimum": drift.LEAST_FACTOR, "maximum": drift.MOST_FACTOR}),
     ("loss", {"minimum": 0, "maximum": scenario.MOST_LOSS}),
 ]
 RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
@@ -160,11 +161,11 @@ def _of_offload() -> Schema:
 
     It has the fields of their dataclasses, nested as deep as in a drawn episode.
     """
-    example = preset("fading")
-    parts = {name: _of_part(kind, getattr(example, name)) for name, kind in scenario.PARTS.items()}
+    example = preset("drifting")
+    of_parts = {n: _of_part(kind, getattr(example, n)) for n, kind in scenario.PARTS.items()}
     drawn = _of_part(episode.Episode, episode.draw(example, 0), episode.MARGIN)
     schema = _of_file(store.Document)
-    schema["properties"] |= parts | {"episode": {"anyOf": [drawn, {"type": "null"}]}}
+    schema["properties"] |= of_parts | {"episode": {"anyOf": [drawn, {"type": "null"}]}}
     return schema
 
 
@@ -191,8 +192,8 @@ def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:
 def _limit(number: Schema, margin: float) -> None:
     """Put the range of a scenario's numbers, wider by `margin`, where a field has none."""
     if number.pop("exclusiveMinimum", None) is not None:
-        number["minimum"] = scenario.LEAST / margin
-    number.setdefault("maximum", scenario.MOST * margin)
+        number["minimum"] = parts.LEAST / margin
+    number.setdefault("maximum", parts.MOST * margin)
 
 
 def _of_value(value: Any) -> Schema:

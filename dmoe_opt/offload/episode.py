@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,10 @@ from scipy.signal import lfilter
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
-from dmoe_opt.offload.scenario import LEAST, MOST, Array, Arrivals, BlockRadio, Scenario, Whole
+from dmoe_opt.offload import drifting
+from dmoe_opt.offload.parts import LEAST, MOST, MOST_GAINS, given_fields
+from dmoe_opt.offload.scenario import Array, BlockRadio, Scenario, Whole
 
-MOST_GAINS = 50_000_000
-"""Channel gains that one episode may need; they take 400 MB."""
 MARGIN = 1000.0
 """What is drawn around a mean may lie outside the range of means by this factor."""
 MOST_JOBS = 10**6
@@ -40,6 +40,9 @@ class Episode:
     gains
         Channel power gain of each block and expert, linear, shape (B, E); the B blocks reach to
         the last arrival.
+    speed
+        Speed of each expert when subtask n arrives, work units per second, shape (N, E); it keeps
+        this speed for the subtask. None: `experts.speed`.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Episode:
     work: Array
     deadline_s: Array
     gains: Array
+    speed: Array | None = None
 
     def __post_init__(self) -> None:
         most = MOST * MARGIN
@@ -67,6 +71,8 @@ class Episode:
         self._whole_numbers("job", count, below=MOST_JOBS)
         self._whole_numbers("type", count, below=self.scenario.num_types)
         self._numbers("gains", (None, self.scenario.num_experts), least=0.0)
+        if self.speed is not None:
+            self._numbers("speed", (count, self.scenario.num_experts), least=LEAST / MARGIN)
         self._check_arrivals()
         self._check_blocks()
 
@@ -160,8 +166,10 @@ class Episode:
 
         It is the sum of the transfer, the computing, and the transfer back.
         """
-        speed = np.append(self.scenario.experts.speed, self.scenario.device.speed)
-        return np.asarray(self._transfer_s + self.work[:, None] / speed)
+        speed = self.scenario.experts.speed if self.speed is None else self.speed
+        on_device = np.full((self.num_subtasks, 1), self.scenario.device.speed)
+        speeds = np.hstack([np.broadcast_to(speed, self.rate_bit_s.shape), on_device])
+        return np.asarray(self._transfer_s + self.work[:, None] / speeds)
 
     @cached_property
     def finish_s(self) -> Array:
@@ -229,7 +237,7 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         rng = seed
     else:
         rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
-    return draw_at(scenario, rng, *_arrivals(rng, scenario.arrivals))
+    return draw_at(scenario, rng, *_arrivals(rng, scenario))
 
 
 def draw_at(
@@ -249,8 +257,7 @@ def draw_at(
     types = scenario.types
     count = len(job)
     if kind is None:
-        share = types.probability / types.probability.sum()
-        kind = rng.choice(scenario.num_types, count, p=share)
+        kind = drifting.types(rng, scenario, arrival_s)
     kind = validate.whole_array("type", kind, (count,), scenario.num_types)
     blocks = _blocks(scenario, float(arrival_s[-1]))
     low, high = 1.0 - types.spread, 1.0 + types.spread
@@ -265,12 +272,15 @@ def draw_at(
         work=types.work[kind] * rng.uniform(low, high, count),
         deadline_s=types.deadline_s[kind],
         gains=scenario.experts.mean_gain
-        * _fading(rng, scenario.radio, (blocks, scenario.num_experts)),
+        * _fading(rng, scenario.radio, (blocks, scenario.num_experts))
+        * drifting.gains(rng, scenario, blocks),
+        speed=drifting.speeds(rng, scenario, arrival_s),
     )
 
 
-def _arrivals(rng: np.random.Generator, arrivals: Arrivals) -> tuple[Whole, Array]:
+def _arrivals(rng: np.random.Generator, scenario: Scenario) -> tuple[Whole, Array]:
     """Job and arrival time of every subtask, both (N,), in the order of arrival."""
+    arrivals = scenario.arrivals
     starts = rng.exponential(1.0 / arrivals.jobs_per_s, arrivals.num_jobs).cumsum()
     least, most = arrivals.subtasks_per_job
     sizes = rng.integers(least, most + 1, arrivals.num_jobs)
@@ -278,6 +288,7 @@ def _arrivals(rng: np.random.Generator, arrivals: Arrivals) -> tuple[Whole, Arra
     gaps = rng.exponential(arrivals.gap_s, len(job)) if arrivals.gap_s else np.zeros(len(job))
     first = np.append(0, sizes.cumsum()[:-1])
     gaps[first] = 0.0  # the first subtask of a job arrives with the job
+    starts = drifting.starts(rng, scenario, starts)
     passed = gaps.cumsum()
     arrival_s = starts[job] + passed - passed[first][job]
     order = np.argsort(arrival_s, kind="stable")
@@ -310,5 +321,6 @@ def _fading(rng: np.random.Generator, radio: BlockRadio, shape: tuple[int, int])
 
 def as_fields(episode: Episode) -> dict[str, Any]:
     """The arrays of an episode by name."""
-    names = [field.name for field in fields(Episode) if field.name != "scenario"]
-    return {name: getattr(episode, name) for name in names}
+    names = given_fields(episode)
+    del names["scenario"]
+    return names

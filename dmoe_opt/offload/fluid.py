@@ -61,8 +61,11 @@ def duals(state: State, sample: Episode) -> Array:
     scenario = state.episode.scenario
     horizon_s = float(scenario.types.deadline_s.max())
     least, most = scenario.arrivals.subtasks_per_job
-    expected = scenario.arrivals.jobs_per_s * (least + most) / 2 * horizon_s
+    expected = scenario.mean_jobs_per_s * (least + most) / 2 * horizon_s
     now = replace(sample, gains=np.broadcast_to(state.gains, sample.gains.shape))
+    if state.episode.speed is not None:
+        speed = state.episode.speed[state.n]
+        now = replace(now, speed=np.broadcast_to(speed, (now.num_subtasks, len(speed))))
     rows = np.linspace(0, now.num_subtasks - 1, min(SAMPLED, now.num_subtasks)).astype(int)
     reward, in_time = now.reward[rows], now.in_time[rows]
     in_time[:, -1] = True  # a device that is too slow loses the subtask, as `reward` says

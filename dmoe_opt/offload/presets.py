@@ -7,7 +7,7 @@ from dmoe_opt.data.validate import fail
 from dmoe_opt.offload import store
 from dmoe_opt.offload.scenario import Scenario
 
-PRESETS = ("light", "busy", "fading", "mixed")
+PRESETS = ("light", "busy", "fading", "mixed", "drifting")
 
 
 def preset(name: str) -> Scenario:

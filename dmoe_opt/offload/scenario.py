@@ -6,20 +6,17 @@ speeds are work units per second. There are E experts and Y types.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
+from dmoe_opt.offload.drift import Drift
+from dmoe_opt.offload.parts import Array as Array
+from dmoe_opt.offload.parts import Part, given_fields
+from dmoe_opt.offload.parts import Whole as Whole
 
-Array = NDArray[np.float64]
-Whole = NDArray[np.int64]
-LEAST, MOST = 1e-12, 1e15
-"""Range of every positive quantity: wide enough for any unit, and products stay finite."""
 MOST_LOSS = 1e6
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
 MOST_SPREAD = 0.99
@@ -31,34 +28,8 @@ MOST_SUBTASKS = 10**6
 FADING = ("none", "rayleigh")
 
 
-class _Part:
-    """A part of a scenario; complaints name a field as in a file, `part.field`."""
-
-    part: str
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
-
-    def _numbers(
-        self, names: str, shape: tuple[int | None, ...], least: float = LEAST, most: float = MOST
-    ) -> None:
-        """Check arrays of numbers in [least, most], and make them read-only."""
-        for name in names.split():
-            place = f"{self.part}.{name}"
-            self._set(name, validate.real_array(place, getattr(self, name), shape, most, least))
-
-    def _number(self, names: str, least: float = LEAST, most: float = MOST) -> None:
-        """Check single numbers in [least, most]."""
-        for name in names.split():
-            place = f"{self.part}.{name}"
-            value = validate.real(place, getattr(self, name), positive=least > 0)
-            if not least <= value <= most:
-                raise fail(place, value, f"a number in [{least:g}, {most:g}]")
-            self._set(name, value)
-
-
 @dataclass(frozen=True, eq=False)
-class Experts(_Part):
+class Experts(Part):
     """The E edge experts.
 
     Parameters
@@ -97,7 +68,7 @@ class Experts(_Part):
 
 
 @dataclass(frozen=True, eq=False)
-class Device(_Part):
+class Device(Part):
     """The user device, which always has room.
 
     Parameters
@@ -122,7 +93,7 @@ class Device(_Part):
 
 
 @dataclass(frozen=True, eq=False)
-class Types(_Part):
+class Types(Part):
     """The Y types of subtasks; all arrays have shape (Y,).
 
     Parameters
@@ -164,7 +135,7 @@ class Types(_Part):
 
 
 @dataclass(frozen=True, eq=False)
-class Arrivals(_Part):
+class Arrivals(Part):
     """Jobs arrive as a Poisson process.
 
     The first subtask of a job arrives with the job, each further one an exponential gap after the
@@ -207,7 +178,7 @@ class Arrivals(_Part):
 
 
 @dataclass(frozen=True, eq=False)
-class BlockRadio(_Part):
+class BlockRadio(Part):
     """One link to each expert.
 
     Its gain H is constant for blocks of `coherence_s`. A transfer keeps the rate
@@ -240,7 +211,7 @@ class BlockRadio(_Part):
 
 
 @dataclass(frozen=True, eq=False)
-class Prices(_Part):
+class Prices(Part):
     """Prices of energy and losses, in units of one job done perfectly.
 
     Parameters
@@ -277,12 +248,14 @@ class Scenario:
     arrivals: Arrivals
     radio: BlockRadio
     prices: Prices
+    drift: Drift | None = None
     name: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, kind in PARTS.items():
-            if not isinstance(getattr(self, part), kind):
+            is_absent = part in OPTIONAL_PARTS and getattr(self, part) is None
+            if not isinstance(getattr(self, part), kind) and not is_absent:
                 raise fail(part, getattr(self, part), f"a {kind.__name__}")
         validate.word("name", self.name)
         object.__setattr__(self, "meta", validate.plain("meta", self.meta))
@@ -305,6 +278,12 @@ class Scenario:
         """Number of types Y."""
         return len(self.types.name)
 
+    @property
+    def mean_jobs_per_s(self) -> float:
+        """Mean number of jobs that arrive per second, over all that `drift` may draw."""
+        load = None if self.drift is None else self.drift.load
+        return self.arrivals.jobs_per_s * (1.0 if load is None else float(load.mean()))
+
 
 PARTS: dict[str, Any] = {
     "experts": Experts,
@@ -313,13 +292,16 @@ PARTS: dict[str, Any] = {
     "arrivals": Arrivals,
     "radio": BlockRadio,
     "prices": Prices,
+    "drift": Drift,
 }
+OPTIONAL_PARTS = ("drift",)
 
 
 def as_fields(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as nested fields of the file format."""
+    """The scenario as nested fields of the file format, without those that are None."""
     document: dict[str, Any] = {"name": scenario.name, "meta": scenario.meta}
-    for name, kind in PARTS.items():
+    for name in PARTS:
         part = getattr(scenario, name)
-        document[name] = {field.name: getattr(part, field.name) for field in fields(kind)}
+        if part is not None:
+            document[name] = given_fields(part)
     return document

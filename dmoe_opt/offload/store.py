@@ -33,6 +33,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
     arrivals: dict[str, Any]
     radio: dict[str, Any]
     prices: dict[str, Any]
+    drift: dict[str, Any] | None = None
     name: str = ""
     meta: dict[str, Any] = {}
     episode: dict[str, Any] | None = None
@@ -73,7 +74,12 @@ def _listed(value: Any) -> Any:
 
 
 def _data_of(document: Document) -> Scenario | Episode:
-    parts = {part: _build(kind, part, getattr(document, part)) for part, kind in PARTS.items()}
+    given = {part: getattr(document, part) for part in PARTS}
+    parts = {
+        part: _build(PARTS[part], part, content)
+        for part, content in given.items()
+        if content is not None
+    }
     scenario = Scenario(**parts, name=document.name, meta=document.meta)
     if document.episode is None:
         return scenario
