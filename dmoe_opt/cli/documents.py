@@ -139,13 +139,21 @@ class Protocol(Printed):
     scheduling_s: float
     experts_per_node: int | None
     send_once: bool
+    drop_price: list[float] | None
+    capacity: list[int] | None
+    wake_energy: list[float] | None
+    air_deadline_s: list[float] | None
     energy_j: float
     communication_j: float
     computation_j: float
+    waking_j: float
+    dropping_j: float
     latency_s: float
     rounds: int
     tokens: int
     shortfalls: int
+    dropped: int
+    late: int
     layers: list[LayerBill]
 
 

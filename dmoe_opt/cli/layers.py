@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dmoe_opt.layers.protocol import Run
 
 LIST = "comma-separated"
+EACH = f"one number, or one per layer, {LIST}"
+RULES = ("drop_price", "capacity", "wake_energy", "air_deadline_s")
 
 
 def _listed(values: Sequence[object]) -> str:
@@ -54,6 +56,10 @@ def _listed(values: Sequence[object]) -> str:
 @setting("--channel-error", type=float, default=0.0, help="Unknown share of the variance.")
 @PER_NODE
 @SEND_ONCE
+@click.option("--drop-price", metavar="J", help=f"Tokens may be dropped for that much; {EACH}.")
+@click.option("--capacity", metavar="TOKENS", help=f"Of every expert; {EACH}.")
+@click.option("--wake-energy", metavar="J", help=f"Of every expert that serves; {EACH}.")
+@click.option("--air-deadline-s", metavar="S", help=f"For sending, kept or missed; {EACH}.")
 @setting("--seed", type=NATURAL, default=0)
 @click.option("-o", "--output", metavar="FOLDER", help="For protocol.json, CSV files and figures.")
 @FIGURES
@@ -80,6 +86,8 @@ def protocol(
     if importance is not None and given == click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --gamma0 or --importance, one of the two")
     factors = None if importance is None else numbers_in("importance", importance)
+    for rule in RULES:
+        options[rule] = _of_layers(rule, options[rule])
     if output is not None:
         files.make_folder(output)
     console.prepare("jesa")
@@ -193,6 +201,16 @@ def frontier(
         click.echo(rows, nl=False)
     else:
         tables.frontier(points, form)
+
+
+def _of_layers(rule: str, text: str | None) -> list[float] | float | None:
+    """A rule as it was typed: one number for all layers, or one for each."""
+    if text is None:
+        return None
+    values = numbers_in(rule, text)
+    if rule == "capacity":
+        values = [_whole(value) for value in values]
+    return values if len(values) > 1 else values[0]
 
 
 def _todays_name(scheduler: str) -> str:

@@ -21,6 +21,7 @@ from dmoe_opt.method_table import METHODS
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.schedulers import FrontierPoint
+    from dmoe_opt.layers.bills import LayerBill
     from dmoe_opt.layers.protocol import Run
 
 PIPE_WIDTH = 160
@@ -176,39 +177,61 @@ def listing(facts: dict[str, Any]) -> None:
 
 def bill(run: Run, form: str) -> None:
     """What each layer of a protocol run cost, and all of them together."""
-    columns = (
-        "layer",
-        "energy mJ",
-        "sending mJ",
-        "computing mJ",
-        "latency ms",
-        "experts",
-        "relevance",
-        "short",
-        "gap %",
-    )
+    sums = {
+        "energy mJ": "energy_j",
+        "sending mJ": "communication_j",
+        "computing mJ": "computation_j",
+    }
+    if run.wake_energy is not None:
+        sums["waking mJ"] = "waking_j"
+    if run.drop_price is not None:
+        sums["dropping mJ"] = "dropping_j"
+    sums["latency ms"] = "latency_s"
+    outcomes = ["experts", "relevance", "short", "gap %"]
+    if run.drop_price is not None:
+        outcomes.append("dropped")
+    if run.air_deadline_s is not None:
+        outcomes += ["air ms", "deadline ms", "deadline"]
+    columns = ("layer", *sums, *outcomes)
     table = Sheet(columns, columns)
-    sums = ("energy_j", "communication_j", "computation_j", "latency_s")
     for layer in run.layers:
-        table.add_row(
-            str(layer.layer),
-            *(rounded(1e3 * getattr(layer, field)) for field in sums),
-            f"{layer.experts / max(layer.tokens, 1):.2f}",
-            f"{layer.relevance:.3f}",
-            str(layer.shortfalls),
-            gap_percent(layer.gap),
-        )
+        energies = [rounded(1e3 * getattr(layer, field)) for field in sums.values()]
+        told = _outcomes(layer)
+        table.add_row(str(layer.layer), *energies, *(told[name] for name in outcomes))
     table.add_section()
-    totals = [rounded(1e3 * run.total(field)) for field in sums]
-    table.add_row("all", *totals, *[""] * (len(columns) - len(totals) - 1))
+    totals = [rounded(1e3 * run.total(field)) for field in sums.values()]
+    table.add_row("all", *totals, *[""] * len(outcomes))
     show(table, form)
-    accuracy = "no labels, so no accuracy"
+    note(f"{run.preset}, {run.scheduler}: {_facts(run)}", form)
+
+
+def _outcomes(layer: LayerBill) -> dict[str, str]:
+    """The cells of a layer beside its energies, by column."""
+    return {
+        "experts": f"{layer.experts / max(layer.tokens, 1):.2f}",
+        "relevance": f"{layer.relevance:.3f}",
+        "short": str(layer.shortfalls),
+        "gap %": gap_percent(layer.gap),
+        "dropped": str(layer.dropped),
+        "air ms": rounded(1e3 * layer.air_s),
+        "deadline ms": number(layer.air_deadline_s, "g", 1e3),
+        "deadline": "kept" if layer.on_time else "missed",
+    }
+
+
+def _facts(run: Run) -> str:
+    """Accuracy, what rules did to the run, and its size, in words."""
+    facts = ["no labels, so no accuracy"]
     if run.accuracy is not None:
-        accuracy = f"accuracy {100 * run.accuracy:.2f} %"
-    rounds_s = len(run.layers) / max(run.wall_s, 1e-9)
-    tokens = run.layers[0].tokens
-    facts = f"{tokens} tokens, {rounds_s:.0f} rounds/s"
-    note(f"{run.preset}, {run.scheduler}: {accuracy}; {facts}", form)
+        facts = [f"accuracy {100 * run.accuracy:.2f} %"]
+    layers, tokens = len(run.layers), run.layers[0].tokens
+    if run.air_deadline_s is not None:
+        facts.append(f"deadline kept in {layers - run.late} of {layers} layers")
+    if run.drop_price is not None:
+        dropped = int(run.total("dropped"))
+        facts.append(f"{dropped} of {layers * tokens} tokens dropped over {layers} layers")
+    rounds_s = layers / max(run.wall_s, 1e-9)
+    return "; ".join([*facts, f"{tokens} tokens, {rounds_s:.0f} rounds/s"])
 
 
 def frontier(points: Sequence[FrontierPoint], form: str) -> None:

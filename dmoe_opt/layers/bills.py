@@ -34,9 +34,16 @@ class LayerBill:
     accuracy
         Share of the tokens that are classified right if the network ends after this layer; None
         without a task.
+    energy_j
+        The sum of communication, computation, waking experts and dropping tokens.
     latency_s
         Time on air of the slowest link, there and back (`air_s`), plus the computing time of the
         slowest node (`computing_s`).
+    air_deadline_s, on_time
+        Time by which every subcarrier should have sent its tokens, and whether all did; None
+        without a deadline.
+    dropped
+        Tokens that are dropped, and go on to the next layer as they are.
     experts
         Visits of tokens to experts; `chosen` counts them for each expert.
     relevance
@@ -64,13 +71,18 @@ class LayerBill:
     shortfalls: int
     gap: float | None
     chosen: tuple[int, ...]
+    waking_j: float = 0.0
+    dropping_j: float = 0.0
+    dropped: int = 0
+    air_deadline_s: float | None = None
+    on_time: bool | None = None
 
 
 @dataclass(frozen=True)
 class TokenBill:
     """Cost and outcome of one token in one round: its experts, and the energy of its visits, J.
 
-    `experts` lists their numbers with spaces between them.
+    `experts` lists their numbers with spaces between them; a dropped token has none.
     """
 
     layer: int
@@ -81,12 +93,19 @@ class TokenBill:
     computation_j: float
     relevance: float
     shortfall: bool
+    dropped: bool = False
 
 
 def layer_bill(
-    layer: int, decision: Decision, gap: float | None = None, accuracy: float | None = None
+    layer: int,
+    decision: Decision,
+    gap: float | None = None,
+    accuracy: float | None = None,
+    air_deadline_s: float | None = None,
 ) -> LayerBill:
     """The bill of a decision, over the channel of its round.
+
+    `air_deadline_s` is the deadline of the layer; it was missed if the round is without one.
 
     Raises
     ------
@@ -104,7 +123,8 @@ def layer_bill(
     """
     instance = decision.instance
     chosen = decision.selection.sum(axis=0)
-    computation_j = float(chosen @ instance.compute_energy)
+    _allocation_of(decision)
+    bill = decision.bill
     at_nodes = np.bincount(instance.node_of, chosen * instance.compute_energy)
     computing_s = float(at_nodes.max() / COMPUTE_W)
     air_s = _slowest_link_s(decision)
@@ -113,8 +133,8 @@ def layer_bill(
         threshold=float(instance.threshold.max(initial=0.0)),
         accuracy=accuracy,
         energy_j=decision.energy_j,
-        communication_j=decision.energy_j - computation_j,
-        computation_j=computation_j,
+        communication_j=bill.sending_j,
+        computation_j=bill.computing_j,
         latency_s=air_s + computing_s,
         air_s=air_s,
         computing_s=computing_s,
@@ -125,6 +145,11 @@ def layer_bill(
         shortfalls=int(decision.problem.shortfall.sum()),
         gap=gap,
         chosen=tuple(chosen.tolist()),
+        waking_j=bill.waking_j,
+        dropping_j=bill.dropping_j,
+        dropped=int(decision.dropped.sum()),
+        air_deadline_s=air_deadline_s,
+        on_time=None if air_deadline_s is None else instance.air_deadline_s is not None,
     )
 
 
@@ -132,6 +157,7 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
     """The bill of a round by tokens.
 
     A token pays its share of the energy of every link that it uses, q tokens sharing equally.
+    Waking experts and dropping tokens is not shared out.
 
     Examples
     --------
@@ -158,6 +184,7 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
             computation_j=float(computing_j[t]),
             relevance=float(decision.relevance[t]),
             shortfall=bool(shortfall[t]),
+            dropped=bool(decision.dropped[t]),
         )
         bills.append(bill)
     return bills
@@ -166,10 +193,17 @@ def token_bills(layer: int, decision: Decision) -> list[TokenBill]:
 def _link_prices_j(decision: Decision) -> NDArray[np.float64]:
     """Energy that each link in use takes per token, J, shape (N, N); 0 for the others.
 
-    On n subcarriers that is n / sum(1 / c), with c the energy of one token on one subcarrier.
+    On n subcarriers that is n / sum(1 / c), with c the energy of one token on one subcarrier; under
+    a deadline, where subcarriers are filled in turn, the mean of c over the tokens.
     """
     allocation = _allocation_of(decision)
     i, j = np.nonzero(decision.loads)
+    if decision.instance.air_tokens is not None:
+        sent = decision.sent
+        energy = np.where(sent > 0, decision.instance.link_energy, 0.0)
+        price_j = np.zeros(decision.loads.shape)
+        price_j[i, j] = (energy * sent).sum(axis=2)[i, j] / decision.loads[i, j]
+        return price_j
     used = allocation[i, j].sum(axis=1)
     price_j = np.zeros(decision.loads.shape)
     price_j[i, j] = used / tokens_per_joule(decision.instance, allocation, i, j)
@@ -184,9 +218,14 @@ def _slowest_link_s(decision: Decision) -> float:
         raise InputError(
             f"{instance.name}: has no radio; allowed: a round with one, for times on air"
         )
+    ways = 2.0 if radio.round_trip else 1.0
+    if instance.air_tokens is not None:
+        sent = decision.sent
+        used = sent > 0
+        on_air_s = ways * radio.payload_bits * sent[used] / radio.rate_bit_s()[used]
+        return float(on_air_s.max(initial=0.0))
     rates = np.where(_allocation_of(decision), radio.rate_bit_s(), 0.0).sum(axis=2)
     used = decision.loads > 0
-    ways = 2.0 if radio.round_trip else 1.0
     times_s = ways * radio.payload_bits * decision.loads[used] / rates[used]
     return float(times_s.max(initial=0.0))
 

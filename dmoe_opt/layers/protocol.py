@@ -23,29 +23,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import solve_assignment
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.result import Result, Status
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.radio import Radio
-from dmoe_opt.errors import InfeasibleError, InputError, LimitError
+from dmoe_opt.errors import InputError
 from dmoe_opt.generating import gates
 from dmoe_opt.generating.fading import estimate
 from dmoe_opt.generating.presets import check_radio
 from dmoe_opt.generating.rounds import draw_radio
 from dmoe_opt.layers import schedulers
 from dmoe_opt.layers.bills import LayerBill, layer_bill
+from dmoe_opt.layers.choosing import over, schedule
+from dmoe_opt.layers.rules import Rules, layered
 from dmoe_opt.layers.schedulers import SCHEDULERS
 from dmoe_opt.layers.tokens import DrawnTokens, TrainedTokens
-from dmoe_opt.method_table import METHODS
-from dmoe_opt.selection.relaxed import best_subcarriers, relaxed_bound
-from dmoe_opt.solving import solve
 
 __all__ = ["PRESETS", "SCHEDULERS", "Preset", "Run", "Watch", "run"]
 
 HARDWARE_SEED = 0
-TOTALS = ("energy_j", "communication_j", "computation_j", "latency_s")
+TOTALS = (
+    "energy_j",
+    "communication_j",
+    "computation_j",
+    "waking_j",
+    "dropping_j",
+    "latency_s",
+)
 Watch = Callable[[int, Decision], None]
 
 
@@ -78,6 +82,7 @@ class Run:
     """A run of the protocol: its settings, the bill of every layer, and accuracy on the labels.
 
     `importance` has the factor of every layer; `gamma0` is None if they were given one by one.
+    Optional rules have one value per layer, or are None.
     `accuracy` is None without a task. `wall_s` is the time of the whole run, `scheduling_s` the
     time that the scheduler took of it.
     """
@@ -96,6 +101,15 @@ class Run:
     scheduling_s: float
     experts_per_node: int | None = None
     send_once: bool = False
+    drop_price: tuple[float, ...] | None = None
+    capacity: tuple[int, ...] | None = None
+    wake_energy: tuple[float, ...] | None = None
+    air_deadline_s: tuple[float, ...] | None = None
+
+    @property
+    def late(self) -> int:
+        """Layers that missed their deadline."""
+        return sum(layer.on_time is False for layer in self.layers)
 
     def total(self, field: str) -> float:
         """Sum of a field over the layers."""
@@ -107,6 +121,8 @@ class Run:
         layers = document.pop("layers")
         for field in TOTALS:
             document[field] = self.total(field)
+        document["dropped"] = int(self.total("dropped"))
+        document["late"] = self.late
         document["rounds"] = len(self.layers)
         document["tokens"] = self.layers[0].tokens if self.layers else 0
         document["shortfalls"] = int(self.total("shortfalls"))
@@ -129,6 +145,10 @@ def run(
     radio: Mapping[str, Any] | None = None,
     experts_per_node: int | None = None,
     send_once: bool = False,
+    drop_price: float | Sequence[float] | None = None,
+    capacity: int | Sequence[int] | None = None,
+    wake_energy: float | Sequence[float] | None = None,
+    air_deadline_s: float | Sequence[float] | None = None,
     watch: Watch | None = None,
 ) -> Run:
     """Run the protocol.
@@ -160,6 +180,12 @@ def run(
         That many experts share a node, in order; by default every expert has a node of its own.
     send_once
         As in `Instance`; needs `experts_per_node`.
+    drop_price, capacity, wake_energy
+        Optional rules of `Instance`: one number for all layers, or one per layer; the same for all
+        tokens or experts. A dropped token goes on to the next layer as it is.
+    air_deadline_s
+        Likewise. A layer whose links cannot all send in time is late: it is scheduled, billed and
+        watched without the deadline.
     watch
         Called with the number of each layer and the `Decision` on its round, as the true channel
         has it: `decision.instance`, `decision.selection`, `decision.allocation`.
@@ -192,7 +218,15 @@ def run(
     max_experts = validate.whole("max_experts", max_experts)
     placement = _placement(task, experts_per_node, send_once)
     nodes = task.num_experts if placement is None else int(placement[-1]) + 1
-    factors = _factors(_depth(task, layers), scheduler, gamma0, importance)
+    depth = _depth(task, layers)
+    rules = Rules(
+        layered("drop_price", drop_price, depth),
+        layered("capacity", capacity, depth),
+        layered("wake_energy", wake_energy, depth),
+        layered("air_deadline_s", air_deadline_s, depth),
+    )
+    schedulers.check_rules(scheduler, rules.given)
+    factors = _factors(depth, scheduler, gamma0, importance)
     tokens = _tokens(task, num_tokens, validate.whole("seed", seed, least=0))
     bills = []
     scheduling_s = 0.0
@@ -210,16 +244,18 @@ def run(
             name=f"{preset}-l{layer}",
             placement=placement,
             send_once=send_once,
+            **rules.of_layer(layer, task.num_experts),
         )
         known = _as_known(true, channel_error, rng)
         # the scheduler chooses
         before = time.perf_counter()
-        choice, gap = _schedule(known, scheduler)
+        choice, gap = schedule(known, scheduler)
         scheduling_s += time.perf_counter() - before
         # hidden states move on, and the true channel bills
         tokens.move_on(layer, scores, choice.selection)
-        decision = _over(true, choice)
-        bills.append(layer_bill(layer, decision, gap, tokens.accuracy()))
+        decision = over(true, choice)
+        bill = layer_bill(layer, decision, gap, tokens.accuracy(), true.air_deadline_s)
+        bills.append(bill)
         if watch:
             watch(layer, decision)
     return Run(
@@ -237,6 +273,7 @@ def run(
         scheduling_s=scheduling_s,
         experts_per_node=experts_per_node,
         send_once=send_once,
+        **rules._asdict(),
     )
 
 
@@ -310,39 +347,3 @@ def _as_known(true: Instance, channel_error: float, rng: np.random.Generator) ->
     assert true.radio is not None
     gains = estimate(rng, true.radio.gains, channel_error)
     return true.replace(radio=replace(true.radio, gains=gains))
-
-
-def _over(true: Instance, choice: Decision) -> Decision:
-    """The same choice over the true channel."""
-    if choice.data is true:  # its loads are computed already
-        return choice
-    return Decision(true, choice.selection, choice.allocation)
-
-
-def _schedule(instance: Instance, scheduler: str) -> tuple[Decision, float | None]:
-    """Experts and subcarriers, and the gap that the scheduler left open; None without a bound."""
-    if scheduler == "relaxed":
-        selection, _ = relaxed_bound(instance)
-        return Decision(instance, selection, best_subcarriers(instance, selection)), 0.0
-    result = _solve(instance, scheduler)
-    if result.decision is None:
-        error = InfeasibleError if result.status is Status.INFEASIBLE else LimitError
-        raise error(
-            f"{instance.name}: {scheduler} has no answer: {result.message}; "
-            "allowed: rounds that can be served"
-        )
-    return result.decision, result.gap
-
-
-def _solve(instance: Instance, scheduler: str) -> Result:
-    """The answer of a scheduler that keeps all rules of a round."""
-    if scheduler in ("joint", "homogeneous"):
-        return solve(instance, "jesa", "bcd")
-    if scheduler == "dense":
-        return solve_assignment(instance, selection=instance.selection_problem().usable)
-    if scheduler in METHODS["jesa"]:
-        return solve(instance, "jesa", scheduler)
-    experts = solve(instance, "selection", scheduler)
-    if experts.selection is None:
-        return experts
-    return solve_assignment(instance, selection=experts.selection)

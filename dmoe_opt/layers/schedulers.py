@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 
+from dmoe_opt.data.rules import OPTIONAL_RULES
 from dmoe_opt.errors import InputError
 from dmoe_opt.method_table import METHODS
 
@@ -73,3 +74,36 @@ def check_scheduler(name: str) -> None:
     allowed = dict.fromkeys([*SCHEDULERS, *METHODS["selection"], *METHODS["jesa"]])
     if name not in allowed:
         raise InputError(f'scheduler = "{name}"; allowed: {", ".join(allowed)}')
+
+
+def takes(name: str, rule: str) -> bool:
+    """Whether a scheduler takes an optional rule of rounds.
+
+    Examples
+    --------
+    >>> from dmoe_opt.layers.schedulers import takes
+    >>> takes("joint", "capacity"), takes("des", "capacity")
+    (True, False)
+    """
+    if name in ("joint", "homogeneous"):
+        return rule in OPTIONAL_RULES
+    if name in METHODS["jesa"] and name != "relaxed":
+        return rule in METHODS["jesa"][name].rules
+    return False
+
+
+def check_rules(name: str, given: tuple[str, ...]) -> None:
+    """Raise `InputError` if a scheduler does not take a rule; any may be held to a deadline.
+
+    Examples
+    --------
+    >>> from dmoe_opt.layers.schedulers import check_rules
+    >>> check_rules("joint", ("capacity",)), check_rules("des", ("air_deadline_s",))
+    (None, None)
+    """
+    for rule in given:
+        if rule == "air_deadline_s" or takes(name, rule):
+            continue
+        others = dict.fromkeys([*SCHEDULERS, *METHODS["jesa"]])
+        allowed = ", ".join(other for other in others if takes(other, rule))
+        raise InputError(f'scheduler = "{name}" does not take {rule}; allowed: {allowed}')

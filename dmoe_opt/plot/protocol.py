@@ -25,6 +25,9 @@ FRONT_IN = 7.2, 4.6
 LAYERS_IN = 6.4, 3.6
 """Width and height of figures, inches."""
 
+PARTS = ("communication", "computation", "waking", "dropping")
+"""What the energy of a layer is spent on, from the bottom of its bar."""
+
 UNTUNED = ("topk", "dense")
 """Schedulers that do not depend on gamma0."""
 
@@ -96,15 +99,17 @@ def _pale_dots(
 
 
 def layers(run: Run, *, axes: Axes | None = None) -> Axes:
-    """Energy per token of every layer in µJ: communication and computation, stacked."""
+    """Energy per token of every layer in µJ, stacked: communication, computation, and so on."""
     if axes is None:
         _, axes = plt.subplots(figsize=LAYERS_IN, layout="constrained")
     numbers = [bill.layer for bill in run.layers]
     tokens = np.array([bill.tokens for bill in run.layers])
-    sending = 1e6 * np.array([bill.communication_j for bill in run.layers]) / tokens
-    computing = 1e6 * np.array([bill.computation_j for bill in run.layers]) / tokens
-    axes.bar(numbers, sending, color=COLOURS[0], label="communication")
-    axes.bar(numbers, computing, bottom=sending, color=COLOURS[1], label="computation")
+    below = np.zeros(len(numbers))
+    for colour, part in zip(COLOURS, PARTS, strict=False):
+        energy = 1e6 * np.array([getattr(bill, f"{part}_j") for bill in run.layers]) / tokens
+        if part in PARTS[:2] or energy.any():
+            axes.bar(numbers, energy, bottom=below, color=colour, label=part)
+        below = below + energy
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layer", ylabel="energy per token, µJ", title=f"{run.preset}, {run.scheduler}")
     axes.legend(frameon=False)
@@ -132,12 +137,38 @@ def experts_in(run: Run) -> tuple[float, float]:
 
 
 def of_run(run: Run) -> dict[str, bytes]:
-    """`energy_per_layer.png`, energy per token and layer, and `experts.png`, who is chosen."""
+    """`energy_per_layer.png`, energy per token and layer, and `experts.png`, who is chosen.
+
+    With a deadline also `air_per_layer.png`, the time on air of each layer beside its deadline.
+    """
     energies = Figure(figsize=LAYERS_IN, layout="constrained")
     layers(run, axes=energies.subplots())
     chosen = Figure(figsize=experts_in(run), layout="constrained")
     experts(run, axes=chosen.subplots())
-    return {"energy_per_layer.png": png(energies), "experts.png": png(chosen)}
+    pictures = {"energy_per_layer.png": png(energies), "experts.png": png(chosen)}
+    if run.air_deadline_s is not None:
+        pictures["air_per_layer.png"] = _air(run)
+    return pictures
+
+
+def _air(run: Run) -> bytes:
+    """Time on air of the slowest link of each layer, ms, and the deadline as a line over it."""
+    figure = Figure(figsize=LAYERS_IN, layout="constrained")
+    axes = figure.subplots()
+    for on_time, colour, label in ((True, COLOURS[0], "kept"), (False, COLOURS[5], "missed")):
+        bills = [bill for bill in run.layers if bill.on_time is on_time]
+        if bills:
+            air = [1e3 * bill.air_s for bill in bills]
+            axes.bar([bill.layer for bill in bills], air, color=colour, label=label)
+    numbers = np.array([bill.layer for bill in run.layers])
+    deadlines = 1e3 * np.array(run.air_deadline_s)
+    axes.hlines(deadlines, numbers - 0.5, numbers + 0.5, color="black", label="deadline")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    title = f"{run.preset}, {run.scheduler}"
+    axes.set(xlabel="layer", ylabel="slowest link on air, ms", title=title)
+    axes.legend(frameon=False)
+    tidy(axes, None)
+    return png(figure)
 
 
 def of_frontier(points: Sequence[FrontierPoint], preset: str) -> dict[str, bytes]:

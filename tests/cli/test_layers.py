@@ -63,6 +63,21 @@ def test_protocol_prints_a_table(typed: Typed) -> None:
     assert "accuracy" in typed("protocol", "digits", "--tokens", "16").stdout
 
 
+def test_protocol_with_rules(typed: Typed, tmp_path: Path) -> None:
+    """Rules are typed once or per layer; the table says what was kept, and a figure shows it."""
+    small = ("protocol", "digits", "--tokens", "32", "--layers", "2", "--capacity", "16")
+    printed = typed(*small, "--air-deadline-s", "1e-3,1e-6", "-o", "run").stdout
+    first, second = (line.split() for line in printed.splitlines()[2:4])
+    assert (first[-1], second[-1]) == ("kept", "missed")
+    assert "deadline kept in 1 of 2 layers" in printed
+    assert is_png(tmp_path / "run" / "air_per_layer.png")
+    document = json.loads((tmp_path / "run" / "protocol.json").read_text())
+    assert (document["late"], document["capacity"]) == (1, [16, 16])
+    printed = typed(*small, "--drop-price", "0,1", "--wake-energy", "1e-5").stdout
+    assert "32 of 64 tokens dropped over 2 layers" in printed
+    assert "waking mJ" in printed
+
+
 def test_frontier_writes_its_points(typed: Typed, tmp_path: Path) -> None:
     """A row for each setting of every scheduler, in the table and in a file, and figures."""
     small = ("--tokens", "32", "--seeds", "2")
@@ -96,6 +111,7 @@ def test_the_old_name_is_one_line_on_stderr(typed: Typed, arguments: tuple[str, 
         (("protocol", "moon"), 'preset = "moon"'),
         (("protocol", "digits", "--scheduler", "magic"), 'scheduler = "magic"'),
         (("protocol", "digits", "--gamma0", "1", "--importance", "1,1,1,1"), "one of the two"),
+        (("protocol", "digits", "--capacity", "1,x"), "capacity = "),
         (("frontier", "digits", "--z", "high"), "z = 'high'"),
         (("frontier", "digits", "--max-experts", "1.5"), "max_experts = 1.5"),
         (("frontier", "digits", "--max-experts", "inf"), "max_experts = inf"),
