@@ -54,7 +54,7 @@ def build(
             rules += _pairs(problem, x, omega)
         return PlacementProgram(cp.Problem(cp.Minimize(energy), rules), x, None)
 
-    g, theta = choice.grid_scores, choice.close_relevance
+    g, theta = choice.grid_scores, choice.least_relevance
     alpha = cp.Variable(g.shape, boolean=not relax)
     omega = cp.Variable(problem.price.shape, bounds=[0, 1])
     v = [cp.Variable(g.shape, bounds=[0, 1]) for _ in range(problem.num_nodes)]

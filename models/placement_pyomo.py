@@ -143,7 +143,7 @@ def _of_tokens(
     model.tokens = pyo.RangeSet(0, problem.num_tokens - 1)
     model.v = pyo.Var(model.tokens, model.experts, model.nodes, domain=pyo.UnitInterval)
     model.omega = pyo.Var(model.tokens, model.nodes, domain=pyo.UnitInterval)
-    g, theta = choice.grid_scores, choice.close_relevance
+    g, theta = choice.grid_scores, choice.least_relevance
     sent = factor * problem.price
     work = factor * problem.work[:, :, None] * problem.factor
     if not problem.send_once:

@@ -11,11 +11,19 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.clock import TimeUp, is_over, left_s
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint import program
-from dmoe_opt.joint.descent import better, conclude
+from dmoe_opt.joint.descent import Descent, better, conclude
+from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
 from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, first_point
 from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
+from dmoe_opt.joint.program import (
+    Open,
+    everything,
+    no_answer,
+    share_kept,
+    solve_open,
+    stranded,
+)
 from dmoe_opt.joint.steps import Effort, Log
 
 QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom finds more
@@ -24,6 +32,7 @@ BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
 FAR = 0.01
 NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
 OUT_OF_TIME = "no answer within the limit"
+UNDECIDED = "the solver leaves open whether the round has an answer"
 
 
 def approached(
@@ -36,7 +45,7 @@ def approached(
     start: Decision | None = None,
 ) -> tuple[Frame, Climbed] | Result:
     """A descent and an ascent; or the result where it is proven that there is no answer."""
-    if reason := program.stranded(instance):
+    if reason := stranded(instance):
         return infeasible(instance, method, reason)
     frame = frame_of(instance)
     answer = begin(frame, start)
@@ -99,50 +108,53 @@ def solve_whole(
     if part is None:
         assert answer is not None  # nothing is better than the answer
         return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
-    works = program.usable_subcarriers(instance)
-    stats["kept"] = float((part.subcarriers & works).sum() / max(works.sum(), 1))
+    stats["kept"] = share_kept(instance, part)
     if is_over():
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    return _finish(instance, climbed, part, stats, log)
+    return finish(instance, answer, bound_j, part, stats, log)
 
 
-def _open_part(frame: Frame, climbed: Climbed) -> program.Open | None:
+def _open_part(frame: Frame, climbed: Climbed) -> Open | None:
     if climbed.answer is None:
-        return program.everything(frame.instance)
+        return everything(frame.instance)
     try:
         return leftover(frame, climbed.point, climbed.answer.energy_j)
     except TimeUp:
-        return program.everything(frame.instance)
+        return everything(frame.instance)
 
 
-def _finish(
+def finish(
     instance: Instance,
-    climbed: Climbed,
-    part: program.Open,
+    answer: Descent | None,
+    bound_j: float,
+    part: Open,
     stats: dict[str, float],
     log: Log | None,
 ) -> Result:
-    """Decide by the integer program what is open."""
-    answer, bound_j = climbed.answer, climbed.bound_j
+    """`exact` from an answer and a bound: the integer program decides what is open."""
     energy_j = np.inf if answer is None else answer.energy_j
-    unit_j = bound_j if answer is None else energy_j
-    factor = instance.num_tokens / unit_j if 0 < unit_j < np.inf else 1.0
 
     def seen(incumbent_j: float, proven_j: float) -> None:
         assert log is not None
         known_j = min(energy_j, incumbent_j)
         log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
 
-    start = None if answer is None else answer.decision
-    outcome = program.solve_open(instance, part, factor, start, left_s(), seen if log else None)
+    outcome = solve_open(
+        instance,
+        part,
+        factor_of(instance, None if answer is None else energy_j),
+        None if answer is None else answer.decision,
+        left_s(),
+        seen if log else None,
+    )
     if outcome.infeasible and answer is None:
-        return infeasible(instance, "exact", program.no_answer(instance))
+        return infeasible(instance, "exact", no_answer(instance))
     proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)
     bound_j = max(bound_j, proven_j)
     last = build(instance, "exact", outcome.decision, bound_j=bound_j, stats=stats)
     if last.objective_j is not None and last.objective_j < energy_j:
         return last
-    return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+    return conclude(instance, "exact", answer, bound_j, stats, UNDECIDED)
 
 
 def first_bound(instance: Instance) -> float:

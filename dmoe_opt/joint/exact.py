@@ -6,7 +6,7 @@
    use, by DES at those prices; subcarriers that a link cannot use, by the reduced costs of the
    assignment.
 3. Where spectrum is scarce and much is left, rents on subcarriers raise L further (`rented`).
-4. HiGHS solves the integer program of the reduced round (`highs`). What it proves there, or U,
+4. HiGHS solves the integer program of the reduced round (`program`). What it proves there, or U,
    bounds the round.
 
 See docs/problems/joint.md.
@@ -14,7 +14,6 @@ See docs/problems/joint.md.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,16 +21,16 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.answer.result import Result
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.clock import TimeUp, check, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.joint import decided, highs
+from dmoe_opt.joint.decided import OUT_OF_TIME, finish, solve_whole
 from dmoe_opt.joint.descent import conclude
-from dmoe_opt.joint.highs import NO_ALLOCATION
 from dmoe_opt.joint.lagrangian import Ascent, close_in
 from dmoe_opt.joint.prices import evaluate_at, rents_of
+from dmoe_opt.joint.program import Open, everything, share_kept
 from dmoe_opt.joint.rented import ascend_rented
 from dmoe_opt.joint.steps import Log
 from dmoe_opt.selection import des
@@ -39,7 +38,7 @@ from dmoe_opt.selection import des
 MANY_PAIRS = 4_000  # of link and subcarrier: HiGHS soon decides fewer, and never more
 SHARE = 0.2  # of the time, for prices on links where rents on subcarriers can do better
 SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
-OUT_OF_TIME = "no answer within the limit"
+MOST_COLUMNS_PER_S = 20_000  # built and presolved, on a busy machine
 LIMIT_S = 60.0  # unless told otherwise: the proof of a large round can take hours
 
 
@@ -72,9 +71,7 @@ def dual(instance: Instance, prices: NDArray[np.float64]) -> Dual:
     return Dual(at.bounds, profit, rent, at.earned)
 
 
-def reduce(
-    instance: Instance, prices: NDArray[np.float64], energy_j: float
-) -> highs.Reduced | None:
+def reduce(instance: Instance, prices: NDArray[np.float64], energy_j: float) -> Open | None:
     """What answers of at most `energy_j` may and must use, by the bound at prices (T, K).
 
     The value is None if there is no such answer. It raises `TimeUp` where the time is up before.
@@ -93,7 +90,7 @@ def reduce(
     _, bounds = des.choose(problem, problem.cost, possible)
     if (certain & ~possible).any() or np.isinf(bounds).any():
         return None
-    return highs.Reduced(subcarriers, possible, certain)
+    return Open(subcarriers, possible, certain)
 
 
 def _experts(
@@ -151,7 +148,7 @@ def solve_exact(
     """
     with until(time_limit):
         if instance.optional_rules:
-            return decided.solve_whole(instance, log=log, start=start)
+            return solve_whole(instance, log=log, start=start)
         first = close_in(instance, "exact", share=SHARE, log=log, start=start)
         if isinstance(first, Result):
             return first
@@ -160,14 +157,14 @@ def solve_exact(
             if reduced is not None and first.needed is not None and _pairs(reduced) > MANY_PAIRS:
                 first, reduced = _rent(instance, first, first.needed, reduced, log)
         except TimeUp:
-            reduced = _everything(instance)
+            reduced = everything(instance)
         return _finish(instance, first, reduced, log)
 
 
-def _open_part(instance: Instance, ascent: Ascent) -> highs.Reduced | None:
+def _open_part(instance: Instance, ascent: Ascent) -> Open | None:
     """What an ascent leaves open; None if no answer can be better than its own."""
     if ascent.answer is None:
-        return _everything(instance)
+        return everything(instance)
     if _closed(ascent):
         return None
     return reduce(instance, ascent.prices, ascent.answer.energy_j)
@@ -184,9 +181,9 @@ def _rent(
     instance: Instance,
     ascent: Ascent,
     needed: NDArray[np.int64],
-    reduced: highs.Reduced,
+    reduced: Open,
     log: Log | None,
-) -> tuple[Ascent, highs.Reduced | None]:
+) -> tuple[Ascent, Open | None]:
     """Go on with rents on subcarriers, and reduce again; nothing changes if that is too much."""
     if ascent.answer is None:
         return ascent, reduced
@@ -206,54 +203,28 @@ def _rent(
 def _finish(
     instance: Instance,
     ascent: Ascent,
-    reduced: highs.Reduced | None,
+    reduced: Open | None,
     log: Log | None,
 ) -> Result:
     """Decide by the integer program what the ascent left open; None if nothing better is left."""
     answer, bound_j = ascent.answer, ascent.bound_j
-    energy_j = np.inf if answer is None else answer.energy_j
     stats = {"iterations": ascent.iterations, "kept": 0.0}
-    conclusion = partial(conclude, instance, "exact", answer)
     if reduced is None:
-        return conclusion(bound_j if _closed(ascent) else energy_j, stats, OUT_OF_TIME)
-    if is_over() or highs.is_too_large(reduced, left_s()):
-        return conclusion(bound_j, stats, OUT_OF_TIME)
-    stats["kept"] = _share_kept(instance, reduced)
-
-    start = None if answer is None else answer.decision
-    seen = partial(_report, log, energy_j, bound_j) if log else None
-    outcome = highs.solve_reduced(instance, reduced, start, left_s(), seen)
-    if outcome.infeasible and answer is None:
-        return infeasible(instance, "exact", NO_ALLOCATION.format(instance.num_subcarriers))
-    proven_j = energy_j if outcome.infeasible else min(outcome.bound_j, energy_j)
-    bound_j = max(bound_j, proven_j)
-    last = build(instance, "exact", outcome.decision, bound_j=bound_j, stats=stats)
-    if last.objective_j is not None and last.objective_j < energy_j:
-        return last
-    return conclusion(bound_j, stats, OUT_OF_TIME)
+        proven_j = np.inf if answer is None else answer.energy_j
+        bound_j = bound_j if _closed(ascent) else proven_j
+        return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+    if is_over() or _is_too_large(reduced, left_s()):
+        return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
+    stats["kept"] = share_kept(instance, reduced)
+    return finish(instance, answer, bound_j, reduced, stats, log)
 
 
-def _report(
-    log: Log, energy_j: float, bound_j: float, incumbent_j: float | None, proven_j: float
-) -> None:
-    """Log what HiGHS says, or what was known before where that is better."""
-    known_j = min(energy_j, np.inf if incumbent_j is None else incumbent_j)
-    log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
+def _is_too_large(part: Open, time_limit: float) -> bool:
+    """Whether a program takes too long to build and to presolve, which HiGHS does not interrupt."""
+    columns = int(part.possible.sum()) + 2 * int(part.subcarriers.sum())
+    return columns > MOST_COLUMNS_PER_S * time_limit
 
 
-def _everything(instance: Instance) -> highs.Reduced:
-    """The whole round: nothing is decided yet."""
-    problem = instance.selection_problem()
-    nothing = np.zeros_like(problem.usable)
-    return highs.Reduced(np.isfinite(instance.link_energy), problem.usable, nothing)
-
-
-def _pairs(reduced: highs.Reduced) -> int:
+def _pairs(reduced: Open) -> int:
     """Number of links and subcarriers that may be joined."""
     return int(reduced.subcarriers.sum())
-
-
-def _share_kept(instance: Instance, reduced: highs.Reduced) -> float:
-    """Share of the working (link, subcarrier) pairs that are still open."""
-    links = np.isfinite(instance.link_energy) & ~np.eye(instance.num_nodes, dtype=bool)[..., None]
-    return float((reduced.subcarriers & links).sum() / max(links.sum(), 1))

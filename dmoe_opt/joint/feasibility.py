@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.objective import Selection, loads, visits
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import GRID, SCORE_TOLERANCE, SCORE_UNIT, score_units
+from dmoe_opt.data.problem import SCORE_TOLERANCE, SCORE_UNIT, least_sums, score_units
 from dmoe_opt.joint.activation import Fewest, fewest_links
-from dmoe_opt.joint.highs import Rows, options, run
+from dmoe_opt.joint.highs import Rows, decide
 from dmoe_opt.joint.passages import ends, need_link
 
 
@@ -135,16 +135,10 @@ class Program:
 
 
 def _relevance(program: Program, rows: Rows) -> None:
-    """(C1) in multiples of 1/GRID; the need is half a step of the sums below what it must reach."""
     given = score_units(program.round.instance.scores[program.tokens])
-    needs = program.round.needs[program.tokens]
-    step = np.gcd.reduce(given.astype(np.int64), axis=1, initial=0)
-    step = np.maximum(step, 1).astype(np.float64)
-    least = np.ceil(needs / step) * step - step / 2
     t, j = program.pairs
-    scale = SCORE_UNIT / GRID
-    columns = np.arange(program.first_u)
-    rows.add(len(needs), least / scale, highspy.kHighsInf, (t, columns, given[t, j] / scale))
+    sums, least = least_sums(given, program.round.needs[program.tokens])
+    rows.cover(sums, least, (t, np.arange(program.first_u), given[t, j]))
 
 
 def _cap(program: Program, rows: Rows) -> None:
@@ -247,6 +241,14 @@ def can_be_served(
     return _decided(rows, deadline - time.monotonic())
 
 
+def cannot_be_served(instance: Instance, time_limit: float) -> bool:
+    """Whether it is proven within seconds that a round has no answer; its energies play no part."""
+    if instance.drop_price is not None:
+        return False
+    tokens, rules = np.arange(instance.num_tokens), set(rules_of(instance))
+    return can_be_served(Round(instance), tokens, rules, time.monotonic() + time_limit) is False
+
+
 def _fewest(
     round_: Round, tokens: NDArray[np.int64], rules: Set[str], deadline: float
 ) -> Fewest | None:
@@ -296,7 +298,7 @@ def _keeps(rows: Rows, value: NDArray[np.float64]) -> bool:
         total = matrix @ value
         if (total < lower).any() or (total > upper).any():
             return False
-    return True
+    return not any((units @ value < sums).any() for units, sums in rows.sums)
 
 
 def _decided(rows: Rows, time_limit: float) -> bool | None:
@@ -306,12 +308,7 @@ def _decided(rows: Rows, time_limit: float) -> bool | None:
     if time_limit <= 0:
         return None
     zero, one = np.zeros(rows.width), np.ones(rows.width)
-    highs = highspy.Highs()
-    for name, setting in options(time_limit).items():
-        highs.setOptionValue(name, setting)
-    highs.passModel(rows.program(zero, zero, one, rows.width))
-    run(highs)
-    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+    outcome = decide(rows, zero, zero, one, rows.width, time_limit=time_limit)
+    if outcome.infeasible:
         return False
-    answer = np.rint(np.array(highs.getSolution().col_value))
-    return True if len(answer) and _keeps(rows, answer) else None
+    return True if outcome.value is not None and _keeps(rows, np.rint(outcome.value)) else None

@@ -1,4 +1,6 @@
-"""A round with optional rules as sparse matrices for HiGHS: the whole program, or what is open.
+"""P2 as a program for HiGHS itself: the whole round, or what the bounds of `exact` leave open.
+
+The program of `joint_pyomo`, with u[i, n], link active, in place of sums over subcarriers.
 
 ::
 
@@ -21,7 +23,7 @@ The columns d, w and omega, and (C5) to (C7), are there where the round has thei
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import highspy
 import numpy as np
@@ -31,25 +33,39 @@ from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection, visits
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import score_units
+from dmoe_opt.data.problem import least_sums, score_units
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.highs import NO_ALLOCATION, ReducedAnswer, Rows, decide, options
+from dmoe_opt.joint.highs import Rows, Seen, decide
+
+NOTHING = np.zeros(0, dtype=bool)
 
 
 class Open(NamedTuple):
     """What is not decided yet.
 
-    Subcarriers that a link may use (N, N, M); experts that a token may and must use (T, K); tokens
-    that may and must be dropped (T,); experts that may and must be awake (K,).
+    Subcarriers that a link may use (N, N, M); experts that a token may and must use (T, K); where
+    the round has prices for them, tokens that may and must be dropped (T,), and experts that may
+    and must be awake (K,).
     """
 
     subcarriers: Allocation
     possible: Selection
     certain: Selection
-    droppable: NDArray[np.bool_]
-    surely_dropped: NDArray[np.bool_]
-    wakeable: NDArray[np.bool_]
-    surely_awake: NDArray[np.bool_]
+    droppable: NDArray[np.bool_] = NOTHING
+    surely_dropped: NDArray[np.bool_] = NOTHING
+    wakeable: NDArray[np.bool_] = NOTHING
+    surely_awake: NDArray[np.bool_] = NOTHING
+
+
+class OpenAnswer(NamedTuple):
+    """What HiGHS says of what is open: the best decision, if any, and a bound in J.
+
+    `infeasible` says that there is none.
+    """
+
+    decision: Decision | None
+    bound_j: float
+    infeasible: bool
 
 
 def everything(instance: Instance) -> Open:
@@ -114,7 +130,8 @@ def stranded(instance: Instance) -> str | None:
 def no_answer(instance: Instance) -> str:
     """What a solver has proven where it finds no answer, in words."""
     if not instance.optional_rules:
-        return NO_ALLOCATION.format(instance.num_subcarriers)
+        served = f"cannot all have one of the {instance.num_subcarriers} subcarriers"
+        return f"proven by the solver: the links that the tokens need {served}"
     rules = " and ".join(instance.optional_rules)
     return f"proven by the solver: no experts and subcarriers serve all tokens under {rules}"
 
@@ -183,27 +200,27 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     drop = d + np.arange(len(columns.drops))
     passing, over = columns.passing(instance)
     step = np.arange(len(passing))
-    need = problem.close_relevance
+    sums, least = least_sums(problem.usable_units, problem.need_units)
     most = problem.max_experts
+    carried = columns.most_on(instance)
+    most_on_link = 0.0 if instance.air_tokens is None else inf
     rows = Rows(width)
-    relevance = (t, pair, problem.grid_scores[t, j])
-    rows.add(len(need), need, inf, relevance, (columns.drops, drop, need[columns.drops]))
-    rows.add(len(need), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
+    scores = (t, pair, score_units(problem.scores)[t, j])
+    rows.cover(sums, least, scores, (columns.drops, drop, sums[columns.drops]))
+    rows.add(len(sums), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
+    rows.add(len(links), 0.0, most_on_link, (links, u + links, -1.0), (link, y + use, 1.0))
     rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
+    rows.add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -carried))
     rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
     if instance.send_once:
         _add_sent_once(rows, instance, columns)
-    least = 0.0 if instance.air_tokens is None else -inf
-    rows.add(len(links), least, 0.0, (links, u + links, 1.0), (link, y + use, -1.0))
     if instance.capacity is not None:
         rows.add(instance.num_experts, -inf, instance.capacity, (j, pair, 1.0))
     if instance.wake_energy is not None:
         number = np.full(instance.num_experts, -1)
         number[columns.wakes] = np.arange(len(columns.wakes))
         rows.add(len(pair), -inf, 0.0, (pair, pair, 1.0), (pair, w + number[j], -1.0))
-    carried = columns.most_on(instance)
-    rows.add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -carried))
     return rows
 
 
@@ -219,14 +236,10 @@ def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
     rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, omega, -1.0))
 
 
-def _program(
-    instance: Instance,
-    part: Open,
-    columns: _Columns,
-    factor: float,
-    forbidden: Sequence[Selection],
-) -> highspy.HighsLp:
-    """The program in HiGHS' own form; its objective is the energy times `factor`."""
+def _limits(
+    instance: Instance, part: Open, columns: _Columns
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Energy in J, lower and upper limit of every column."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     i, n = columns.links[link].T
     nothing = np.zeros(0)
@@ -234,7 +247,6 @@ def _program(
     drop = nothing if instance.drop_price is None else instance.drop_price[columns.drops]
     idle = np.zeros(len(columns.links) + len(columns.uses) + len(columns.sent))
     sending = instance.link_energy[i, n, m]
-    whole = columns.starts[5]
     certain = [
         part.certain[t, j],
         part.surely_dropped[columns.drops],
@@ -247,14 +259,14 @@ def _program(
         np.ones(len(idle)),
         columns.most_on(instance),
     ]
-    rows = _rows(instance, columns)
-    rows.forbid(columns.pairs, forbidden)
-    return rows.program(
-        cost=factor * np.concatenate([instance.compute_energy[j], drop, wake, idle, sending]),
-        lower=np.concatenate(certain).astype(float),
-        upper=np.concatenate(allowed).astype(float),
-        whole=whole,
-    )
+    energy_j = np.concatenate([instance.compute_energy[j], drop, wake, idle, sending])
+    return energy_j, np.concatenate(certain).astype(float), np.concatenate(allowed).astype(float)
+
+
+def share_kept(instance: Instance, part: Open) -> float:
+    """Share of the (link, subcarrier) pairs that work which are open."""
+    works = usable_subcarriers(instance)
+    return float((part.subcarriers & works).sum() / max(works.sum(), 1))
 
 
 def solve_open(
@@ -263,39 +275,40 @@ def solve_open(
     factor: float,
     start: Decision | None = None,
     time_limit: float = np.inf,
-    seen: Any = None,
+    seen: Seen | None = None,
     forbidden: Sequence[Selection] = (),
-) -> ReducedAnswer:
+) -> OpenAnswer:
     """The best decision within what is open.
 
     `factor`, in 1/J, brings the energy to about 1 per token; `start` is a decision to begin with;
-    `time_limit`, in seconds, may be inf; `seen` is called with (incumbent or None, bound) in J.
-    No decision has one of the selections (T, K) in `forbidden`.
+    `time_limit`, in seconds, may be inf. No decision has one of the selections (T, K) in
+    `forbidden`.
     """
     columns = _columns(instance, part)
     if not columns.starts[-1]:  # nothing to decide, which HiGHS does not take
         nothing = _decision(instance, columns, np.zeros(0))
         broken = bool(nothing.violations) or any(not one.any() for one in forbidden)
-        return ReducedAnswer(None if broken else nothing, 0.0, broken)
-    highs = highspy.Highs()
-    for name, value in options(time_limit).items():
-        highs.setOptionValue(name, value)
-    highs.passModel(_program(instance, part, columns, factor, forbidden))
-    if start is not None:
-        given = highspy.HighsSolution()
-        given.col_value = _values(instance, columns, start).tolist()
-        highs.setSolution(given)
-    if seen:
-        highs.cbMipLogging += lambda event: seen(
-            event.data_out.mip_primal_bound / factor, event.data_out.mip_dual_bound / factor
-        )
-    value, bound_j, infeasible = decide(highs, factor)
+        return OpenAnswer(None if broken else nothing, 0.0, broken)
+    rows = _rows(instance, columns)
+    rows.forbid(columns.pairs, forbidden)
+    energy_j, lower, upper = _limits(instance, part, columns)
+    value, bound_j, infeasible = decide(
+        rows,
+        factor * energy_j,
+        lower,
+        upper,
+        columns.starts[5],
+        factor=factor,
+        time_limit=time_limit,
+        start=None if start is None else _values(instance, columns, start),
+        seen=seen,
+    )
     decision = None if value is None else _decision(instance, columns, value)
-    return ReducedAnswer(decision, bound_j, infeasible)
+    return OpenAnswer(decision, bound_j, infeasible)
 
 
 def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[np.float64]:
-    """A decision as values of the binary variables; HiGHS finds the flows."""
+    """A decision as values of the columns."""
     assert start.allocation is not None
     i, n = columns.links[columns.uses[:, 0]].T
     used = start.allocation[i, n, columns.uses[:, 1]]

@@ -19,20 +19,20 @@ import numpy as np
 
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.clock import TimeUp, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.rankings import RankedRound
-from dmoe_opt.joint import highs, program
 from dmoe_opt.joint.decided import BEFORE_PROGRAM
 from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.exact import LIMIT_S, reduce, solve_exact
+from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.lagrangian import as_descent, ascend
 from dmoe_opt.joint.leftover import leftover
 from dmoe_opt.joint.limited import climb
 from dmoe_opt.joint.multipliers import frame_of
+from dmoe_opt.joint.program import Open, solve_open
 from dmoe_opt.joint.steps import Log
 
 GAP = 0.01
@@ -40,10 +40,8 @@ SHARES = (1 / 256, 1 / 64, 1 / 16, 1 / 4, 1)
 """Shares of the gap to try in turn; a smaller share decides more before HiGHS begins."""
 
 
-Next = Callable[[list[Selection]], highs.ReducedAnswer]
-"""The best answer but for listed selections, within a limit."""
-Within = Callable[[float], Next | None]
-"""What there is within a limit in J; None if nothing."""
+Within = Callable[[float], Open | None]
+"""What answers within a limit in J may use; None if there are none."""
 
 
 @dataclass
@@ -106,51 +104,36 @@ def _with_list(
         within = search(instance, as_descent(first))
         for share in SHARES:
             limit_j = best.energy_j + share * widest_j
-            if not _extend(within, limit_j, list_, count):
+            if not _extend(instance, within, limit_j, list_, count):
                 break
     return replace(_best_of(first, list_.answers), round_ranking=_ranked(list_))
 
 
 def _plain(instance: Instance, answer: Descent | None) -> Within:
-    """What there is within a limit, by the bound of `lagrangian`."""
+    """What is open within a limit, by the bound of `lagrangian`."""
     prices = ascend(instance, answer, 0.0).prices
-
-    def within(limit_j: float) -> Next | None:
-        part = reduce(instance, prices, limit_j)
-        if part is None:
-            return None
-        return lambda listed: highs.solve_reduced(instance, part, None, left_s(), None, listed)
-
-    return within
+    return lambda limit_j: reduce(instance, prices, limit_j)
 
 
 def _ruled(instance: Instance, answer: Descent | None) -> Within:
     """The same by the bound of `multipliers`, for rounds with optional rules."""
     frame = frame_of(instance)
     point = climb(frame, answer, effort=BEFORE_PROGRAM).point
-    factor = highs.factor_of(instance, None if answer is None else answer.energy_j)
-
-    def within(limit_j: float) -> Next | None:
-        part = leftover(frame, point, limit_j)
-        if part is None:
-            return None
-        return lambda listed: program.solve_open(
-            instance, part, factor, time_limit=left_s(), forbidden=listed
-        )
-
-    return within
+    return lambda limit_j: leftover(frame, point, limit_j)
 
 
-def _extend(within: Within, limit_j: float, list_: _List, count: int) -> bool:
+def _extend(instance: Instance, within: Within, limit_j: float, list_: _List, count: int) -> bool:
     """Append the answers of at most `limit_j`; True if there are no more and the list is short."""
     try:
-        best_but = within(limit_j)
+        part = within(limit_j)
     except TimeUp:
         return False
+    factor = factor_of(instance, list_.answers[0].energy_j)
     while len(list_.answers) < count:
-        if best_but is None or is_over():
-            return best_but is None
-        outcome = best_but([answer.selection for answer in list_.answers])
+        if part is None or is_over():
+            return part is None
+        listed = [answer.selection for answer in list_.answers]
+        outcome = solve_open(instance, part, factor, time_limit=left_s(), forbidden=listed)
         bound_j = limit_j if outcome.infeasible else min(outcome.bound_j, limit_j)
         list_.floor_j = max(list_.floor_j, bound_j)
         answer = outcome.decision and _polished(outcome.decision)

@@ -11,7 +11,7 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.joint.highs import Rows, decide, options
+from dmoe_opt.joint.highs import Rows, decide
 
 
 def solve_sending(
@@ -50,15 +50,13 @@ def _send(routes: Routes) -> LinkAnswer:
     rows.add(len(routes.load), routes.needed, inf, (link, use, 1.0))
     room = routes.room[link, m].astype(float)
     rows.add(len(use), -inf, 0.0, (use, len(use) + use, 1.0), (use, use, -room))
-    highs = highspy.Highs()
-    for name, value in options(left_s()).items():
-        highs.setOptionValue(name, value)
     cost = np.concatenate([np.zeros(len(use)), routes.energy[link, m]])
     upper = np.concatenate([np.ones(len(use)), room])
-    highs.passModel(rows.program(cost, np.zeros(width), upper, len(use)))
-    value, bound, infeasible = decide(highs, 1.0)
+    value, bound_j, infeasible = decide(
+        rows, cost, np.zeros(width), upper, len(use), time_limit=left_s()
+    )
     if value is None:
         return LinkAnswer(None, None, infeasible)
     chosen = np.zeros(routes.room.shape, dtype=bool)
     chosen[link, m] = value[: len(use)] > 0.5
-    return LinkAnswer(chosen, bound)
+    return LinkAnswer(chosen, bound_j)

@@ -21,6 +21,7 @@ from dmoe_opt.clock import is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.bcd import solve_bcd
+from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.program import alone_j, no_answer
 
@@ -96,8 +97,7 @@ def _solve(
         attempt = attempt._replace(start=first.decision)
     bound_j = first.bound_j
     if _is_wide(instance, attempt):
-        message = "costs span too many orders of magnitude for a solver; allowed: exact"
-        return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+        return _too_wide(instance, method, first, stats)
     for _ in range(MOST_CUTS):
         if reason := _no_time(instance, attempt.most_j, most_per_s):
             return build(instance, method, bound_j=bound_j, stats=stats, message=reason)
@@ -135,6 +135,16 @@ def _is_wide(instance: Instance, attempt: Attempt) -> bool:
     cost = alone_j(instance)
     kept = cost[cost <= attempt.most_j]
     return bool(kept.size and kept.max() * attempt.factor > WIDEST * instance.num_tokens)
+
+
+def _too_wide(instance: Instance, method: str, first: Result, stats: dict[str, Any]) -> Result:
+    """The result where no solver is asked; whether there is an answer does not need the costs."""
+    if first.status == Status.INFEASIBLE:
+        return infeasible(instance, method, first.message)
+    if first.objective_j is None and cannot_be_served(instance, left_s()):
+        return infeasible(instance, method, no_answer(instance))
+    message = "costs span too many orders of magnitude for a solver; allowed: exact"
+    return build(instance, method, bound_j=first.bound_j, stats=stats, message=message)
 
 
 def _without(

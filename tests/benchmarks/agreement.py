@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from dmoe_opt import Instance, Status, generate, solve
-from dmoe_opt.joint import highs
+from dmoe_opt.joint.highs import factor_of
+from dmoe_opt.joint.program import everything, solve_open
 from tests.campaigns.brute_force import TooLarge, truth
 from tests.campaigns.drawn_rounds import draw
 from tests.campaigns.rounds import judge, made
@@ -121,12 +122,8 @@ def _exact(data: Instance) -> tuple[bool, float]:
 
 def _whole(data: Instance) -> float:
     """Seconds of HiGHS on the whole program of a round."""
-    problem = data.selection_problem()
-    everything = highs.Reduced(
-        np.isfinite(data.link_energy), problem.usable, np.zeros_like(problem.usable)
-    )
     started = time.process_time()
-    highs.solve_reduced(data, everything, None, BESIDE_S)
+    solve_open(data, everything(data), factor_of(data), time_limit=BESIDE_S)
     return time.process_time() - started
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from dmoe_opt import Instance, SelectionProblem, check, solve
+from dmoe_opt import Instance, SelectionProblem, check, load, solve
+
+CASES = Path(__file__).parents[1] / "cases"
 
 
 @pytest.mark.parametrize("method", ["des", "exhaustive", "pyomo", "cvxpy"])
@@ -47,3 +51,28 @@ def test_wide_costs_of_a_round(method: str) -> None:
         assert result.objective_j == pytest.approx(2000000.75)
     assert result.objective_j is None or result.objective_j == pytest.approx(2000000.75)
     assert check(round_, result) == []
+
+
+@pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])
+def test_near_ties_of_an_infeasible_round(method: str) -> None:
+    """HiGHS has a set for this round that misses a threshold: there is none."""
+    assert (
+        str(solve(load(CASES / "near-tie-sent-once.json"), "jesa", method).status) == "infeasible"
+    )
+
+
+@pytest.mark.parametrize("carriers", [1, 2])
+@pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])
+def test_infeasible_at_costs_that_are_too_wide(method: str, carriers: int) -> None:
+    """Whether a round has an answer does not need its costs: it needs two links."""
+    link_energy = np.ones((4, 4, carriers))
+    link_energy[2, :, 1:] = 1e300  # a second subcarrier works for no link of node 2
+    round_ = Instance(
+        source=[2],
+        scores=[[0.1, 0.4, 0.1, 0.4]],
+        threshold=0.8,
+        max_experts=2,
+        compute_energy=[1e41, 1e-70, 1e71, 1e-38],
+        link_energy=link_energy,
+    )
+    assert str(solve(round_, "jesa", method).status) == "infeasible"
