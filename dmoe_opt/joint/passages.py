@@ -15,6 +15,8 @@ from dmoe_opt.answer.objective import Selection, visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
+NODES_ONCE = 100 * des.QUICK_NODES  # a bound that is not exact stops the ascent early
+
 
 class Costs(NamedTuple):
     """What tokens pay, J: for each expert (T, K), and for each node once (T, N).
@@ -71,9 +73,11 @@ def choose(
     instance: Instance, at: Costs, usable: Selection
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Experts of every token by DES (T, K), and bounds in J (T,), inf where it has none."""
-    nodes = None if at.nodes is None else at.nodes.copy()
     problem = instance.selection_problem()
-    return des.choose(problem, at.experts.copy(), usable.copy(), des.QUICK_NODES, nodes)
+    if at.nodes is None:
+        return des.choose(problem, at.experts.copy(), usable.copy(), des.QUICK_NODES)
+    arrays = at.experts.copy(), usable.copy()
+    return des.choose(problem, *arrays, NODES_ONCE, at.nodes.copy())
 
 
 def paid_j(instance: Instance, at: Costs, selection: Selection) -> NDArray[np.float64]:

@@ -51,7 +51,12 @@ def highs_direct(problem: SelectionProblem, tokens: int) -> Callable[[], object]
                 solver.setOptionValue(name, 0.0)
             solver.setOptionValue("threads", 1)
             solver.setOptionValue("time_limit", 60.0)
-            x = [solver.addBinary(obj=float(e)) for e in problem.cost[t] / problem.cost[t].mean()]
+            unit_j = problem.cost[t].mean()
+            x = [solver.addBinary(obj=float(e)) for e in problem.cost[t] / unit_j]
+            if problem.node_cost is not None:
+                sent = [solver.addBinary(obj=float(p)) for p in problem.node_cost[t] / unit_j]
+                for j, n in enumerate(problem.placement):
+                    solver.addConstr(x[j] <= sent[n])
             solver.addConstr(
                 sum(float(g) * v for g, v in zip(problem.scores[t], x, strict=True))
                 >= float(problem.threshold[t])

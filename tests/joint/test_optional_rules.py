@@ -117,6 +117,14 @@ def test_rules_that_do_not_bind_change_nothing() -> None:
             assert b.objective_j == pytest.approx(a.objective_j, rel=1e-9), method
 
 
+def test_prices_alone_prove_a_round_that_sends_once() -> None:
+    """64 experts on 8 nodes: the ascent needs exact bounds of all tokens to get there."""
+    data = generate("olmoe-64-on-8", 0, num_tokens=256, num_subcarriers=64, send_once=True)
+    answer = solve(data, "jesa", "exact")
+    assert (answer.status, answer.stats["kept"]) == (Status.OPTIMAL, 0.0)
+    assert check(data, answer) == []
+
+
 def test_ascent_on_a_larger_round() -> None:
     """With all rules at K = 8 bounds are close: 4 % for the descent, 1 % for the ascent."""
     plain = generate("edge-8x64", 1, num_tokens=64)
