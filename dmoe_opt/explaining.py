@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.least_cost import matching
-from dmoe_opt.allocation.links import chosen_experts, crowd_of, subcarriers
+from dmoe_opt.allocation.links import chosen_experts, crowd_of
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.data import formats, printed, validate
 from dmoe_opt.data.instance import Instance, as_problem, problem_of, require_plain
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.data.words import counted, existing
 from dmoe_opt.errors import InputError, printable
 from dmoe_opt.joint.activation import fewest_links
 from dmoe_opt.joint.conflict import Conflict, conflict_of
@@ -210,8 +211,10 @@ def _of_links(base: Explanation, instance: Instance, selection: Selection) -> Ex
     links = tuple((int(i), int(j)) for i, j in ends[crowd])
     tokens = [_users(instance, selection, i, n) for i, n in links]
     shared = works[crowd].any(axis=0)
-    number = f"{_links(len(links))} {'needs' if len(links) == 1 else 'need'} a subcarrier each"
-    sentences = [f"{number}, and {int(shared.sum())} work for them"]
+    number = counted(len(links), "link")
+    sentences = [f"{number} need a subcarrier each, and {int(shared.sum())} work for them"]
+    if len(links) == 1:
+        sentences = [f"{number} needs a subcarrier, and none works for it"]
     for (i, j), carried, row in zip(links, tokens, works[crowd], strict=True):
         sentences.append(f"link {i} -> {j} of {_named('token', carried)} {_working(row)}")
     return replace(
@@ -276,18 +279,22 @@ def _crowding(instance: Instance, conflict: Conflict) -> list[str]:
     nodes = np.unique(source)
     by_node = [
         f"{_named('token', tokens[source == i])} of node {i} "
-        f"{'needs' if (source == i).sum() == 1 else 'need'} at least {_links(int(needed[i]))}"
+        f"{'needs' if (source == i).sum() == 1 else 'need'} "
+        f"at least {counted(int(needed[i]), 'link')}"
         for i in nodes
     ]
     most = instance.num_subcarriers
     crowded = needed.sum() > most
-    verb = "exists" if most == 1 else "exist"
-    but = f"but only {subcarriers(most)} {verb}" if crowded else "which cannot all get a subcarrier"
+    but = (
+        f"but only {existing(most, 'subcarrier')}"
+        if crowded
+        else "which cannot all get a subcarrier"
+    )
     if len(nodes) == 1:
         sentences = [f"{by_node[0]}, {but}"]
     else:
         every = f"{len(tokens)} tokens of {len(nodes)} nodes"
-        sentences = [f"{every} need at least {_links(int(needed.sum()))}, {but}", *by_node]
+        sentences = [f"{every} need at least {counted(int(needed.sum()), 'link')}, {but}", *by_node]
     return sentences if crowded else sentences + _weak_links(instance, tokens)
 
 
@@ -299,10 +306,6 @@ def _weak_links(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
     works = np.isfinite(instance.link_energy)
     weak = np.argwhere(wanted & ~works.all(axis=2)).tolist()
     return _cut([f"link {i} -> {j} {_working(works[i, j])}" for i, j in weak], MOST_NAMED)
-
-
-def _links(number: int) -> str:
-    return "1 link" if number == 1 else f"{number} links"
 
 
 def _named(kind: str, numbers: Sequence[int] | NDArray[np.int64]) -> str:

@@ -25,6 +25,7 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Status, derive_status, relative_gap
 from dmoe_opt.data import files, formats, streams
 from dmoe_opt.data.streams import Header
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import MissingExtraError
 from dmoe_opt.method_options import TIME_LIMIT
 from dmoe_opt.method_table import look_up
@@ -158,7 +159,8 @@ def _solve(first: int, fields: dict[str, Any], method: str, options: dict[str, A
         message = result.message or "no answer within the limit"
         if result.status is Status.INFEASIBLE:
             t = first + int(np.flatnonzero(problem.shortfall)[0])
-            message = f"token {t} cannot reach its threshold with {problem.max_experts} experts"
+            most = counted(problem.max_experts, "expert")
+            message = f"token {t} cannot reach its threshold with {most}"
         status = str(result.status)
         return Block(problem.num_tokens, status, None, None, message, 0, 0, 0, _NONE, b"")
     counts = np.count_nonzero(result.selection, axis=1)

@@ -36,9 +36,10 @@ PAGES = [
 ]
 UNSEEN = re.compile(
     r"cli\..*|selection\.des_\w+|joint\.activation_kernel|allocation\.augmenting"
-    r"|plot\..*|(.*\.)?__\w+__"
+    r"|plot\..*|data\.words|colours|(.*\.)?__\w+__"
 )
-"""Commands, kernels, and the files of `plot`, whose functions are listed as those of `plot`."""
+"""Commands, kernels, words of messages, colours, and the files of `plot`, whose functions are
+listed as those of `plot`."""
 COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """Blocks of commands that run; those without `sh` may need what is not there."""
 FENCE = re.compile(r"^```.*$", re.MULTILINE)

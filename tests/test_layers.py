@@ -15,6 +15,7 @@ PACKAGE = Path(dmoe_opt.__file__).parent
 FOLDERS = [
     "errors",
     "clock",
+    "colours",
     "compiling",
     "versions",
     "data",

@@ -22,6 +22,7 @@ from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.clock import until
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, require_plain
+from dmoe_opt.data.words import counted, existing
 from dmoe_opt.errors import InputError
 from dmoe_opt.selection.relaxed import relaxed_bound
 
@@ -86,9 +87,8 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     i, j = ends.T
     cost = load[i, j, None] * instance.link_energy[i, j]
     if len(ends) > instance.num_subcarriers:
-        verb = "exists" if instance.num_subcarriers == 1 else "exist"
-        have = subcarriers(instance.num_subcarriers)
-        return f"{len(ends)} links are active and {have} {verb}"
+        have = existing(instance.num_subcarriers, "subcarrier")
+        return f"{len(ends)} links are active and {have}"
     works = np.isfinite(cost)
     partner = matching(works)
     if (partner < 0).any():
@@ -96,12 +96,6 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     unit = _bottleneck(cost) if len(ends) else 0.0
     cost = np.where(cost <= len(ends) * unit * (1 + SLACK), cost, np.inf)
     return Links(ends, cost, unit or 1.0)
-
-
-def subcarriers(number: int, kind: str = "") -> str:
-    """A number of subcarriers in words."""
-    kind = f"{kind} " if kind else ""
-    return f"1 {kind}subcarrier" if number == 1 else f"{number} {kind}subcarriers"
 
 
 def _bottleneck(cost: NDArray[np.float64]) -> float:
@@ -120,7 +114,7 @@ def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[n
     names = [f"{i} -> {j}" for i, j in ends[crowd].tolist()]
     listed = ", ".join(names[:MOST_NAMED])
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    share = subcarriers(int(works[crowd].any(axis=0).sum()), "working")
+    share = counted(int(works[crowd].any(axis=0).sum()), "working subcarrier")
     return f"{len(names)} links share only {share}: {listed}{more}"
 
 

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.allocation.links import LinkAnswer, chosen_experts, subcarriers
+from dmoe_opt.allocation.links import LinkAnswer, chosen_experts
 from dmoe_opt.allocation.transport import fewest
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.limits import tokens
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
 
 
@@ -57,11 +57,11 @@ def routes_of(instance: Instance, selection: Selection) -> Routes | str:
     late = np.flatnonzero(room.sum(axis=1) < load)
     if len(late):
         link = int(late[0])
-        sends = f"can send {room[link].sum()} of {tokens(int(load[link]))}"
+        sends = f"can send {room[link].sum()} of {counted(int(load[link]), 'token')}"
         where = f"before {instance.air_deadline_s:g} s on all subcarriers together"
         return f"link {i[link]} -> {n[link]} {sends} {where}"
     if needed.sum() > instance.num_subcarriers:
-        have = subcarriers(instance.num_subcarriers)
+        have = counted(instance.num_subcarriers, "subcarrier")
         need = f"the {len(ends)} active links need at least {needed.sum()} subcarriers"
         return f"{need} to send in {instance.air_deadline_s:g} s, and there are {have}"
     energy = np.where(room > 0, instance.link_energy[i, n], 0.0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.bill import Allocation, Selection
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.words import counted
 
 
 def capacity_violations(instance: Instance, selection: Selection) -> list[str]:
@@ -18,7 +19,8 @@ def capacity_violations(instance: Instance, selection: Selection) -> list[str]:
         return []
     serves = selection.sum(axis=0)
     return [
-        f"expert {j} (C5): serves {tokens(int(serves[j]))}, its capacity is {instance.capacity[j]}"
+        f"expert {j} (C5): serves {counted(int(serves[j]), 'token')}, "
+        f"its capacity is {instance.capacity[j]}"
         for j in np.flatnonzero(serves > instance.capacity)
     ]
 
@@ -35,11 +37,6 @@ def deadline_violations(
         used = np.flatnonzero(allocation[i, j])
         names = " and ".join(filter(None, (", ".join(map(str, used[:-1])), str(used[-1]))))
         name = f"subcarriers {names}" if len(used) > 1 else f"subcarrier {names}"
-        sends = f"can send {room[i, j]} of {tokens(int(load[i, j]))}"
+        sends = f"can send {room[i, j]} of {counted(int(load[i, j]), 'token')}"
         broken.append(f"link {i} -> {j} (C7): {name} {sends} before {instance.air_deadline_s:g} s")
     return broken
-
-
-def tokens(number: int) -> str:
-    """A number of tokens in words."""
-    return "1 token" if number == 1 else f"{number} tokens"

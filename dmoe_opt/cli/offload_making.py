@@ -6,6 +6,7 @@ import click
 
 from dmoe_opt.cli import offload_inputs
 from dmoe_opt.cli.options import JSON, NATURAL, emit, setting
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import printable
 
 
@@ -83,9 +84,6 @@ def import_(arrivals: str, scenario: str, seed: int, output: str | None, as_json
     if as_json:
         emit(told)
         return
-    click.echo(
-        printable(
-            f"{path}: {told.subtasks} subtasks of {told.jobs} jobs in {told.seconds:.4g} s; "
-            f"drawn: {', '.join(told.drawn)}"
-        )
-    )
+    size = f"{counted(told.subtasks, 'subtask')} of {counted(told.jobs, 'job')}"
+    drawn = f"drawn: {', '.join(told.drawn)}"
+    click.echo(printable(f"{path}: {size} in {told.seconds:.4g} s; {drawn}"))

@@ -11,6 +11,7 @@ import click
 
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.cli.options import FIGURES, NATURAL, WHOLE, emit, formatted, pictures, setting
+from dmoe_opt.data.words import counted
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.placement_rows import PlacementStudy
@@ -165,7 +166,7 @@ def _source(source: str, nodes: int, traced: dict[str, Any], seed: int) -> _Sour
 
     trace = load_trace(source, gate=traced.pop("gate"), order=traced.pop("order"))
     layers, tokens, experts = trace.scores.shape
-    size = f"{layers} layers, {tokens} tokens, {experts} experts"
+    size = f"{counted(layers, 'layer')}, {counted(tokens, 'token')}, {counted(experts, 'expert')}"
     name = "log" if source == "-" else path.name.partition(".")[0]
     return _of_trace(trace, name, nodes, traced, seed, [f"from the log: {size}", *trace.remarks])
 
@@ -214,12 +215,13 @@ def _files(path: Path, nodes: int) -> _Source:
         if not isinstance(round_, Instance):
             raise click.UsageError(f"{file}: a selection problem has no nodes; allowed: rounds")
         if round_.num_nodes != nodes:
-            have = f"{file}: has {round_.num_nodes} nodes, and --nodes is {nodes}"
+            have = f"{file}: has {counted(round_.num_nodes, 'node')}, and --nodes is {nodes}"
             raise InputError(f"{have}; allowed: --nodes {round_.num_nodes}, or a router trace")
         rounds.append(round_)
     by_layer = _by_layer(rounds)
-    which = "layers" if None not in by_layer else "layer, as far as the files say"
-    return _Source(path.name, by_layer, [f"{len(rounds)} rounds of {len(by_layer)} {which}"])
+    layers = counted(len(by_layer), "layer")
+    layers += "" if None not in by_layer else ", as far as the files say"
+    return _Source(path.name, by_layer, [f"{counted(len(rounds), 'round')} of {layers}"])
 
 
 def _by_layer(rounds: Sequence[Instance]) -> dict[int | None, list[Instance]]:

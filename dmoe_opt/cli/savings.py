@@ -19,6 +19,7 @@ from dmoe_opt.cli.options import (
     pictures,
     setting,
 )
+from dmoe_opt.data.words import counted
 
 if TYPE_CHECKING:
     from dmoe_opt.comparing.savings import Measure, SavingPoint
@@ -152,8 +153,9 @@ def _preset(preset: str, options: dict[str, Any]) -> _Source:
     first = generate(preset, 0, **changes)
     if not isinstance(first, Instance):
         raise click.UsageError(f"{preset} has no radio; allowed: a preset of rounds")
-    size = f"{first.num_experts} experts on {first.num_nodes} nodes"
-    size += f", {first.num_tokens} tokens, {first.num_subcarriers} subcarriers"
+    size = f"{counted(first.num_experts, 'expert')} on {counted(first.num_nodes, 'node')}"
+    size += f", {counted(first.num_tokens, 'token')}"
+    size += f", {counted(first.num_subcarriers, 'subcarrier')}"
     facts = [f"drawn for each sample: scores, radio and energies ({size})"]
     own = _own(options)
     return _Source(
@@ -204,10 +206,11 @@ def _trace(source: str, options: dict[str, Any]) -> _Source:
     }
     own = _own(options)
     facts = [
-        f"from the log: {layers} layers, {tokens} tokens, {experts} experts",
+        f"from the log: {counted(layers, 'layer')}, {counted(tokens, 'token')}, "
+        f"{counted(experts, 'expert')}",
         *trace.remarks,
         f"drawn per sample: {taken['num_tokens']} of the tokens, which belong to the nodes in turn",
-        f"chosen: {nodes} nodes for the {experts} experts (--experts-per-node), "
+        f"chosen: {counted(nodes, 'node')} for the {experts} experts (--experts-per-node), "
         f"{taken['num_subcarriers']} subcarriers (--subcarriers)",
     ]
     drawn = [("gains", "Rayleigh channels"), ("compute_energy", "energies of the experts")]

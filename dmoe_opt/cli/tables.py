@@ -16,6 +16,7 @@ from dmoe_opt.cli.options import say
 from dmoe_opt.comparing.sheets import Sheet, gap_percent, rounded
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.words import counted
 from dmoe_opt.generating.presets import PRESETS, options
 from dmoe_opt.method_table import METHODS
 
@@ -231,7 +232,8 @@ def _facts(run: Run) -> str:
         dropped = int(run.total("dropped"))
         facts.append(f"{dropped} of {layers * tokens} tokens dropped over {layers} layers")
     rounds_s = layers / max(run.wall_s, 1e-9)
-    return "; ".join([*facts, f"{tokens} tokens, {rounds_s:.0f} rounds/s"])
+    facts.append(f"{counted(tokens, 'token')}, {rounds_s:.0f} rounds/s")
+    return "; ".join(facts)
 
 
 def frontier(points: Sequence[FrontierPoint], form: str) -> None:

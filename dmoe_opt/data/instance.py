@@ -24,6 +24,7 @@ from dmoe_opt.data.problem import (
 )
 from dmoe_opt.data.radio import DEAD_LINK_J, Radio
 from dmoe_opt.data.rules import OPTIONAL_RULES
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
 
 MOST_CAPACITY = 10**6
@@ -319,9 +320,9 @@ class Instance:
         return validate.rebuild, (type(self), self._given())
 
     def __repr__(self) -> str:
-        size = f"{self.num_tokens} tokens, {self.num_experts} experts"
-        size += "" if self.placement is None else f" on {self.num_nodes} nodes"
-        size += f", {self.num_subcarriers} subcarriers"
+        size = f"{counted(self.num_tokens, 'token')}, {counted(self.num_experts, 'expert')}"
+        size += "" if self.placement is None else f" on {counted(self.num_nodes, 'node')}"
+        size += f", {counted(self.num_subcarriers, 'subcarrier')}"
         size += "".join(f", {name}" for name in self.optional_rules)
         return f"<Instance {self.name or 'unnamed'}: {size}>"
 

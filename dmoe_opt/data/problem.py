@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class SelectionProblem:
         plural = "s" if len(tokens) > 1 else ""
         return (
             f"token{plural} {listed}{more} cannot reach the threshold "
-            f"with {self.max_experts} experts: "
+            f"with {counted(self.max_experts, 'expert')}: "
             f"token {t} reaches at most {best:.6g} of {self.threshold[t]:.6g}"
         )
 
@@ -277,7 +278,7 @@ class SelectionProblem:
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        size = f"{self.num_tokens} tokens, {self.num_experts} experts"
+        size = f"{counted(self.num_tokens, 'token')}, {counted(self.num_experts, 'expert')}"
         return f"<SelectionProblem {self.name or 'unnamed'}: {size}>"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -35,6 +35,11 @@ function joules(value) {
   return `${value.toPrecision(4)} J`;
 }
 
+// A number and its thing, in the plural unless it is one.
+function counted(number, thing) {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
 // Bars of the methods at one setting, and the proven bound as a line.
 function drawBars(point) {
   const width = widthOf("bars"), row = 30, left = 62, right = 92;
@@ -63,7 +68,7 @@ function drawBars(point) {
 function drawNetwork(data, point) {
   const size = 420, middle = size / 2, radius = 158, own = 17;
   const nodes = data.num_nodes, links = point.links ?? [];
-  const svg = cleared("network", size, size, `${links.length} links in use between ${nodes} nodes`);
+  const svg = cleared("network", size, size, `${counted(links.length, "link")} in use between ${counted(nodes, "node")}`);
   const at = (n) => {
     const angle = -Math.PI / 2 + (2 * Math.PI * n) / nodes;
     return [middle + radius * Math.cos(angle), middle + radius * Math.sin(angle)];
@@ -79,8 +84,7 @@ function drawNetwork(data, point) {
     const stop = (own + 4) / length;
     const ex = x2 + (bx - x2) * stop * 2, ey = y2 + (by - y2) * stop * 2;
     const path = draw(svg, "path", { d: `M${x1},${y1} Q${bx},${by} ${ex},${ey}`, fill: "none", stroke: "var(--chosen)", "stroke-opacity": 0.65, "stroke-width": 1 + (6 * load) / most, "marker-end": "url(#head)" });
-    const tokens = load === 1 ? "1 token" : `${load} tokens`;
-    draw(path, "title", {}, `${i} to ${n}: ${tokens} on ${m.length > 1 ? "subcarriers" : "subcarrier"} ${m.join(", ")}, ${joules(each)} each`);
+    draw(path, "title", {}, `${i} to ${n}: ${counted(load, "token")} on ${m.length > 1 ? "subcarriers" : "subcarrier"} ${m.join(", ")}, ${joules(each)} each`);
   }
   for (let n = 0; n < nodes; n++) {
     const [x, y] = at(n);
@@ -119,7 +123,7 @@ function drawFront(points, here) {
   const lines = { exact: points, topp: points.map((point) => point.baselines.topp) };
   const topk = here.baselines.topk;
   const answers = [...lines.exact, ...lines.topp, topk].filter((answer) => answer.energy_j !== null);
-  const svg = cleared("front", width, height, `Front of ${points.length} thresholds`);
+  const svg = cleared("front", width, height, `Front of ${counted(points.length, "threshold")}`);
   if (!answers.length) return;
   const x = {
     low: Math.min(...answers.map((answer) => answer.kept)),
@@ -156,7 +160,7 @@ function drawMatrix(data, point, choose) {
   const tokens = data.scores.length, experts = data.scores[0].length;
   const width = widthOf("matrix"), left = 30, cell = (width - left) / tokens;
   const tall = Math.max(6, Math.min(18, 260 / experts)), bottom = experts * tall;
-  const svg = cleared("matrix", width, bottom + 20, `Experts chosen for ${tokens} tokens`);
+  const svg = cleared("matrix", width, bottom + 20, `Experts chosen for ${counted(tokens, "token")}`);
   const most = Math.max(...data.scores.flat()) || 1;
   const seam = Math.min(1, cell / 8);
   for (let t = 0; t < tokens; t++) {
@@ -208,7 +212,7 @@ function prices(items, need, cap) {
 function drawCovering(items, chosen, price) {
   const width = widthOf("covering"), height = 330;
   const box = { left: 76, right: width - 24, top: 26, bottom: 282 };
-  const svg = cleared("covering", width, height, `${items.length} experts by score and energy, ${chosen.size} chosen`);
+  const svg = cleared("covering", width, height, `${counted(items.length, "expert")} by score and energy, ${chosen.size} chosen`);
   const x = { low: 0, high: Math.max(...items.map((item) => item.g), 1e-9) * 1.05, format: (v) => v.toFixed(2) };
   const y = { low: 0, high: Math.max(...items.map((item) => item.e), 1e-12) * 1.08, format: joules };
   axes(svg, box, x, y, ["gate score", "energy of this expert for the token"]);

@@ -48,7 +48,7 @@ function answerInWords(point) {
   const proven = point.status === "optimal";
   const gap = point.bound_j === null ? "no bound" : `gap ${(100 * (1 - point.bound_j / point.energy_j)).toPrecision(2)} %`;
   const each = sum(point.experts.map((list) => list.length)) / point.experts.length;
-  const lowered = point.lowered ? `; ${point.lowered} tokens cannot reach the threshold with D experts, so theirs is lower` : "";
+  const lowered = point.lowered ? `; ${counted(point.lowered, "token")} cannot reach the threshold with D experts, so it is lower there` : "";
   const saved = against(point);
   return `${joules(point.energy_j)}, ${proven ? "proven optimal" : gap}${saved}; ${(100 * point.kept).toFixed(1)} % of the gate weight kept; ${each.toFixed(2)} experts per token${lowered}.`;
 }
@@ -85,7 +85,7 @@ function drawToken(point) {
   const short = need < wanted ? ` (wanted ${wanted.toFixed(3)})` : "";
   const words = sets.length ? `${sets.length > 1 ? "experts" : "expert"} ${sets.map((item) => item.j).join(", ")} ${sets.length > 1 ? "reach" : "reaches"} ${sum(sets.map((item) => item.g)).toFixed(3)} for ${joules(sum(sets.map((item) => item.e)))}` : "no expert is chosen";
   document.getElementById("covering-says").textContent =
-    `Token ${token}${place} needs ${need.toFixed(3)}${short} from at most ${cap} ${cap > 1 ? "experts" : "expert"}: ${words}. ` +
+    `Token ${token}${place} needs ${need.toFixed(3)}${short} from at most ${counted(cap, "expert")}: ${words}. ` +
     `The relaxation pays ${joules(price.mu)} for a unit of relevance and buys below the line; its bound is ${joules(price.bound)}.${idle}`;
   drawCovering(usable, chosen, price);
 }
@@ -129,8 +129,8 @@ function begin() {
   }
   for (const row of document.querySelectorAll("[data-axis]")) row.hidden = ENDS[row.dataset.axis] < 2;
   document.getElementById("network-card").hidden = !round;
-  const nodes = round ? ` on ${data.num_nodes} nodes` : "";
-  document.getElementById("size").textContent = `${data.scores.length} tokens, ${data.scores[0].length} experts${nodes}`;
+  const nodes = round ? ` on ${counted(data.num_nodes, "node")}` : "";
+  document.getElementById("size").textContent = `${counted(data.scores.length, "token")}, ${counted(data.scores[0].length, "expert")}${nodes}`;
   document.getElementById("bars-says").textContent = round
     ? "exact chooses experts and subcarriers together; the others choose experts first."
     : "exact is DES, proven by its bound.";

@@ -30,6 +30,7 @@ from dmoe_opt.clock import flag, is_over, until
 from dmoe_opt.compiling import call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.words import counted, existing
 from dmoe_opt.joint.activation_kernel import closable, close_most
 from dmoe_opt.selection import des
 
@@ -132,8 +133,8 @@ def too_many_links(instance: Instance, needed: NDArray[np.int64]) -> str | None:
     else:
         nodes = f"{needed.min()} to {needed.max()} from each node"
     return (
-        f"at least {needed.sum()} links must be active ({nodes}) "
-        f"and {instance.num_subcarriers} subcarriers exist"
+        f"at least {counted(needed.sum(), 'link')} must be active ({nodes}) "
+        f"and {existing(instance.num_subcarriers, 'subcarrier')}"
     )
 
 

@@ -7,6 +7,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.words import counted, existing
 from dmoe_opt.joint import routing
 from dmoe_opt.selection import des
 from dmoe_opt.selection.baselines import topk_selection, topp_selection
@@ -51,7 +52,8 @@ def _allocated(instance: Instance, method: str, selection: Selection) -> Result:
     if allocation is not None:
         return build(instance, method, decision.with_allocation(allocation), bound_j=bound_j)
     active = int((decision.loads > 0).sum())
-    message = f"{active} links would be active and {instance.num_subcarriers} subcarriers exist"
+    have = existing(instance.num_subcarriers, "subcarrier")
+    message = f"{counted(active, 'link')} would be active and {have}"
     if active <= instance.num_subcarriers:
         message = "the links that would be active cannot all be given a subcarrier that works"
     return build(instance, method, bound_j=bound_j, message=message)

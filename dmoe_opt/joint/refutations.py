@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dmoe_opt.answer.limits import tokens as in_words
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.words import counted
 from dmoe_opt.joint.conflict import Conflict
 from dmoe_opt.joint.program import usable_experts
 from dmoe_opt.selection import des
@@ -33,7 +33,7 @@ def refutation(instance: Instance, conflict: Conflict) -> list[str]:
     late = _late(instance, tokens) if "C7" in rules else []
     lines = room + late
     if not lines:
-        lines = [f"{in_words(len(tokens))} cannot all be served under these rules together"]
+        lines = [f"{counted(len(tokens), 'token')} cannot all be served under these rules together"]
     more = len(lines) - MOST_NAMED
     return lines if more <= 0 else [*lines[:MOST_NAMED], f"and {more} more"]
 
@@ -56,7 +56,7 @@ def _room(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
         number = int(_needed(instance, tokens, without).sum())
         most = int(instance.capacity[j])
         if number > most:
-            needs = f"expert {j} would need room for {in_words(number)}"
+            needs = f"expert {j} would need room for {counted(number, 'token')}"
             lines.append(f"{needs}, its capacity is {most}")
     if lines:
         return lines
@@ -68,7 +68,7 @@ def _room(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
         return []
     number = int(np.ceil(visits[tokens] - 1e-6).sum())
     have = f"all experts together have room for {int(instance.capacity.sum())}"
-    return [f"{in_words(len(tokens))} visit experts at least {number} times, and {have}"]
+    return [f"{counted(len(tokens), 'token')} visit experts at least {number} times, and {have}"]
 
 
 def _late(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
@@ -86,15 +86,15 @@ def _late(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
             number = max(int(_needed(instance, own, behind).sum()), 1)
             if room.sum() < number:
                 where = "any subcarrier" if number == 1 else "all subcarriers together"
-                sends = f"can send {room.sum()} of {in_words(number)}"
+                sends = f"can send {room.sum()} of {counted(number, 'token')}"
                 lines.append(f"link {i} -> {n} {sends} {before} on {where}")
             else:
                 most.append(int(room.max()))
     if lines or not most:
         return lines
-    have = f"on {instance.num_subcarriers} subcarriers"
+    have = f"on {counted(instance.num_subcarriers, 'subcarrier')}"
     fast = str(max(most)) if min(most) == max(most) else f"{min(most)} to {max(most)}"
     return [
-        f"{in_words(len(tokens))} cannot all be sent {before} {have}",
+        f"{counted(len(tokens), 'token')} cannot all be sent {before} {have}",
         f"their {len(most)} links can send {fast} each on their best subcarrier by then",
     ]

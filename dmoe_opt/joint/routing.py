@@ -16,6 +16,7 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
+from dmoe_opt.data.words import counted, existing
 from dmoe_opt.joint.decided import first_bound
 from dmoe_opt.joint.limited import begin
 from dmoe_opt.joint.multipliers import frame_of
@@ -94,8 +95,8 @@ def _routed(
     if decision is not None:
         return build(instance, method, decision, bound_j=_bound(instance))
     active = int((Decision(instance, selection).loads > 0).sum())
-    have = f"{instance.num_subcarriers} subcarriers exist"
-    return _without(instance, method, f"{active} links would be active, {have}")
+    have = existing(instance.num_subcarriers, "subcarrier")
+    return _without(instance, method, f"{counted(active, 'link')} would be active and {have}")
 
 
 def first_come(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.colours import OKABE_ITO
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Whole
 from dmoe_opt.offload.simulate import LOST, State
@@ -20,10 +21,8 @@ ROW = 6
 GAP = 4
 """Pixels between experts."""
 WHITE, PAPER, BLACK = (255, 255, 255), (235, 235, 235), (0, 0, 0)
-TYPES = np.array(
-    [(0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0)]
-)
-"""Colours of the types, by M. Okabe and K. Ito, which most colour-blind people tell apart."""
+TYPES = np.array([tuple(bytes.fromhex(colour[1:])) for colour in OKABE_ITO])
+"""Colours of the types: red, green and blue from 0 to 255."""
 
 
 def slot_of(episode: Episode, choice: Whole) -> Whole:

@@ -17,6 +17,7 @@ from dmoe_opt.answer.bill import tokens_per_joule
 from dmoe_opt.answer.objective import Allocation, Selection, loads
 from dmoe_opt.answer.result import Result
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
 from dmoe_opt.plot.styling import COLOURS
 
@@ -98,7 +99,7 @@ def allocation(round_: Instance, result: Result, *, axes: Axes | None = None) ->
         axes.text(0.5, 0.5, "no link is in use", ha="center", va="center", transform=axes.transAxes)
         return axes
     axes.set_yticks(
-        range(rows), [f"{i} → {j}, {_count(load[i, j], 'token')}" for i, j in links.tolist()]
+        range(rows), [f"{i} → {j}, {counted(load[i, j], 'token')}" for i, j in links.tolist()]
     )
     axes.tick_params(axis="y", labelsize=11 if rows <= 12 else 10 if rows <= 32 else 7)
     _shade(axes, energy)
@@ -270,7 +271,7 @@ def _arrows(
 def _legend_of_widths(axes: Axes, at: NDArray[np.float64], links: int, most: int) -> None:
     """The number of tokens by width of an arrow; on the right of the words of the nodes, if any."""
     handles = [
-        Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=_count(q, "token"))
+        Line2D([], [], color=COLOURS[0], lw=0.8 + 3.7 * q / most, label=counted(q, "token"))
         for q in sorted({1, most})
     ]
     legend = axes.legend(handles=handles, title=f"{links} links", loc="lower right", frameon=False)
@@ -286,7 +287,7 @@ def _label(round_: Instance, i: int, j: int, load: int, chosen: Allocation) -> s
     rate = tokens_per_joule(round_, chosen, np.array([i]), np.array([j]))[0]
     subcarriers = _several("subcarrier", used.astype(str))
     energy = _joules(load * len(used) / rate)
-    return f"{_count(load, 'token')}\n{subcarriers}\n{energy}"
+    return f"{counted(load, 'token')}\n{subcarriers}\n{energy}"
 
 
 def _shade(axes: Axes, energy: NDArray[np.float64]) -> None:
@@ -333,10 +334,6 @@ def _dots(axes: Axes, energy: NDArray[np.float64]) -> None:
 
 def _joules(energy_j: float) -> str:
     return EngFormatter(unit="J")(float(f"{energy_j:.3g}"))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _several(thing: str, names: NDArray[np.str_]) -> str:

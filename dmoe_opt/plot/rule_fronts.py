@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dmoe_opt.comparing.rows import grouped
+from dmoe_opt.data.words import counted
 from dmoe_opt.plot.panels import handle
 from dmoe_opt.plot.styling import png, styles, tidy
 from dmoe_opt.sweep.rule_fronts import RulePoint, served_bound_j
@@ -51,7 +52,7 @@ def _figure(problem: str, rule: str, points: Sequence[RulePoint]) -> bytes:
     for setting, of_setting in by_setting.items():
         front(of_setting, axes=first, look=looks[setting])
         seeds = of_setting[0].seeds
-        rounds = "1 round" if seeds == 1 else f"mean of {seeds} rounds"
+        rounds = f"{'mean of ' if seeds > 1 else ''}{counted(seeds, 'round')}"
         handles.append(handle(first, looks[setting], f"{setting}, {rounds}"))
         for axes in others:
             _dropping(axes, of_setting, looks[setting])

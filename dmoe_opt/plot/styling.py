@@ -15,17 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from dmoe_opt.colours import OKABE_ITO
 from dmoe_opt.layers.schedulers import OLD_NAMES
 
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#999999",
-)  # Okabe and Ito, colour-blind safe
+COLOURS = (*OKABE_ITO, "#999999")
 MARKERS = "osD^vPX<>h"
 DASHES = ("-", "--", "-.", ":")
 
