@@ -253,9 +253,8 @@ class SelectionProblem:
         best = float(self._best_units[t] / SCORE_UNIT)
         listed = ", ".join(map(str, tokens[:10]))
         more = f" and {len(tokens) - 10} more" if len(tokens) > 10 else ""
-        plural = "s" if len(tokens) > 1 else ""
         return (
-            f"token{plural} {listed}{more} cannot reach the threshold "
+            f"token{'s' if len(tokens) > 1 else ''} {listed}{more} cannot reach the threshold "
             f"with {counted(self.max_experts, 'expert')}: "
             f"token {t} reaches at most {best:.6g} of {self.threshold[t]:.6g}"
         )
