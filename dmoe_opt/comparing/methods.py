@@ -157,9 +157,10 @@ def default_methods(problem: str, data: Instance | SelectionProblem) -> list[str
     from dmoe_opt.selection.exhaustive import number_of_sets
 
     names = list(methods(problem))
-    if isinstance(data, Instance):  # unless none does, whose rows then say so
+    if isinstance(data, Instance):
         rules = set(data.optional_rules)
-        names = [name for name in names if rules <= set(look_up(problem, name).rules)] or names
+        able = [name for name in names if rules <= set(look_up(problem, name).rules)]
+        names = able or names[:1]  # one row says that none takes the round
     if number_of_sets(data.num_experts, data.max_experts) <= MOST_SETS_BY_DEFAULT:
         return names
     return [name for name in names if name != "exhaustive"]

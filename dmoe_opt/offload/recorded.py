@@ -19,8 +19,13 @@ COLUMNS = ("arrival_s", "job", "type")
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """N recorded arrivals in their order, s, from 0 on; jobs and types, (N,), None if not known."""
+    """N recorded arrivals in their order, s, from 0 on; jobs and types, (N,), None if not known.
 
+    `row` (N,) counts the rows of the file `path` from 0, without its header.
+    """
+
+    path: str
+    row: Whole
     arrival_s: Array
     job: Whole | None
     type: Whole | None
@@ -38,12 +43,12 @@ def read(path: str | os.PathLike[str]) -> Recording:
         One line that names the file, the field and what is wrong.
     """
     try:
-        return _recording(read_table(files.read(path)))
+        return _recording(str(path), read_table(files.read(path)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _recording(table: Table) -> Recording:
+def _recording(path: str, table: Table) -> Recording:
     unknown = [name for name in table.names if name not in COLUMNS]
     if unknown:
         raise fail("column", unknown[0], ", ".join(COLUMNS))
@@ -59,7 +64,8 @@ def _recording(table: Table) -> Recording:
     job = named.get("job")
     if job is not None:
         job = np.unique(job, return_inverse=True)[1]
-    return Recording(arrival_s[order] - arrival_s[order[0]], job, named.get("type"))
+    since_first_s = arrival_s[order] - arrival_s[order[0]]
+    return Recording(path, order, since_first_s, job, named.get("type"))
 
 
 def episode(scenario: Scenario, recording: Recording, seed: int = 0) -> Episode:
@@ -73,7 +79,19 @@ def episode(scenario: Scenario, recording: Recording, seed: int = 0) -> Episode:
     InputError
         If a type is none of the scenario.
     """
+    if recording.type is not None:
+        _check_types(recording, recording.type, scenario)
     rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
     own = np.arange(len(recording.arrival_s))
     job = own if recording.job is None else recording.job
     return draw_at(scenario, rng, job, recording.arrival_s, recording.type)
+
+
+def _check_types(recording: Recording, types: Whole, scenario: Scenario) -> None:
+    """Refuse the first row of a file whose type is none of the scenario."""
+    wrong = np.flatnonzero(types >= scenario.num_types)
+    if len(wrong):
+        n = wrong[recording.row[wrong].argmin()]
+        field = f"{recording.path}: type[{recording.row[n]}]"
+        allowed = f"types 0..{scenario.num_types - 1} of {scenario.name or 'the scenario'}"
+        raise fail(field, int(types[n]), allowed)

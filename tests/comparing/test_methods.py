@@ -109,6 +109,12 @@ def test_the_committed_folder_holds_instances() -> None:
     assert len(rows) == len(known)
 
 
+def test_a_round_that_no_method_takes_has_one_row() -> None:
+    """It says why, and where the round can be solved."""
+    (row,) = compare("rich-8x64-s1").rows
+    assert row.status == "refused" and "but those of jesa" in row.message
+
+
 def test_default_methods(hand: SelectionProblem) -> None:
     """All, but enumeration only where it is quick."""
     assert "exhaustive" in default_methods("selection", hand)

@@ -43,7 +43,7 @@ def test_times_alone_are_enough(tmp_path: Path) -> None:
         ("time\n1\n", "column = 'time'; allowed: arrival_s, job, type"),
         ("job,type\n1,0\n", 'column "arrival_s" is missing; allowed: job, type'),
         ("arrival_s\nnan\n", "arrival_s"),
-        ("arrival_s,type\n1,2\n", r"type\[0\] = 2; allowed: "),
+        ("arrival_s,type\n3,0\n1,2\n2,3\n", r"wrong\.csv: type\[1\] = 2; allowed: types 0\.\.1"),
         ("", "is empty"),
     ],
 )
