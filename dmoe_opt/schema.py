@@ -42,7 +42,7 @@ LIMITS: list[tuple[str, Schema]] = [
         {"minimum": 0, "maximum": MOST_ENERGY_J},
     ),
     ("source gains link_energy placement air_deadline_s", {"minimum": 0}),
-    ("z prices rents", {"minimum": 0}),
+    ("z prices rents waking room", {"minimum": 0}),
     ("bandwidth_hz power_w noise_w payload_bits result_bits", {"exclusiveMinimum": 0}),
     ("coherence_s deadline_s speed jobs_per_s weight work", {"exclusiveMinimum": 0}),
     ("max_experts", {"minimum": 1, "maximum": 2**31}),

@@ -10,27 +10,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from dmoe_opt.allocation.assignment import allocate
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status
 from dmoe_opt.data.files import as_json
 from dmoe_opt.data.formats import Solution
-from dmoe_opt.data.instance import Instance, as_problem, require_plain
-from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.data.instance import Instance, as_problem
+from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.joint.descent import Descent
-from dmoe_opt.joint.exact import dual
-from dmoe_opt.joint.lagrangian import ascend
-from dmoe_opt.joint.prices import rents_of
+from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof import check_proof, files
-from dmoe_opt.proof.refuting import refutation
-from dmoe_opt.proof.trees import Token, prove_token, root_bound
-from dmoe_opt.selection import des
-
-DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
-NEAR = 1e-8  # relative, of a bound that DES takes for the optimum
+from dmoe_opt.proof.bounding import given, priced, trees
+from dmoe_opt.proof.refuting import plain_tokens, refutation
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     ------
     InputError
         If the result has neither an answer nor a proof that there is none, or that proof is not by
-        counting, or the round has optional rules.
+        counting.
 
     Examples
     --------
@@ -75,8 +66,6 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     >>> certificate.bound_j > result.bound_j * (1 - 1e-9), certificate.open_tokens
     (True, ())
     """
-    if isinstance(data, Instance):
-        require_plain(data, "a certificate")
     open_tokens: tuple[int, ...] = ()
     if result.status == Status.INFEASIBLE:
         fields = refutation(data, result.problem)
@@ -97,27 +86,11 @@ def _bound(
     data: Instance | SelectionProblem, problem: str, decision: Decision
 ) -> tuple[dict[str, Any], tuple[int, ...]]:
     """The fields that prove a bound, and the tokens of which less is proven than is known."""
-    if problem == "selection":
-        return _trees(as_problem(data), as_problem(data).cost)
-    assert isinstance(data, Instance)
-    if problem == "allocation":
-        return {"rents": _assignment_rents(data, decision.loads).tolist()}, ()
-    start = Descent(decision, [decision.energy_j])
-    end = ascend(data, start, 0.0)  # the known bound would end it at once
-    cost = data.compute_energy + np.where(data.away, end.prices, 0.0)
-    fields, open_tokens = _trees(as_problem(data), cost)
-    fields |= {"prices": end.prices.tolist(), "rents": dual(data, end.prices).rent.tolist()}
-    return fields, open_tokens
-
-
-def _assignment_rents(instance: Instance, load: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Dual prices (M,) of the subcarriers where links have to carry a load, J."""
-    allocation = allocate(instance, load)
-    assert allocation is not None  # there is an answer
-    energy = np.full(instance.link_energy.shape, np.inf)
-    active = load > 0
-    energy[active] = load[active][:, None] * instance.link_energy[active]
-    return rents_of(-energy, allocation)
+    needs = [token.need for token in plain_tokens(data)]
+    if isinstance(data, Instance) and problem != "selection":
+        return given(data, decision) if problem == "allocation" else priced(data, decision, needs)
+    part = as_problem(data)
+    return trees(part, needs, Costs(part.cost, part.node_cost), part.usable)
 
 
 def refusal(data: Instance | SelectionProblem, claim: Solution, fields: Any) -> str:
@@ -129,41 +102,3 @@ def _down(bound: Fraction) -> float:
     """The largest float that is not above."""
     value = float(bound)
     return value if Fraction(value) <= bound else float(np.nextafter(value, 0.0))
-
-
-def _trees(
-    problem: SelectionProblem, cost: NDArray[np.float64]
-) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """A line per token, and the tokens of which less is proven than DES knows."""
-    chosen, bounds = des.choose(problem, cost, problem.usable, node_cost=problem.node_cost)
-    units = score_units(problem.scores)
-    lines, open_tokens = [], []
-    for t, bound_j in enumerate(bounds.tolist()):
-        price = np.where(problem.usable[t], cost[t], np.inf)
-        step = max(np.gcd.reduce(units[t].astype(np.int64)), 1)  # as sums of scores go
-        need = float(np.ceil(problem.need_units[t] / step) * step)
-        entry = None if problem.node_cost is None else problem.node_cost[t]
-        token = Token(price, units[t], need, problem.max_experts, problem.placement, entry)
-        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]), np.zeros(0, dtype=np.int64), 1)
-        # DES stops at a bound that is a little below its answer, where the answer itself is proven.
-        close = paid * (1 - NEAR) <= bound_j < paid
-        z = (paid if close else bound_j) * DOWN
-        tree = prove_token(token, z)
-        if tree is None and close:
-            z = bound_j * DOWN
-            tree = prove_token(token, z)
-        if tree is None:
-            open_tokens.append(t)
-            z, tree = root_bound(token)
-            z *= DOWN
-        lines.append({"z": z, "tree": _priced(tree)})
-    return {"tokens": lines}, tuple(open_tokens)
-
-
-def _priced(tree: Any) -> Any:
-    """The tree with prices in J per unit of relevance, in place of J per score unit."""
-    if not isinstance(tree, list):
-        return tree * SCORE_UNIT
-    if tree[0] == "sizes":
-        return ["sizes", [_priced(child) for child in tree[1]]]
-    return [tree[0], _priced(tree[1]), _priced(tree[2])]

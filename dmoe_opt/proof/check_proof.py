@@ -1,13 +1,13 @@
 """Check a bound in exact arithmetic: python3 -I -S check_proof.py INSTANCE SOLUTION PROOF.
 
 This file needs Python alone and trusts no method. It reads an instance, a solution and a
-certificate (JSON), and says that the bound is proven, or what fails first (see docs/proofs.md).
+certificate, and says that the bound is proven, or what fails first (see docs/proofs.md).
 
 EXPERTS (selection). For each token t a number z[t] and a tree that proves that t costs at least
-z[t] at its prices e[t, j]. An inner node [j, A, B] of a tree splits the sets of experts: A proves
-those with expert j, B those without. ["sizes", [A0, A1, ..]] splits them by their number of
-experts. A leaf is a number mu >= 0. Let IN be the experts that are in on the way to the leaf, and
-free those that are neither in nor out. A leaf holds if
+z[t] at its prices e[t, j]; null if no experts serve t, so that there is no answer. An inner node
+[j, A, B] splits the sets of experts: A proves those with expert j, B those without. ["sizes", [A0,
+A1, ..]] splits them by their number of experts. A leaf is a number mu >= 0. Let IN be the experts
+that are in on the way to it, and free those that are neither in nor out. A leaf holds if
 
 1. IN has more than D experts, or as many as are allowed are too few, or
 2. the best free experts that still fit do not reach what the token needs, or
@@ -18,24 +18,25 @@ need is never negative. The bound is the sum of all z[t]. Sums of scores are mul
 greatest common divisor, so the need is rounded up to the next one. Where nodes cost something once,
 e(IN) has those of IN, and a free expert elsewhere pays a share, by as many as fit on its node.
 
-ROUNDS (jesa). Here e[t, j] = a[j] + lambda[t, j]: a token pays the price lambda to its link, and
-all links and subcarriers together earn at most
+ROUNDS (jesa). Here e[t, j] = a[j] + lambda[t, j] + nu[t, j] + pi[j]: a token pays the price lambda
+for a link ("prices"; once for a node with send_once), nu for waking the expert, pi for its room.
+It costs at most rho[t] if it may be dropped. Links rent subcarriers for v[m]. The bound is
 
-    sum over m of v[m] + sum over links of max(0, max over m of (earned[i, n, m] - v[m])),
+    sum over t of min(z[t], rho[t])
+    - sum over j of (pi[j] C[j] + max(0, (sum over t of nu[t, j]) - b[j]))
+    - sum over m of v[m] - sum over links of max(0, max over m of (earned[i, n, m] - v[m])),
 
-where earned[i, n, m] is the sum over the tokens of node i and the experts on node n of
-max(lambda[t, j] - c[i, n, m], 0). The bound is the sum of all z[t] less these earnings.
+where earned[i, n, m] is the sum of all lambda - c[i, n, m] > 0 of the link, of the greatest if it
+cannot send all in time. With a deadline a link may use several subcarriers: the positive ones are
+summed. {"split": ["link", i, n], "with": A, "without": B} has the lower of two bounds: in A the
+link takes a subcarrier even at a loss, in B it has none. ["expert", j] splits by whether j serves.
 
-SUBCARRIERS (allocation). The experts are given, and with them the load q[i, n] of each link. A link
-pays at least min over m of (q c[i, n, m] + v[m]), and all subcarriers together earn at most
-sum over m of v[m]. The bound is what the experts and the links pay less what subcarriers earn.
+SUBCARRIERS (allocation). The same, where IN has the given experts of t, and none is free.
 
-NO ANSWER ("refuted"). Either a token is named that no set of experts serves; or node i gets a
-number n[i] and a tree that proves that it needs at least n[i] active links, and these numbers sum
-to more than there are subcarriers. An inner node [n, A, B] of such a tree splits by the link to
-node n: A proves the sets of active links with it, B those without. A leaf names a token of node i.
-It holds if there are n[i] active links already, or if the token does not reach its need with the
-experts on its own node, at active links, and the best at as many more links as make n[i] - 1.
+NO ANSWER ("refuted"). Node i gets a number n[i] and a tree that proves that it needs at least n[i]
+links, and these numbers sum to more than M. An inner node [n, A, B] splits by the link to node n. A
+leaf names a token of node i. It holds if n[i] links are used already, or if the token misses its
+need with the experts on its own node, at used links, and the best at as many more as make n[i] - 1.
 """
 
 from __future__ import annotations
@@ -44,29 +45,44 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 UNIT = 2**40  # scores are added as whole numbers of 1 / UNIT
+SCALE = 2**1200  # and energies as whole numbers of 1 / SCALE J, which every float is
 TOLERANCE = 1e-9  # of a threshold, counted once
-LINKS_DOWN = 1 - Fraction(1, 2**40)  # logarithms are rounded, so links are taken as a bit cheaper
+ON_TIME = 1e-9  # of a deadline, relative
+LITTLE = 2.0**-40  # logarithms are rounded, so links are taken as that much cheaper and faster
 DEAD_J = 1e9  # energies per token above are of links that cannot be used
+NEVER = SCALE * 2**1200  # what a token costs that nobody serves: more than any answer
 # Other fields of an instance could change what has to be proven.
 KNOWN = """format version name meta max_experts on_shortfall tokens compute_energy radio link_energy
-placement scores cost threshold usable node_cost"""
+placement scores cost threshold usable node_cost drop_price capacity wake_energy air_deadline_s
+send_once"""
+NONE: Any = frozenset()
 
 
 class Refused(Exception):
     """The certificate does not prove its bound; the message says where."""
 
 
-def number(value: Any, what: str) -> Fraction:
-    """A number >= 0 of a certificate, exactly."""
+def exact(value: float) -> int:
+    """A float as a whole number of 1 / SCALE."""
+    above, below = value.as_integer_ratio()
+    return above * (SCALE // below)
+
+
+def number(what: str, value: Any, *place: int) -> int:
+    """A number >= 0 of a certificate, exactly, at a place of a field; 0 if it is not there."""
+    if place and value is None:
+        return 0
+    for k in place:
+        value = value[k]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise Refused(f"{what} is not a number >= 0")
-    return Fraction(value)
+    return exact(value)
 
 
 def best_sum(values: Iterable[int], most: int) -> int:
@@ -74,36 +90,30 @@ def best_sum(values: Iterable[int], most: int) -> int:
     return sum(sorted(values, reverse=True)[:most])
 
 
-def within(where: str, holds: Callable[..., bool], *asked: Any) -> bool:
-    """Whether a part of the certificate holds; what it breaks is told with its place."""
-    try:
-        return holds(*asked)
-    except Refused as reason:
-        raise Refused(f"{where}: {reason}") from None
-
-
 class Token(NamedTuple):
-    """What one token needs and may use: scores in units, prices in J as exact numbers."""
+    """What one token needs and may use: scores in units, prices as exact numbers."""
 
-    prices: dict[int, Fraction]
+    prices: dict[int, int]
     units: list[int]
     need: int
     cap: int
     entry: Any = None  # for each expert its node, and what the token pays once there
+    drop: int | None = None  # what it pays to be dropped, if it may be
+    given: Any = NONE  # experts that it has to use
 
-    def prices_at(self, inside: Any, free: list[int], room: int) -> tuple[Fraction, Any]:
+    def prices_at(self, inside: Any, free: list[int], room: int) -> tuple[int, Any]:
         """What the experts that are in pay with their nodes, and the prices of the free ones."""
-        paid = sum((self.prices[j] for j in inside), Fraction(0))
+        paid = sum(self.prices[j] for j in inside)
         if self.entry is None:
             return paid, self.prices
         entered = dict(self.entry[j] for j in inside)
         crowd, prices = Counter(self.entry[j][0] for j in free), dict(self.prices)
         for n, once, j in ((*self.entry[j], j) for j in free if self.entry[j][0] not in entered):
-            prices[j] += once / max(min(crowd[n], room), 1)
-        return sum(entered.values(), paid), prices
+            prices[j] += once // max(min(crowd[n], room), 1)
+        return paid + sum(entered.values()), prices
 
 
-def leaf_holds(token: Token, z: Fraction, inside: Any, out: Any, size: Any, mu: Any) -> bool:
+def leaf_holds(token: Token, z: int, inside: Any, out: Any, size: Any, mu: Any) -> bool:
     """Whether no set with the experts `inside` and without `out` costs less than z."""
     free = [j for j in token.prices if j not in inside | out]
     room = (token.cap if size is None else size) - len(inside)
@@ -112,7 +122,7 @@ def leaf_holds(token: Token, z: Fraction, inside: Any, out: Any, size: Any, mu: 
     missing = token.need - sum(token.units[j] for j in inside)
     if best_sum((token.units[j] for j in free), room) < missing:
         return True  # 2
-    price = number(mu, "a leaf") / UNIT
+    price = number("a leaf", mu) // UNIT
     paid, prices = token.prices_at(inside, free, room)
     reduced = sorted(prices[j] - price * token.units[j] for j in free)[:room]
     if size is None:
@@ -120,194 +130,193 @@ def leaf_holds(token: Token, z: Fraction, inside: Any, out: Any, size: Any, mu: 
     return bool(paid + price * missing + sum(reduced) >= z)  # 3
 
 
-def tree_holds(token: Token, z: Fraction, tree: Any) -> bool:
+def tree_holds(token: Token, z: int, tree: Any, inside: Any, out: Any, size: Any = None) -> bool:
     """Whether every leaf of a tree holds."""
-    waiting: list[Any] = [(tree, frozenset(), frozenset(), None)]
-    while waiting:
-        node, inside, out, size = waiting.pop()
-        if not isinstance(node, list):
-            if not leaf_holds(token, z, inside, out, size, node):
-                return False
-        elif len(node) == 2 and node[0] == "sizes":
-            waiting += [(node[1][n], inside, out, n) for n in range(token.cap + 1)]
-        elif len(node) == 3 and type(node[0]) is int and node[0] in token.prices:
-            j = {node[0]}
-            waiting += [(node[1], inside | j, out, size), (node[2], inside, out | j, size)]
-        else:
-            raise Refused("a node is none of: a leaf, [expert, with, without], sizes")
-    return True
+    if not isinstance(tree, list):
+        return leaf_holds(token, z, inside, out, size, tree)
+    if len(tree) == 2 and tree[0] == "sizes":
+        return all(tree_holds(token, z, tree[1][n], inside, out, n) for n in range(token.cap + 1))
+    if len(tree) != 3 or type(tree[0]) is not int or tree[0] not in token.prices:
+        raise Refused("a node is none of: a leaf, [expert, with, without], sizes")
+    j, first, second = {tree[0]}, tree[1], tree[2]
+    with_it = tree_holds(token, z, first, inside | j, out, size)
+    return with_it and tree_holds(token, z, second, inside, out | j, size)
 
 
-def link_energy(instance: Any) -> list[Any]:
-    """c[i][n][m] in J as exact numbers, a little below the true ones; None for a dead link."""
-    if given := instance.get("link_energy"):
-        return [[[None if c > DEAD_J else Fraction(c) for c in row] for row in of] for of in given]
-    radio = instance["radio"]
-    joules = radio["power_w"] * radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
-    snr = radio["power_w"] / radio["noise_w"]
+def completed(instance: Any) -> Any:
+    """A round with `links`: energy of a token, a bit low, and tokens in time; None if dead."""
+    radio, seconds = instance.get("radio"), instance.get("air_deadline_s")
 
-    def energy(gain: float) -> Fraction | None:
-        nats = math.log1p(min(gain * snr, sys.float_info.max))
-        rate = radio["bandwidth_hz"] * nats / math.log(2.0)
-        dead = rate <= 0 or joules / rate > DEAD_J
-        return None if dead else Fraction(joules / rate) * LINKS_DOWN
+    def sent(value: float) -> tuple[int, int] | None:
+        if not radio:
+            return None if value > DEAD_J else (exact(value), UNIT)
+        bits = radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
+        nats = math.log1p(min(value * (radio["power_w"] / radio["noise_w"]), sys.float_info.max))
+        rate, joules = radio["bandwidth_hz"] * nats / math.log(2.0), radio["power_w"] * bits
+        in_time = UNIT if seconds is None else rate * seconds / bits * (1 + ON_TIME + LITTLE)
+        if rate <= 0 or joules / rate > DEAD_J:
+            return None
+        return exact(joules / rate * (1 - LITTLE)), int(min(in_time, UNIT))
 
-    return [[[energy(gain) for gain in row] for row in rows] for rows in radio["gains"]]
+    table = radio["gains"] if radio else instance["link_energy"]
+    links = [[[sent(value) for value in link] for link in row] for row in table]
+    node = instance.get("placement") or range(len(instance["compute_energy"]))
+    return instance | {"links": links, "placement": node}
 
 
-def tokens_of(instance: Any, prices: Any) -> list[Token]:
-    """Every token, with what it needs by the rules of the instance."""
-    part = instance.get("tokens", instance)
-    thresholds = part["threshold"]
-    cap, tokens = instance["max_experts"], []
-    for t, scores in enumerate(part["scores"]):
-        units = [round(Fraction(score) * UNIT) for score in scores]
-        threshold = thresholds[t] if isinstance(thresholds, list) else thresholds
+def prices_of(instance: Any, proof: Any) -> Iterator[tuple[dict[int, int], Any]]:
+    """The prices of every token, and its `entry`; links cost the least if none are given."""
+    if "cost" in instance:
+        usable, once = instance.get("usable"), instance.get("node_cost")
+        for t, row in enumerate(instance["cost"]):
+            entry = once and [(n, exact(once[t][n])) for n in instance["placement"]]
+            yield {j: exact(c) for j, c in enumerate(row) if not usable or usable[t][j]}, entry
+        return
+    links, node, once = instance["links"], instance["placement"], instance.get("send_once")
+    paid, waking, room = proof.get("prices"), proof.get("waking"), proof.get("room")
+    least = [[min((c for c, _ in filter(None, at)), default=None) for at in row] for row in links]
+    for t, i in enumerate(instance["tokens"]["source"]):
+        alone, way = {}, {}
+        for j, (n, a) in enumerate(zip(node, instance["compute_energy"], strict=True)):
+            if n == i or least[i][n] is not None:
+                alone[j] = exact(a) + number("waking", waking, t, j) + number("room", room, j)
+                price = number("prices", paid, t, n if once else j) if paid else least[i][n]
+                way[j] = n, 0 if n == i else price
+        yield (alone, way) if once else ({j: alone[j] + way[j][1] for j in way}, None)
+
+
+def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
+    """Every token at its prices, with what it needs, without experts that it can have no more."""
+    part, tokens = instance.get("tokens", instance), []
+    for t, (prices, entry) in enumerate(prices_of(instance, proof)):
+        cap, both = instance["max_experts"], (part["threshold"], instance.get("drop_price"))
+        threshold, drop = (each[t] if isinstance(each, list) else each for each in both)
+        units = [round(score * UNIT) for score in part["scores"][t]]
         step = math.gcd(*units) or 1  # sums of scores are multiples of it
         need = -(-math.ceil((threshold - TOLERANCE) * UNIT) // step) * step
-        usable = {j: e for j, e in enumerate(prices[t]) if e is not None}
         if instance.get("on_shortfall") != "infeasible":
-            need = min(need, best_sum((units[j] for j in usable), cap))
-        once = instance.get("node_cost")
-        entry = once and [(n, Fraction(once[t][n])) for n in instance["placement"]]
-        tokens.append(Token(usable, units, need, cap, entry))
+            need = min(need, best_sum((units[j] for j in prices), cap))
+        for j, n in enumerate(instance["placement"] if "links" in instance else ()):
+            i, full = part["source"][t], (instance.get("capacity") or {j: 1})[j] == 0
+            late = n != i and not any(cell and cell[1] for cell in instance["links"][i][n])
+            if late or full or ("expert", j) in out or ("link", i, n) in out:
+                prices.pop(j, None)
+        given = instance["given"][t] if "given" in instance else ()
+        if "given" in instance:  # these, whatever they reach, unless none means dropped
+            prices, cap, drop = {j: prices[j] for j in given}, len(given), None if given else drop
+            need = 0 if drop is None else need
+        drop = None if drop is None else exact(drop)
+        tokens.append(Token(prices, units, need, cap, entry, drop, frozenset(given)))
     return tokens
 
 
-def prices_of(instance: Any, links: Any, paid: Any) -> list[Any]:
-    """Prices e[t][j]; None where an expert cannot be used.
-
-    In a round, tokens pay their links `paid`, (T, K), or the least that a link costs if it is None.
-    """
-    if links is None:
-        costs, usable = instance["cost"], instance.get("usable")
-        cells = [[(Fraction(c), t, j) for j, c in enumerate(row)] for t, row in enumerate(costs)]
-        return [[c if not usable or usable[t][j] else None for c, t, j in row] for row in cells]
-    compute, node = [Fraction(a) for a in instance["compute_energy"]], nodes_of(instance)
-    prices = []
+def links_earn(instance: Any, proof: Any, inside: Any) -> int:
+    """The most that links and subcarriers earn, where links `inside` are used."""
+    links, rents = instance["links"], [number("rents", rent) for rent in proof["rents"]]
+    ends = range(len(links)) if instance.get("send_once") else instance["placement"]
+    paid: dict[Any, list[int]] = {}
     for t, i in enumerate(instance["tokens"]["source"]):
-        least = [min((c for c in links[i][n] if c is not None), default=None) for n in node]
-        given = least if paid is None else [number(price, "a price") for price in paid[t]]
-        row: Any = zip(compute, node, least, given, strict=True)
-        prices.append([a if n == i else None if c is None else a + e for a, n, c, e in row])
-    return prices
-
-
-def nodes_of(instance: Any) -> list[int]:
-    """The node of every expert."""
-    return list(instance.get("placement") or range(len(instance["compute_energy"])))
-
-
-def earnings(instance: Any, links: Any, prices: Any, rents: list[Fraction]) -> Fraction:
-    """The most that links and subcarriers earn at the prices (T, K) and rents (M), J."""
-    earned: dict[Any, list[Fraction]] = {}
-    for i, row in zip(instance["tokens"]["source"], prices, strict=True):
-        for n, price in zip(nodes_of(instance), row, strict=True):
-            sums = earned.setdefault((i, n), [Fraction(0)] * len(rents))
-            for m, c in enumerate(links[i][n] if n != i and price else []):
-                if c is not None and price > c:
-                    sums[m] += Fraction(price) - c
-    most = (max(e - v for e, v in zip(sums, rents, strict=True)) for sums in earned.values())
-    return sum((max(e, Fraction(0)) for e in most), sum(rents, Fraction(0)))
-
-
-def paid_by(instance: Any, links: Any, rents: list[Fraction], selection: Any) -> Fraction | float:
-    """The least that the given experts and their links pay; without end if a link cannot work."""
-    node = nodes_of(instance)
-    total: Fraction | float = -sum(rents, Fraction(0))
-    loads: Counter[tuple[int, int]] = Counter()
-    for t, (i, experts) in enumerate(zip(instance["tokens"]["source"], selection, strict=True)):
-        if sorted(set(experts)) != sorted(experts) or not set(experts) <= set(range(len(node))):
-            raise Refused(f"selection[{t}] is no set of experts")
-        total += sum(Fraction(instance["compute_energy"][j]) for j in experts)
-        loads.update((i, node[j]) for j in experts if node[j] != i)
-    for (i, n), load in loads.items():
-        paid = [load * c + v for c, v in zip(links[i][n], rents, strict=True) if c is not None]
-        total += min(paid, default=math.inf)
+        for place, n in enumerate(ends):
+            paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
+    total = sum(rents)
+    for (i, n), prices in paid.items():
+        prices.sort(reverse=True)
+        cells = [(cell, v) for cell, v in zip(links[i][n], rents, strict=True) if cell and n != i]
+        profits = [sum(p - c for p in prices[:most] if p > c) - v for (c, most), v in cells]
+        if gains := [profit for profit in profits if profit > 0]:
+            total += max(gains) if instance.get("air_deadline_s") is None else sum(gains)
+        elif ("link", i, n) in inside:
+            total += max(profits, default=0)
     return total
 
 
-def reach(token: Token, node: list[int], active: Any, closed: Any, more: int) -> int:
-    """At most what a token reaches over the active links and so many more that are not closed."""
-    near = [token.units[j] for j in token.prices if node[j] in active]
-    far = [token.units[j] for j in token.prices if node[j] not in active | closed]
+def experts_earn(instance: Any, proof: Any, inside: Any) -> int:
+    """The most that experts earn by their room, and by being woken, where `inside` serve."""
+    total, tokens = 0, range(len(instance["tokens"]["source"]))
+    for j in range(len(instance["compute_energy"])):
+        if room := number("room", proof.get("room"), j):
+            total += room * instance["capacity"][j]
+        waking = sum(number("waking", proof.get("waking"), t, j) for t in tokens)
+        profit = waking - number("wake_energy", instance.get("wake_energy"), j)
+        total += profit if ("expert", j) in inside else max(profit, 0)
+    return total
+
+
+def sum_of_trees(tokens: list[Token], lines: Any) -> int:
+    """The sum of all z, each of them proven by its tree; tokens without a line add nothing."""
+    total = 0
+    for t, (token, line) in enumerate(zip(tokens, lines, strict=False)):
+        try:
+            z = NEVER if line["z"] is None else number("z", line["z"])
+            if not tree_holds(token, z, line["tree"], token.given, NONE):
+                raise Refused(f"a leaf does not reach z = {str(line['z'])[:30]}")
+        except Refused as reason:
+            raise Refused(f"token {t}: {reason}") from None
+        total += z if token.drop is None else min(z, token.drop)
+    return total
+
+
+def round_bound(instance: Any, proof: Any, inside: Any = NONE, out: Any = NONE) -> int:
+    """The bound of a round, in 1 / SCALE J; the least of two where it is split."""
+    if "split" in proof:
+        on = {tuple(proof["split"])}
+        first = round_bound(instance, proof["with"], inside | on, out)
+        return min(first, round_bound(instance, proof["without"], inside, out | on))
+    paid = sum_of_trees(tokens_of(instance, proof, out), proof["tokens"])
+    earned = links_earn(instance, proof, inside) + experts_earn(instance, proof, inside)
+    return max(paid - earned, 0)
+
+
+def reach(token: Token, node: list[int], used: Any, closed: Any, more: int) -> int:
+    """At most what a token reaches over the used links and so many more that are not closed."""
+    near = [token.units[j] for j in token.prices if node[j] in used]
+    far = [token.units[j] for j in token.prices if node[j] not in used | closed]
     crowd = max(Counter(node).values())  # so many more links lead to that many experts each
     return best_sum(near + sorted(far, reverse=True)[: more * crowd], token.cap)
 
 
-def needs_links(instance: Any, tokens: list[Token], i: int, least: int, tree: Any) -> bool:
-    """Whether the tokens of node i cannot all be served over fewer than `least` links."""
-    node, waiting = nodes_of(instance), [(tree, frozenset([i]), frozenset[int]())]
-    while waiting:
-        part, active, closed = waiting.pop()
-        if isinstance(part, list):
-            n, with_it, without = part
-            waiting += [(with_it, active | {n}, closed), (without, active, closed | {n})]
-        elif len(active) - 1 < least:
-            own = [t for t, source in enumerate(instance["tokens"]["source"]) if source == i]
-            if type(part) is not int or part not in own:
-                raise Refused("a leaf is none of its tokens")
-            if reach(tokens[part], node, active, closed, least - len(active)) >= tokens[part].need:
-                return False
-    return True
+def needs_links(own: Any, node: Any, least: int, tree: Any, used: Any, closed: Any = NONE) -> bool:
+    """Whether the tokens of a node cannot all be served over fewer than `least` links."""
+    if isinstance(tree, list):
+        n, first, second = tree
+        with_it = needs_links(own, node, least, first, used | {n}, closed)
+        return with_it and needs_links(own, node, least, second, used, closed | {n})
+    more = least - len(used)
+    return more < 0 or reach(own[tree], node, used, closed, more) < own[tree].need
 
 
-def refute(instance: Any, links: Any, problem: str, proof: Any) -> float:
-    """Inf, the bound where there is no answer, if the certificate proves that."""
-    tokens = tokens_of(instance, prices_of(instance, links, None))
-    if type(proof) is int and 0 <= proof < len(tokens):
-        token = tokens[proof]
-        if best_sum((token.units[j] for j in token.prices), token.cap) >= token.need:
-            raise Refused(f"token {proof} can be served")
-        return math.inf
-    if problem != "jesa" or not isinstance(proof, list):
-        raise Refused("refuted: allowed: a token, or in jesa a number and a tree per node")
-    total = 0
+def refute(instance: Any, proof: Any) -> None:
+    """Raise `Refused` unless nodes need more links than there are subcarriers."""
+    total, tokens, source = 0, tokens_of(instance, {}), instance["tokens"]["source"]
     for i, (least, tree) in enumerate(proof):
-        if type(least) is not int or least > UNIT:
-            raise Refused(f"node {i}: its number of links is no whole number up to 2^40")
-        if least > 0 and not within(f"node {i}", needs_links, instance, tokens, i, least, tree):
-            raise Refused(f"node {i}: a leaf does not show that it needs {least} links")
+        own = {t: at for t, at in enumerate(tokens) if source[t] == i and at.drop is None}
+        if least > 0 and not needs_links(own, instance["placement"], least, tree, frozenset([i])):
+            raise Refused(f"node {i}: a leaf does not show that it needs so many links")
         total += least
-    if total <= len(links[0][0]):
-        raise Refused(f"{total} links are needed; for a proof: more than {len(links[0][0])}")
-    return math.inf
-
-
-def sum_of_tokens(tokens: list[Token], lines: Any) -> Fraction:
-    """The sum of all z, each of them proven by its tree; tokens without a line add nothing."""
-    total = Fraction(0)
-    for t, (token, line) in enumerate(zip(tokens, lines, strict=False)):
-        total += (z := number(line["z"], "z"))
-        if not within(f"token {t}", tree_holds, token, z, line["tree"]):
-            raise Refused(f"token {t}: a leaf does not reach z = {str(line['z'])[:30]}")
-    return total
+    if not total > len(instance["links"][0][0]):
+        raise Refused("refuted: no more links are needed than there are subcarriers")
 
 
 def proven_bound(instance: Any, proof: Any, selection: Any = None) -> Fraction | float:
-    """The bound in J that a certificate proves, inf if that there is no answer.
-
-    Raises `Refused`. An allocation is judged for the experts of each token in `selection`.
-    """
+    """The bound in J that a certificate proves, inf for no answer; it raises `Refused`."""
     if proof.get("format") != "dmoe-opt/certificate" or proof.get("version") != 1:
         raise Refused("format: allowed: dmoe-opt/certificate, version 1")
-    for field, value in instance.items():
-        if field not in KNOWN.split() and value is not None and value is not False:
-            raise Refused(f"{str(field)[:30]}: allowed: an instance without it")
     problem = proof.get("problem")
     if problem not in ("selection", "allocation", "jesa"):
         raise Refused("problem: allowed: selection, allocation or jesa")
-    links: Any = None if "cost" in instance else link_energy(instance)
-    if "refuted" in proof:
-        return refute(instance, links, problem, proof["refuted"])
+    for field, value in instance.items():
+        if field not in KNOWN.split() and value is not None and value is not False:
+            raise Refused(f"{str(field)[:30]}: allowed: an instance without it")
+    if "cost" not in instance:
+        instance = completed(instance) | ({"given": selection} if problem == "allocation" else {})
+    if "refuted" in proof and problem == "jesa":
+        refute(instance, proof["refuted"])
+        return math.inf
     if problem == "selection":
-        return sum_of_tokens(tokens_of(instance, prices_of(instance, links, None)), proof["tokens"])
-    rents = [number(rent, "a rent") for rent in proof["rents"]]
-    if problem == "allocation":
-        return paid_by(instance, links, rents, selection)
-    tokens = tokens_of(instance, prices_of(instance, links, proof["prices"]))
-    total = sum_of_tokens(tokens, proof["tokens"])
-    return max(total - earnings(instance, links, proof["prices"], rents), Fraction(0))
+        bound = sum_of_trees(tokens_of(instance, {}), proof["tokens"])
+    else:
+        bound = round_bound(instance, proof)
+    return math.inf if bound > NEVER // 2 else Fraction(bound, SCALE)
 
 
 def verdict(instance: Any, claim: Any, proof: Any) -> str:
@@ -318,33 +327,24 @@ def verdict(instance: Any, claim: Any, proof: Any) -> str:
         bound = proven_bound(instance, proof, claim.get("selection"))
         if claim["status"] == "infeasible":
             return "" if bound == math.inf else "the certificate does not refute the round"
-        if number(claim["bound_j"], "the bound of the solution") > bound:
-            claimed = str(claim["bound_j"])[:30]
-            return f"the proof reaches {float(bound):.12g} J, claimed are {claimed} J"
-    except Refused as reason:
-        return str(reason)
-    except KeyError as e:
-        return f"the certificate or the solution has no field {str(e)[:80]}"
+        if Fraction(number("the bound of the solution", claim["bound_j"]), SCALE) > bound:
+            return f"the proof reaches {float(bound):.12g} J, claimed are {claim['bound_j']:.12g} J"
     except Exception as e:  # whatever a damaged file leads to
-        return f"the certificate is damaged: {type(e).__name__}: {str(e)[:80]}"
+        what = f"the certificate is damaged: {type(e).__name__}: {str(e)[:80]}"
+        return str(e) if isinstance(e, Refused) else what
     return ""
 
 
-def main() -> int:
+def main() -> None:
     """Read the files that are named, and say whether the bound is proven."""
     try:
         instance, solution, proof = (json.loads(Path(path).read_bytes()) for path in sys.argv[1:])
     except (OSError, ValueError, RecursionError) as error:
-        usage = "usage: python3 -I -S check_proof.py INSTANCE SOLUTION PROOF"
-        print(f"{usage}: {str(error)[:200]}", file=sys.stderr)
-        return 2
+        sys.exit(f"usage: python3 -I -S check_proof.py INSTANCE SOLUTION PROOF: {str(error)[:200]}")
     if reason := verdict(instance, solution, proof):
-        print(f"refused: {reason}")
-        return 1
-    bound = f"at least {solution['bound_j']} J"
-    print("proven:", "no answer" if solution["status"] == "infeasible" else bound)
-    return 0
+        sys.exit(f"refused: {reason}")
+    print("proven:", "no answer" if solution["bound_j"] is None else f"{solution['bound_j']} J")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,6 +6,7 @@ What is read is plain data, as `check_proof` takes it; it judges them, so nothin
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from dmoe_opt.data.files import read, write, writing
 from dmoe_opt.errors import InputError
 
 FORMAT, VERSION = "dmoe-opt/certificate", 1
-TEXTS = ("tokens.tree", "refuted")
+TEXTS = ("tokens.tree", "refuted", "split", "with", "without")
 """Fields with trees, which are JSON text in an archive."""
 
 
@@ -31,24 +32,34 @@ class LinkTree(msgspec.Struct):
 
 
 class TokenLine(msgspec.Struct):
-    """What a token costs at least, J, and the tree that proves it."""
+    """What a token costs at least, J, and the tree that proves it; None if nobody serves it."""
 
-    z: float
+    z: float | None
     tree: Tree
 
 
-class CertificateFields(msgspec.Struct):
-    """The fields of a certificate; which there are depends on the problem."""
+class BoundFields(msgspec.Struct):
+    """The fields that prove a bound; which there are depends on the problem."""
+
+    tokens: list[TokenLine] | msgspec.UnsetType = msgspec.UNSET
+    prices: list[list[float]] | msgspec.UnsetType = msgspec.UNSET
+    rents: list[float] | msgspec.UnsetType = msgspec.UNSET
+    waking: list[list[float]] | msgspec.UnsetType = msgspec.UNSET
+    room: list[float] | msgspec.UnsetType = msgspec.UNSET
+    split: list[str | int] | msgspec.UnsetType = msgspec.UNSET
+    with_: BoundFields | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="with")
+    without: BoundFields | msgspec.UnsetType = msgspec.UNSET
+
+
+class CertificateFields(BoundFields, kw_only=True):
+    """A certificate: its header, and what proves its bound."""
 
     format: str
     version: int
     problem: str
     instance_sha256: str
     bound_j: float | None
-    tokens: list[TokenLine] | msgspec.UnsetType = msgspec.UNSET
-    prices: list[list[float]] | msgspec.UnsetType = msgspec.UNSET
-    rents: list[float] | msgspec.UnsetType = msgspec.UNSET
-    refuted: int | list[tuple[int, LinkTree]] | msgspec.UnsetType = msgspec.UNSET
+    refuted: list[tuple[int, LinkTree]] | msgspec.UnsetType = msgspec.UNSET
 
 
 def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
@@ -57,8 +68,10 @@ def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
         write(path, json.dumps(fields).encode() + b"\n")
         return
     arrays = {name: value for name, value in fields.items() if value is not None}
-    for line_field in ("z", "tree") if "tokens" in fields else ():
-        arrays[f"tokens.{line_field}"] = [line[line_field] for line in fields["tokens"]]
+    if "tokens" in fields:
+        lines = fields["tokens"]
+        arrays["tokens.z"] = [math.nan if line["z"] is None else line["z"] for line in lines]
+        arrays["tokens.tree"] = [line["tree"] for line in lines]
     arrays.pop("tokens", None)
     arrays |= {name: json.dumps(arrays[name]) for name in TEXTS if name in arrays}
     with writing(path) as file:
@@ -92,5 +105,5 @@ def _unpacked(content: bytes) -> dict[str, Any]:
     fields |= {name: json.loads(fields[name]) for name in TEXTS if name in fields}
     if "tokens.z" in fields:
         lines = zip(fields.pop("tokens.z"), fields.pop("tokens.tree", []), strict=True)
-        fields["tokens"] = [{"z": z, "tree": tree} for z, tree in lines]
+        fields["tokens"] = [{"z": None if math.isnan(z) else z, "tree": tree} for z, tree in lines]
     return {"bound_j": None} | fields

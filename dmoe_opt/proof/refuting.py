@@ -28,12 +28,11 @@ def refutation(data: Instance | SelectionProblem, problem: str) -> dict[str, Any
         If the reason is none that counts: no token is out of reach, and the nodes do not need more
         links than there are subcarriers, or that would take too large a tree.
     """
-    instance = json.loads(as_json(data))
-    links = check_proof.link_energy(instance) if isinstance(data, Instance) else None
-    tokens = check_proof.tokens_of(instance, check_proof.prices_of(instance, links, None))
+    tokens = plain_tokens(data)
     for t, token in enumerate(tokens):
-        if check_proof.best_sum((token.units[j] for j in token.prices), token.cap) < token.need:
-            return {"refuted": t}
+        best = check_proof.best_sum((token.units[j] for j in token.prices), token.cap)
+        if best < token.need and token.drop is None:
+            return _out_of_reach(data, problem, t)
     if problem == "jesa" and isinstance(data, Instance):
         needed = fewest_links(data).needed.tolist()
         nodes = data.node_of.tolist()
@@ -50,6 +49,26 @@ def refutation(data: Instance | SelectionProblem, problem: str) -> dict[str, Any
     if problem == "allocation":
         raise InputError("a proof that given experts cannot be served; allowed: selection or jesa")
     raise InputError(f"no proof that {problem} has no answer was found by counting links")
+
+
+def plain_tokens(data: Instance | SelectionProblem) -> list[check_proof.Token]:
+    """The tokens as the checker has them, where links cost the least that they can."""
+    instance = json.loads(as_json(data))
+    return check_proof.tokens_of(
+        check_proof.completed(instance) if isinstance(data, Instance) else instance, {}
+    )
+
+
+def _out_of_reach(data: Instance | SelectionProblem, problem: str, t: int) -> dict[str, Any]:
+    """Lines for the tokens up to t, which no experts serve."""
+    fields: dict[str, Any] = {"tokens": [{"z": 0.0, "tree": 0.0}] * t + [{"z": None, "tree": 0.0}]}
+    if problem == "selection" or not isinstance(data, Instance):
+        return fields
+    columns = data.num_nodes if data.send_once else data.num_experts
+    return fields | {
+        "prices": [[0.0] * columns] * data.num_tokens,
+        "rents": [0.0] * data.num_subcarriers,
+    }
 
 
 def link_tree(tokens: Tokens, node: list[int], i: int, least: int) -> Tree | None:

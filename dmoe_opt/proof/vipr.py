@@ -21,11 +21,11 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from dmoe_opt.data.files import as_json
-from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.instance import Instance, require_plain
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.proof import check_proof
-from dmoe_opt.proof.check_proof import UNIT
+from dmoe_opt.proof.check_proof import SCALE, UNIT
 
 Terms = dict[int, Fraction]
 """Coefficients of variables, or multipliers of rows, by number."""
@@ -89,6 +89,7 @@ class TokenRows(NamedTuple):
     """A token in the program: its variables by expert, and its rows."""
 
     token: check_proof.Token
+    prices: Terms
     x: dict[int, int]
     cover: int
     cap: int
@@ -113,19 +114,21 @@ def as_vipr(data: Instance | SelectionProblem, fields: dict[str, Any]) -> str:
     InputError
         If the certificate is of given experts, or proves that there is no answer.
     """
-    if fields["problem"] == "allocation" or "refuted" in fields:
-        what = "no answer" if "refuted" in fields else "given experts"
+    if fields["problem"] == "allocation" or fields["bound_j"] is None:
+        what = "no answer" if fields["bound_j"] is None else "given experts"
         raise InputError(f"a VIPR proof of {what}; allowed: a bound of selection or jesa")
+    require_plain(data, "a VIPR proof")
+    if "split" in fields:
+        raise InputError("a VIPR proof by cases; allowed: one with the same prices everywhere")
     instance = json.loads(as_json(data))
     if instance.get("node_cost"):
         raise InputError("a VIPR proof with node_cost; allowed: an instance without it")
-    links = None if "cost" in instance else check_proof.link_energy(instance)
-    prices = check_proof.prices_of(instance, links, fields.get("prices"))
-    tokens = check_proof.tokens_of(instance, prices)
+    if "cost" not in instance:
+        instance = check_proof.completed(instance)
+    tokens = check_proof.tokens_of(instance, fields)
     program = Program()
-    costs = prices if links is None or "prices" not in fields else _computing(instance, tokens)
-    given = [_given(program, instance, t, costs[t], token) for t, token in enumerate(tokens)]
-    spectrum = _spectrum(program, instance, links, given) if "prices" in fields else None
+    given = [_given(program, instance, t, token, fields) for t, token in enumerate(tokens)]
+    spectrum = _spectrum(program, instance, given) if "prices" in fields else None
     rounded = [_rounded(program, rows) for rows in given]
     total, terms = ZERO, {}
     for rows, line in zip(rounded, fields["tokens"], strict=False):
@@ -144,24 +147,22 @@ def _listed(terms: Terms) -> str:
     return " ".join([str(len(parts)), *parts])
 
 
-def _computing(instance: Any, tokens: list[check_proof.Token]) -> list[Any]:
-    """What a token pays for computing alone, J, (T, K)."""
-    computing = [Fraction(a) for a in instance["compute_energy"]]
-    return [computing] * len(tokens)
-
-
 def _given(
-    program: Program, instance: Any, t: int, cost: Any, token: check_proof.Token
+    program: Program, instance: Any, t: int, token: check_proof.Token, fields: dict[str, Any]
 ) -> TokenRows:
     """The variables of a token, the relevance that it needs, and its cap."""
-    x = {j: program.variable(f"x_{t}_{j}", cost[j], binary=True) for j in token.prices}
+    prices = {j: Fraction(e, SCALE) for j, e in token.prices.items()}
+    costs = prices  # with prices of links in them, unless links are in the program
+    if "prices" in fields:
+        costs = {j: Fraction(instance["compute_energy"][j]) for j in prices}
+    x = {j: program.variable(f"x_{t}_{j}", cost, binary=True) for j, cost in costs.items()}
     thresholds = instance.get("tokens", instance)["threshold"]
     threshold = thresholds[t] if isinstance(thresholds, list) else thresholds
     need = min(Fraction(threshold - check_proof.TOLERANCE), Fraction(token.need, UNIT))
     scores = {x[j]: Fraction(token.units[j], UNIT) for j in x}
     cover = program.row("G", need, scores)
     cap = program.row("L", token.cap, dict.fromkeys(x.values(), ONE))
-    return TokenRows(token, x, cover, cap, math.gcd(*token.units) or 1)
+    return TokenRows(token, prices, x, cover, cap, math.gcd(*token.units) or 1)
 
 
 def _rounded(program: Program, rows: TokenRows) -> TokenRows:
@@ -188,7 +189,7 @@ def _tree(program: Program, rows: TokenRows, z: Fraction, tree: Any, at: Branch)
 
 def _joined(program: Program, rows: TokenRows, z: Fraction, parts: tuple[int, ...]) -> int:
     """One of two assumptions holds, and each gives that the token costs at least z."""
-    terms = {rows.x[j]: e for j, e in rows.token.prices.items()}
+    terms = {rows.x[j]: e for j, e in rows.prices.items()}
     return program.row("G", z, terms, f"uns {' '.join(map(str, parts))}")
 
 
@@ -225,7 +226,7 @@ def _leaf(program: Program, rows: TokenRows, mu: Any, at: Branch) -> int:
     if check_proof.best_sum((token.units[j] for j in free), room) < missing:
         costs, price = nothing, ONE / UNIT
     else:
-        costs, price = token.prices, Fraction(mu) / UNIT
+        costs, price = rows.prices, Fraction(mu) / UNIT
     reduced = sorted(costs[j] - price * token.units[j] for j in free)
     cut = -reduced[min(room, len(free) - 1)] if free else ZERO
     if at.size is None:
@@ -284,17 +285,18 @@ class Spectrum(NamedTuple):
     sent: list[Sent]
 
 
-def _spectrum(program: Program, instance: Any, links: Any, given: list[TokenRows]) -> Spectrum:
+def _spectrum(program: Program, instance: Any, given: list[TokenRows]) -> Spectrum:
     """Put links and subcarriers into the program."""
-    node, sources = check_proof.nodes_of(instance), instance["tokens"]["source"]
+    links, node, sources = instance["links"], instance["placement"], instance["tokens"]["source"]
     y: dict[tuple[int, int, int], int] = {}
     shares, sent = {}, []
     for t, (i, rows) in enumerate(zip(sources, given, strict=True)):
         for j in rows.x:
             shared: Terms = {rows.x[j]: ONE}
-            for m, cost in enumerate(links[i][node[j]] if node[j] != i else []):
-                if cost is None:
+            for m, cell in enumerate(links[i][node[j]] if node[j] != i else []):
+                if cell is None:
                     continue
+                cost = Fraction(cell[0], SCALE)
                 link = (i, node[j], m)
                 if link not in y:
                     y[link] = program.variable("y_{}_{}_{}".format(*link), binary=True)

@@ -128,12 +128,22 @@ def targets() -> list[Target]:
         link_energy=np.ones((3, 3, 2)),
     )
     wider = crowded.replace(link_energy=np.ones((3, 3, 3)))
+    richer = tiny.replace(
+        drop_price=1e-3,
+        capacity=[2, 3, 2],
+        wake_energy=[1e-4, 2e-4, 1e-4],
+        air_deadline_s=3e-3,
+        placement=[0, 1, 1],
+        send_once=True,
+    )
     refuted = dmoe_opt.prove(crowded, dmoe_opt.solve(crowded, "jesa")).fields
     absent = {"problem": "jesa", "status": "infeasible", "bound_j": None}
     return [
         _too_high(tiny, "selection"),
         _too_high(tiny, "allocation"),
         _too_high(tiny, "jesa"),
+        _too_high(richer, "allocation"),
+        _too_high(richer, "jesa"),
         _too_high(family, "selection"),
         _too_high(
             family.rows([0]).replace(placement=[0, 1, 2] * 4, node_cost=[[1e-3, 2e-3, 0.0]]),

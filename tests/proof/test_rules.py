@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import types
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +48,22 @@ AT_NODES: dict[str, Any] = EXPERTS | {
     "node_cost": [[2.0]],
 }
 """One token, which needs both experts of a node and pays 2 J for it once."""
+LATE: dict[str, Any] = {
+    "tokens": {"source": [0, 0], "scores": [[0.0, 1.0]] * 2, "threshold": 0.5},
+    "max_experts": 1,
+    "compute_energy": [0.0, 0.0],
+    "radio": dict.fromkeys(["bandwidth_hz", "power_w", "noise_w", "payload_bits"], 1.0)
+    | {"gains": [[[0.0, 0.0], [1.0, 1.0]]] * 2},
+    "air_deadline_s": 1.0,
+}
+"""Two tokens go the same way, one on each subcarrier until the deadline, for 1 J a piece."""
+LATER = LATE | {"radio": LATE["radio"] | {"gains": [[[0.0], [1.0]]] * 2}, "air_deadline_s": 2.0}
+"""The same on one subcarrier in twice the time."""
+STAYING = ONE_CHANNEL | {
+    "tokens": {"source": [0], "scores": [[0.75, 0.25]], "threshold": 0.5},
+    "wake_energy": [9.0, 99.0],
+}
+"""A token at its own expert, which costs 9 J to wake."""
 HEADER = {"format": "dmoe-opt/certificate", "version": 1}
 SELECTION = HEADER | {"problem": "selection"}
 ALLOCATION = HEADER | {"problem": "allocation"}
@@ -78,6 +93,17 @@ def priced(z: float, price: float, rent: float, one: Any = 0) -> dict[str, Any]:
     return JESA | {"prices": [[price] * 2] * 2, "rents": [rent] * 2, "tokens": lines}
 
 
+def given(first: float, second: float = 0) -> dict[str, Any]:
+    """A certificate of what the given experts of `LINKS` pay."""
+    return priced(0, 0, 0) | ALLOCATION | {"tokens": [{"z": z, "tree": 0} for z in (first, second)]}
+
+
+def late(price: float) -> dict[str, Any]:
+    """A certificate for `LATE` and `LATER`."""
+    line = {"z": price, "tree": [1, 0, 0]}
+    return JESA | {"prices": [[0.0, price]] * 2, "rents": [0.0] * 2, "tokens": [line] * 2}
+
+
 def refuted(*nodes: Any) -> dict[str, Any]:
     """A certificate with a number and a tree per node."""
     return JESA | {"refuted": list(nodes)}
@@ -90,12 +116,23 @@ STRICT = EXPERTS | {"threshold": 0.75 + 5e-10, "on_shortfall": "infeasible"}
 AT_HOME: dict[str, Any] = LINKS | {
     "tokens": LINKS["tokens"] | {"scores": [[0.75, 0.25], [0.25, 0.75]]}
 }
-DIAGONAL = LINKS | {"link_energy": [[[9.0, 9.0], [1.0, 2.0]], [[1.0, 4.0], [9.0, 9.0]]]}
 HOME = {
     "tokens": [{"z": 10.5, "tree": [0, 0, 0]}],
     "prices": [[10.0, 0.0], [0.0, 0.0]],
     "rents": [0.0] * 2,
 }
+UNSERVED: dict[str, Any] = {"tokens": [{"z": None, "tree": 0}]}
+UNSERVED_ROUND = JESA | UNSERVED | {"prices": [[0.0, 0.0]] * 2, "rents": [0.0, 0.0]}
+SPLIT = JESA | {"split": ["link", 0, 1], "with": priced(0, 0, 0), "without": UNSERVED_ROUND}
+CASE = {"prices": [[0.0, 0.0]], "rents": [0.0]}
+IN_CASES = JESA | {
+    "split": ["expert", 0],
+    "with": CASE | {"tokens": [{"z": 0.5, "tree": [0, 0, 0]}]},
+    "without": CASE | UNSERVED,
+}
+"""A proof for `STAYING`: with its own expert the token pays 9.5 J, and without it has none."""
+WAKING = LINKS | {"wake_energy": [1.0, 1.0]}
+ROOMY = LINKS | {"capacity": [9, 9]}
 NO = {"status": "infeasible", "bound_j": None}
 RULES = {
     "format": Rule('proof.get("format") !=', '"" ==', EXPERTS, tree(3, BRANCHED) | {"format": "x"}),
@@ -125,111 +162,140 @@ RULES = {
     "a leaf by its price": Rule(
         "sum(reduced) >= z)", "sum(reduced) >= 0)", EXPERTS, tree(99, 0), 99
     ),
-    "free experts pay a share": Rule(" / max(min(crowd[n], room), 1)", "", AT_NODES, tree(4, 8), 4),
+    "free experts pay a share": Rule(
+        " // max(min(crowd[n], room), 1)", "", AT_NODES, tree(4, 8), 4
+    ),
     "a node is paid once": Rule(
         " if self.entry[j][0] not in entered)", ")", AT_NODES, tree(4, [0, 4, 0]), 4
     ),
-    "nodes are paid": Rule("sum(entered.values(), paid)", "paid + 9", AT_NODES, tree(9, EITHER), 9),
+    "nodes are paid": Rule(
+        "paid + sum(entered.values())", "paid + 9 * SCALE", AT_NODES, tree(9, EITHER), 9
+    ),
     "free experts that cost": Rule(
         "    if size is None:\n", "    if False:\n", EXPERTS | {"threshold": 0.5}, tree(3, 0), 3
     ),
-    "all leaves": Rule('if not within(f"token', 'if "" and within(f"token', EXPERTS, tree(9, 0), 9),
+    "all leaves": Rule("if not tree_holds(", "if False and tree_holds(", EXPERTS, tree(9, 0), 9),
     "all sizes": Rule(
         "range(token.cap + 1)", "range(token.cap)", EXPERTS, tree(9, ["sizes", [0, 0]]), 9
     ),
     "with and without": Rule(
-        ", (node[2], inside, out | j, size)]", "]", EXPERTS, tree(4, [1, [0, 0, 0], 99]), 4
+        "return with_it and tree_holds(",
+        "return with_it or tree_holds(",
+        EXPERTS,
+        tree(4, [1, [0, 0, 0], 99]),
+        4,
     ),
-    "the tolerance": Rule(
-        "TOLERANCE = 1e-9", "TOLERANCE = 0", STRICT, SELECTION | {"refuted": 0}, **NO
-    ),
+    "the tolerance": Rule("TOLERANCE = 1e-9", "TOLERANCE = 0", STRICT, SELECTION | UNSERVED, **NO),
     "lowered thresholds": Rule(
         'get("on_shortfall") != "infeasible"', 'get("x")', MORE, tree(5, 8), 5
     ),
     "lowered to the best D": Rule("reverse=True)[:most]", "reverse=True)", MORE, tree(5, 8), 5),
-    "own experts need no link": Rule("a if n == i else ", "", AT_HOME, JESA | HOME, 10.5),
-    "rents are paid": Rule(
-        "in most), sum(rents, Fraction(0))",
-        "in most), Fraction(0)",
-        LINKS,
-        priced(9, 9, 99, EITHER),
-        9,
-    ),
+    "own experts need no link": Rule("0 if n == i else ", "", AT_HOME, JESA | HOME, 10.5),
+    "rents are paid": Rule("total = sum(rents)", "total = 0", LINKS, priced(9, 9, 99, EITHER), 9),
     "links earn": Rule(
-        "max(e, Fraction(0)) for e in most",
-        "Fraction(0) for e in most",
-        LINKS,
-        priced(9, 9, 0, EITHER),
+        "total += max(gains) if", "total += 0 if", LINKS, priced(9, 9, 0, EITHER), 9
+    ),
+    "several subcarriers earn": Rule("else sum(gains)", "else max(gains)", LATE, late(10.0), 10),
+    "as many as can be sent": Rule(
+        "prices[:most]", "prices[:1]", LATER, late(10.0) | {"rents": [0.0]}, 10
+    ),
+    "links are a bit cheaper": Rule(
+        "joules / rate * (1 - LITTLE)", "joules / rate", LATE, late(1.0), 2.0
+    ),
+    "the tolerance of a deadline": Rule(
+        "(1 + ON_TIME + LITTLE)", "1", LATE | {"air_deadline_s": 1 - 5e-10}, UNSERVED_ROUND, **NO
+    ),
+    "reached in time": Rule(
+        "n != i and not any(cell and cell[1] for",
+        "n != i and any(cell and cell[1] for",
+        LATE,
+        UNSERVED_ROUND,
+        **NO,
+    ),
+    "experts with room": Rule("{j: 1})[j] == 0", "{j: 1})[j] > 0", LINKS, UNSERVED_ROUND, **NO),
+    "given experts, however many": Rule(
+        "len(given), None", "cap, None", LINKS, given(9), 9, [[0, 1], [0]]
+    ),
+    "given experts, whatever they reach": Rule(
+        "need = 0 if drop is None else need", "pass", LINKS, given(9), 9, [[0], [0]]
+    ),
+    "given experts are not dropped": Rule(
+        "None if given else drop", "drop", LINKS | {"drop_price": 9.0}, given(9), 9, [[0], [0]]
+    ),
+    "dropped for the price": Rule(
+        "else min(z, token.drop)", "else z", EXPERTS | {"drop_price": 2.0}, tree(3, BRANCHED), 3
+    ),
+    "a dropped token needs no link": Rule(
+        " and at.drop is None", "", ONE_CHANNEL | {"drop_price": 1.0}, refuted([1, 0], [1, 1]), **NO
+    ),
+    "room is earned": Rule(
+        "total += room *", "total += 0 *", ROOMY, priced(9, 0, 0, EITHER) | {"room": [9.0] * 2}, 9
+    ),
+    "waking is earned": Rule(
+        "else max(profit, 0)",
+        "else 0",
+        WAKING,
+        priced(9, 0, 0, EITHER) | {"waking": [[9.0] * 2] * 2},
         9,
     ),
-    "a set of experts": Rule(
-        'raise Refused(f"selection[{t}] is no set of experts")',
-        "pass",
-        LINKS,
-        ALLOCATION | {"rents": [1.0, 0.0]},
-        4,
-        [[1, -1], [0]],
+    "both parts of a split": Rule("return min(first, ", "return max(first, ", LINKS, SPLIT, 99),
+    "experts are not out": Rule('("expert", j) in out', "True", LINKS, UNSERVED_ROUND, **NO),
+    "links are not out": Rule('("link", i, n) in out', "n != i", LINKS, UNSERVED_ROUND, **NO),
+    "links that need not be used": Rule(
+        'elif ("link", i, n) in inside',
+        "elif True",
+        ONE_CHANNEL,
+        priced(0, 0, 99) | {"rents": [99.0]},
+        99,
     ),
-    "subcarriers earn": Rule(
-        "= -sum(rents, Fraction(0))",
-        "= Fraction(0)",
-        LINKS,
-        ALLOCATION | {"rents": [9.0, 9.0]},
-        9,
-        [[1], [0]],
-    ),
-    "own experts carry nothing": Rule(
-        " for j in experts if node[j] != i",
-        " for j in experts",
-        DIAGONAL,
-        ALLOCATION | {"rents": [0.0, 0.0]},
-        1,
-        [[0], [1]],
+    "experts that need not serve": Rule(
+        'profit if ("expert", j) in inside',
+        "profit if True",
+        STAYING,
+        priced(0, 0, 0) | {"rents": [0.0]},
+        99,
     ),
     "many experts at a link": Rule("more * crowd]", "more]", CROWDED, refuted([2, 0]), **NO),
     "tokens of the node": Rule(
-        "if type(part) is not int or part not in own",
-        "if False",
-        TWO_LINKS,
-        refuted([1, 1], [1, 1]),
-        **NO,
+        "if source[t] == i and", "if", TWO_LINKS, refuted([1, 1], [1, 1]), **NO
     ),
     "so many links": Rule(
-        "elif len(active) - 1 < least:",
-        "elif len(active) < least:",
-        TWO_LINKS,
-        refuted([1, 0], [1, 1]),
-        **NO,
+        "return more < 0 or", "return more <= 0 or", TWO_LINKS, refuted([1, 0], [1, 1]), **NO
     ),
     "reach of a leaf": Rule(
-        ">= tokens[part].need:", "> tokens[part].need:", TWO_LINKS, refuted([1, 0], [1, 1]), **NO
+        ") < own[tree].need", ") <= own[tree].need", TWO_LINKS, refuted([1, 0], [1, 1]), **NO
     ),
     "with and without a link": Rule(
-        ", (without, active, closed | {n})]", "]", TWO_LINKS, refuted([1, [1, 0, 0]], [1, 1]), **NO
-    ),
-    "whole numbers of links": Rule(
-        "if type(least) is not int or least > UNIT:",
-        "if False:",
+        "return with_it and needs_links(",
+        "return with_it or needs_links(",
         TWO_LINKS,
-        refuted([math.nan, 0]),
+        refuted([1, [1, 0, 0]], [1, 1]),
         **NO,
     ),
     "all nodes": Rule(
-        "if least > 0 and not within(", "if False and within(", LINKS, refuted([9, 0]), **NO
+        "if least > 0 and not needs_links(",
+        "if False and needs_links(",
+        LINKS,
+        refuted([9, 0]),
+        **NO,
     ),
     "more than there are": Rule(
-        "if total <= len(links[0][0]):", "if False:", TWO_LINKS, refuted([0, 0]), **NO
+        'if not total > len(instance["links"][0][0]):',
+        "if False:",
+        TWO_LINKS,
+        refuted([0, 0]),
+        **NO,
     ),
-    "a token that is served": Rule(
-        "token.cap) >= token.need:", "token.cap) < 0:", EXPERTS, SELECTION | {"refuted": 0}, **NO
+    "so much that there is no answer": Rule(
+        "if bound > NEVER // 2", "if bound > 0", EXPERTS, tree(3, BRANCHED), **NO
     ),
-    "spectrum is of rounds": Rule(
-        'if problem != "jesa" or', "if", ONE_CHANNEL, refuted([1, 0], [1, 1]) | SELECTION, **NO
+    "counts of links are of rounds": Rule(
+        ' and problem == "jesa"', "", ONE_CHANNEL, refuted([1, 0], [1, 1]) | SELECTION, **NO
     ),
     "no answer": Rule(
         "if bound == math.inf else", "if True else", EXPERTS, tree(3, BRANCHED), **NO
     ),
-    "the bound": Rule('solution") > bound:', 'solution") < 0:', EXPERTS, tree(3, BRANCHED), 4),
+    "the bound": Rule("SCALE) > bound:", "SCALE) < 0:", EXPERTS, tree(3, BRANCHED), 4),
 }
 
 
@@ -253,7 +319,15 @@ def test_what_is_true_is_accepted() -> None:
     """The same instances with honest claims."""
     true = [
         (EXPERTS, tree(3, BRANCHED), 3, None),
-        (LINKS, ALLOCATION | {"rents": [1.0, 0.0]}, 3.75, [[1], [0]]),
+        (
+            LINKS,
+            given(2.25, 2.5) | {"prices": [[2.0] * 2] * 2, "rents": [1.0, 0.0]},
+            3.75,
+            [[1], [0]],
+        ),
+        (LATE, late(10.0), 2 - 1e-10, None),
+        (LATER, late(10.0) | {"rents": [0.0]}, 2 - 1e-10, None),
+        (STAYING, IN_CASES, 9.5, None),
         (AT_NODES, tree(2, 2), 2, None),
     ]
     for instance, proof, bound_j, selection in true:

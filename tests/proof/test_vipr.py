@@ -177,7 +177,11 @@ def test_trees_by_size_are_proven() -> None:
     """The chain over the number of experts, with branches of too few and of too many."""
     problem = SelectionProblem([[0.5, 0.25, 0.25]], [[1.0, 3.0, 2.0]], 0.6, 2)
     two = [0, [1, [2, 0, 0], 8.0], [1, [2, 0, 0], 0]]
-    fields = {"problem": "selection", "tokens": [{"z": 3, "tree": ["sizes", [0, 0, two]]}]}
+    fields = {
+        "problem": "selection",
+        "bound_j": 3.0,
+        "tokens": [{"z": 3, "tree": ["sizes", [0, 0, two]]}],
+    }
     assert proven(as_vipr(problem, fields)) == 3
 
 
@@ -214,7 +218,7 @@ def test_a_file_by_hand() -> None:
 
 def test_what_vipr_does_not_hold(typed: Callable[..., Ended]) -> None:
     """Given experts, and rounds without an answer; on the command line the suffix asks for it."""
-    for fields in ({"problem": "allocation"}, {"problem": "jesa", "refuted": 0}):
+    for fields in ({"problem": "allocation", "bound_j": 1.0}, {"problem": "jesa", "bound_j": None}):
         with pytest.raises(InputError, match="allowed: a bound of selection or jesa"):
             as_vipr(load("tiny-s1"), fields)
     solve_tiny = ("solve", "tiny-s1", "-o", "s.json", "--proof", "p.vipr", "--problem")

@@ -1,0 +1,197 @@
+"""Prices and trees that prove the bound of a round, or of given experts.
+
+What optional rules add has fields of its own, see `check_proof`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+from dmoe_opt.allocation.assignment import allocate
+from dmoe_opt.answer.decision import Decision
+from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.joint import passages
+from dmoe_opt.joint.decided import THOROUGH
+from dmoe_opt.joint.descent import Descent
+from dmoe_opt.joint.exact import dual
+from dmoe_opt.joint.lagrangian import ascend
+from dmoe_opt.joint.limited import climb
+from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate, frame_of
+from dmoe_opt.joint.passages import Costs
+from dmoe_opt.joint.prices import rents_of
+from dmoe_opt.proof.trees import Token, prove_token, root_bound
+from dmoe_opt.selection import des
+
+DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
+NEAR = 1e-8  # relative, of a bound that DES takes for the optimum
+Fields = dict[str, Any]
+Needs = list[int]
+"""What every token has to reach, in units of scores, as the checker has it."""
+
+
+def priced(instance: Instance, decision: Decision, needs: Needs) -> tuple[Fields, tuple[int, ...]]:
+    """Prices and rents of the Lagrangian bound, and a tree per token at these prices.
+
+    The second value are tokens of which less is proven than DES knows.
+    """
+    start = Descent(decision, [decision.energy_j])
+    frame = frame_of(instance)
+    if instance.optional_rules:
+        point = climb(frame, start, effort=THOROUGH, far=0.0).point
+        rents = _rents(frame, point)
+    else:
+        end = ascend(instance, start, 0.0)  # the known bound would end it at once
+        point = Point(end.prices, np.zeros_like(end.prices), np.zeros(instance.num_experts))
+        rents = dual(instance, end.prices).rent
+    could_pass = passages.passed(instance, frame.usable)
+    point = point._replace(link=np.where(could_pass, point.link, 0.0))
+    lines, open_tokens = trees(
+        instance.selection_problem(), needs, costs_at(instance, point), frame.usable, frame.drop_j
+    )
+    fields = lines | {"prices": point.link.tolist(), "rents": rents.tolist()}
+    return fields | _of_experts(instance, point), open_tokens
+
+
+def _of_experts(instance: Instance, point: Point) -> Fields:
+    """Prices of waking and of room, where the round has them."""
+    fields: Fields = {}
+    if instance.wake_energy is not None:
+        fields["waking"] = point.waking.tolist()
+    if instance.capacity is not None:
+        fields["room"] = point.room.tolist()
+    return fields
+
+
+def _rents(frame: Frame, point: Point) -> NDArray[np.float64]:
+    """Dual prices (M,) of the subcarriers at a point, J."""
+    at = evaluate(frame, point)
+    if frame.instance.air_tokens is not None:
+        return np.asarray(at.earned.max(axis=0, initial=0.0))
+    if not at.earned.size:
+        return np.zeros(frame.instance.num_subcarriers)
+    return rents_of(at.earned[None], at.taken[None])
+
+
+def given(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, ...]]:
+    """Prices of links and rents for given experts, and what each token pays at these prices."""
+    load = decision.loads
+    link_j, rents = (
+        _one_each(instance, decision) if instance.air_tokens is None else _shared(instance, load)
+    )
+    passed = passages.passed(instance, decision.selection)
+    prices = np.where(passed, passages.to_passages(instance, link_j), 0.0)
+    waking = np.zeros(decision.selection.shape)
+    if instance.wake_energy is not None:
+        awake = np.flatnonzero(decision.selection.any(axis=0))
+        waking[decision.selection[:, awake].argmax(axis=0), awake] = instance.wake_energy[awake]
+    point = Point(prices, waking, np.zeros(instance.num_experts))
+    paid = passages.paid_j(instance, costs_at(instance, point), decision.selection)
+    if instance.drop_price is not None:
+        empty = ~decision.selection.any(axis=1)
+        needs = instance.selection_problem().need_units > 0
+        paid = np.where(empty & needs, instance.drop_price, paid)
+    lines = [{"z": z, "tree": 0.0} for z in (paid * DOWN).tolist()]
+    fields = {"tokens": lines, "prices": prices.tolist(), "rents": rents.tolist()}
+    return fields | _of_experts(instance, point), ()
+
+
+def _one_each(
+    instance: Instance, decision: Decision
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Prices of links (N, N) and rents (M,) where every link has one subcarrier.
+
+    The rents are dual prices of the assignment, and the prices leave a link no profit.
+    """
+    load = decision.loads
+    active = load > 0
+    energy = np.full(instance.link_energy.shape, np.inf)
+    energy[active] = load[active][:, None] * instance.link_energy[active]
+    allocation = allocate(instance, load)
+    assert allocation is not None  # there is an answer
+    rents = rents_of(-energy, allocation)
+    price = (energy + rents).min(axis=2)
+    return np.where(active, price / np.maximum(load, 1), 0.0), rents
+
+
+def _shared(
+    instance: Instance, load: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same where links share out their tokens: duals of the linear relaxation.
+
+    A link sends f[l, m] tokens on a subcarrier, of which room[l, m] fill it.
+    """
+    assert instance.air_tokens is not None
+    i, n = np.nonzero(load)
+    if not len(i):
+        return np.zeros(load.shape), np.zeros(instance.num_subcarriers)
+    room = np.minimum(instance.air_tokens[i, n], load[i, n][:, None])
+    link, m = np.nonzero(room)
+    use = np.arange(len(link))
+    energy = instance.link_energy[i[link], n[link], m]
+    sent = coo_array((np.ones(len(use)), (link, use)), shape=(len(i), len(use)))
+    filled = (1.0 / room[link, m], (m, use))
+    full = coo_array(filled, shape=(instance.num_subcarriers, len(use)))
+    unit = energy.max(initial=0.0) or 1.0
+    limits = np.ones(instance.num_subcarriers)
+    answer = linprog(energy / unit, A_ub=full, b_ub=limits, A_eq=sent, b_eq=load[i, n])
+    price = np.zeros(load.shape)
+    price[i, n] = np.maximum(answer.eqlin.marginals, 0.0) * unit
+    earned = np.zeros(instance.num_subcarriers)
+    np.maximum.at(earned, m, room[link, m] * (price[i[link], n[link]] - energy))
+    return price, earned
+
+
+def trees(
+    problem: SelectionProblem,
+    needs: Needs,
+    at: Costs,
+    usable: NDArray[np.bool_],
+    drop_j: NDArray[np.float64] | None = None,
+) -> tuple[Fields, tuple[int, ...]]:
+    """A line per token, and the tokens of which less is proven than DES knows.
+
+    Tokens that cost more than `drop_j` (T,) are proven to cost that much.
+    """
+    nodes = None if at.nodes is None else at.nodes.copy()
+    chosen, bounds = des.choose(problem, at.experts.copy(), usable.copy(), node_cost=nodes)
+    units = score_units(problem.scores)
+    lines, open_tokens = [], []
+    for t, bound_j in enumerate(bounds.tolist()):
+        price = np.where(usable[t], at.experts[t], np.inf)
+        entry = None if at.nodes is None else at.nodes[t]
+        token = Token(price, units[t], needs[t], problem.max_experts, problem.placement, entry)
+        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]), np.zeros(0, dtype=np.int64), 1)
+        # DES stops at a bound that is a little below its answer, where the answer itself is proven.
+        wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
+        most = np.inf if drop_j is None else drop_j[t]
+        line = _proven(token, [min(value, most) * DOWN for value in wanted])
+        if line is None:
+            open_tokens.append(t)
+            value, mu = root_bound(token)
+            line = {"z": value * DOWN, "tree": mu * SCORE_UNIT}
+        lines.append(line)
+    return {"tokens": lines}, tuple(open_tokens)
+
+
+def _proven(token: Token, wanted: list[float]) -> Fields | None:
+    """The line of the first of these numbers that a tree proves; None if none does."""
+    for z in wanted:
+        tree = prove_token(token, z)
+        if tree is not None:
+            return {"z": z, "tree": _in_joules(tree)}
+    return None
+
+
+def _in_joules(tree: Any) -> Any:
+    """The tree with prices in J per unit of relevance, in place of J per score unit."""
+    if not isinstance(tree, list):
+        return tree * SCORE_UNIT
+    if tree[0] == "sizes":
+        return ["sizes", [_in_joules(child) for child in tree[1]]]
+    return [tree[0], _in_joules(tree[1]), _in_joules(tree[2])]
