@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from dmoe_opt.data import formats, printed
 from dmoe_opt.data.instance import MOST_CAPACITY
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
-from dmoe_opt.offload import drift, episode, parts, scenario, store
+from dmoe_opt.offload import drift, episode, parts, radio, scenario, store
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.proof import files as proof_files
 
@@ -32,7 +32,8 @@ WORDS = {
     "on_shortfall": list(ON_SHORTFALL),
     "problem": list(PROBLEMS),
     "status": [status.value for status in Status],
-    "fading": list(scenario.FADING),
+    "capacity_unit": list(scenario.UNITS),
+    "fading": list(radio.FADING),
 }
 LIMITS: list[tuple[str, Schema]] = [
     ("scores skill correlation", {"minimum": 0, "maximum": 1}),
@@ -48,7 +49,7 @@ LIMITS: list[tuple[str, Schema]] = [
     ("max_experts", {"minimum": 1, "maximum": 2**31}),
     ("num_jobs", {"minimum": 1}),
     ("subtasks_per_job", {"minimum": 1, "maximum": scenario.MOST_COUNT}),
-    ("capacity", {"minimum": 0, "maximum": scenario.MOST_COUNT}),
+    ("capacity", {"minimum": 0}),
     ("job", {"minimum": 0, "maximum": episode.MOST_JOBS - 1}),
     ("spread", {"minimum": 0, "maximum": scenario.MOST_SPREAD}),
     ("load types gain", {"minimum": drift.LEAST_FACTOR, "maximum": drift.MOST_FACTOR}),
@@ -161,12 +162,27 @@ def _of_offload() -> Schema:
 
     It has the fields of their dataclasses, nested as deep as in a drawn episode.
     """
-    example = preset("drifting")
+    example = _with_all_fields()
     of_parts = {n: _of_part(kind, getattr(example, n)) for n, kind in scenario.PARTS.items()}
+    slots = {"capacity": {"items": {"type": "integer", "maximum": scenario.MOST_COUNT}}}
+    counts_work = {"properties": {"capacity_unit": {"const": "work"}}}
+    of_parts["experts"] |= {
+        "if": counts_work | {"required": ["capacity_unit"]},
+        "else": {"properties": slots},
+    }
     drawn = _of_part(episode.Episode, episode.draw(example, 0), episode.MARGIN)
     schema = _of_file(store.Document)
     schema["properties"] |= of_parts | {"episode": {"anyOf": [drawn, {"type": "null"}]}}
     return schema
+
+
+def _with_all_fields() -> scenario.Scenario:
+    """A scenario that has every optional field."""
+    base = preset("drifting")
+    experts = replace(base.experts, capacity=np.ones(base.num_experts), capacity_unit="work")
+    device = replace(base.device, capacity=1.5)
+    prices = replace(base.prices, late_per_s=0.5)
+    return replace(base, experts=experts, device=device, prices=prices)
 
 
 def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:

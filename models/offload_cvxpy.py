@@ -30,11 +30,13 @@ def build(episode: Episode, *, relax: bool = False) -> tuple[cp.Problem, cp.Vari
     placed_once = ones @ alpha == 1  # a subtask is served, local or lost exactly once
     constraints = [placed_once, alpha >= 0]
     together = crowds(episode)
-    if together:  # an expert holds no more subtasks at once than its capacity
+    if together:  # an expert holds no more at once than its capacity
         column = {pair: k for k, pair in enumerate(pairs)}
         rows = np.repeat(np.arange(len(together)), [len(crowd) for _, crowd, _ in together])
         columns = [column[n, expert] for expert, crowd, _ in together for n in crowd]
-        inside = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(together), len(pairs)))
+        inside = csr_array(
+            (episode.size[subtask[columns]], (rows, columns)), shape=(len(together), len(pairs))
+        )
         capacity = np.array([most for _, _, most in together], dtype=float)
         constraints.append(inside @ alpha <= capacity)
     return cp.Problem(cp.Minimize(given_up), constraints), alpha

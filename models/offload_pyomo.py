@@ -4,7 +4,7 @@
 
     min  sum_na regret[n, a] alpha[n, a]
          sum_a alpha[n, a] = 1                                for each subtask n
-         sum_n alpha[n, a] <= capacity of expert a            for each crowd that meets there
+         sum_n size[n] alpha[n, a] <= capacity of expert a    for each crowd that meets there
          alpha binary
 
 See docs/problems/offloading.md.
@@ -25,7 +25,7 @@ def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
     Variable alpha[n, a] is 1 where subtask n goes to expert a < E, stays on the device (a = E) or
     is lost (a = E + 1). `relax` drops integrality.
     """
-    cost = regret(episode)
+    cost, size = regret(episode), episode.size
     model = pyo.ConcreteModel("offloading")
     model.subtasks = pyo.RangeSet(0, episode.num_subtasks - 1)
     model.options = pyo.Set(initialize=options(episode), dimen=2)
@@ -48,9 +48,9 @@ def build(episode: Episode, *, relax: bool = False) -> pyo.ConcreteModel:
 
     @model.Constraint(model.crowds)
     def room(model, k):
-        """An expert holds no more subtasks at once than its capacity."""
+        """An expert holds no more at once than its capacity."""
         expert, crowd, capacity = together[k]
-        return sum(model.alpha[n, expert] for n in crowd) <= capacity
+        return sum(float(size[n]) * model.alpha[n, expert] for n in crowd) <= capacity
 
     return model
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.offload import drifting
 from dmoe_opt.offload.parts import LEAST, MOST, MOST_GAINS, given_fields
-from dmoe_opt.offload.scenario import Array, BlockRadio, Scenario, Whole
+from dmoe_opt.offload.radio import fading
+from dmoe_opt.offload.scenario import Array, Scenario, Whole
 
 MARGIN = 1000.0
 """What is drawn around a mean may lie outside the range of means by this factor."""
@@ -182,6 +182,18 @@ class Episode:
         return np.asarray(self.duration_s <= self.deadline_s[:, None])
 
     @cached_property
+    def size(self) -> Whole | Array:
+        """What subtask n takes of the capacity of an expert, (N,): 1, or its work."""
+        if self.scenario.counts_work:
+            return self.work
+        return np.ones(self.num_subtasks, dtype=np.int64)
+
+    @cached_property
+    def late_s(self) -> Array:
+        """Time by which the result would miss the deadline, (N, E + 1), s; 0 if it is in time."""
+        return np.maximum(self.duration_s - self.deadline_s[:, None], 0.0)
+
+    @cached_property
     def quality(self) -> Array:
         """Skill of each expert, and of the device, for subtask n, (N, E + 1)."""
         skill = np.vstack([self.scenario.experts.skill, self.scenario.device.skill])
@@ -197,17 +209,33 @@ class Episode:
         """Reward of each choice for subtask n if there is room, (N, E + 1).
 
         The reward is share times quality, less the priced energy; it is `loss_reward` where the
-        result would be late. Durations are known when the choice is made, so a subtask that would
-        be late is not started. The reward is ours, after arXiv 2402.06942.
+        subtask may not be started. The reward is ours, after arXiv 2402.06942.
         """
+        return np.where(self.may_start, self._gained, self.loss_reward[:, None])
+
+    @cached_property
+    def may_start(self) -> NDArray[np.bool_]:
+        """Whether subtask n may go to an action, if there is room, (N, E + 1).
+
+        Durations are known when the choice is made, so a subtask that would be late is not started,
+        or with `late_per_s` only where it earns more than a loss.
+        """
+        if self.scenario.prices.late_per_s is None:
+            return self.in_time
+        return np.asarray(self.in_time | (self._gained > self.loss_reward[:, None]))
+
+    @cached_property
+    def _gained(self) -> Array:
+        """Share times quality, less priced energy and lateness, (N, E + 1)."""
         prices = self.scenario.prices
         with np.errstate(invalid="ignore"):  # a dead link at price 0
-            energy = (
+            paid = (
                 prices.communication_per_j * self.communication_j
                 + prices.computation_per_j * self.computation_j
             )
-        gained = self.share[:, None] * self.quality - energy
-        return np.where(self.in_time, gained, self.loss_reward[:, None])
+            if prices.late_per_s is not None:
+                paid = paid + prices.late_per_s * self.share[:, None] * self.late_s
+        return np.asarray(self.share[:, None] * self.quality - paid)
 
 
 def scenario_of(data: Scenario | Episode) -> Scenario:
@@ -272,7 +300,7 @@ def draw_at(
         work=types.work[kind] * rng.uniform(low, high, count),
         deadline_s=types.deadline_s[kind],
         gains=scenario.experts.mean_gain
-        * _fading(rng, scenario.radio, (blocks, scenario.num_experts))
+        * fading(rng, scenario.radio, (blocks, scenario.num_experts))
         * drifting.gains(rng, scenario, blocks),
         speed=drifting.speeds(rng, scenario, arrival_s),
     )
@@ -303,20 +331,6 @@ def _blocks(scenario: Scenario, last_arrival_s: float) -> int:
         least_s = 2 * last_arrival_s * scenario.num_experts / MOST_GAINS
         raise fail("radio.coherence_s", coherence_s, f"at least {least_s:.1g}, or fewer jobs")
     return int(blocks)
-
-
-def _fading(rng: np.random.Generator, radio: BlockRadio, shape: tuple[int, int]) -> Array:
-    """Power gains of unit mean for each block and expert, (B, E).
-
-    The amplitude of a Rayleigh link is g[b] = c g[b - 1] + sqrt(1 - c^2) w[b] with the correlation
-    c and complex Gaussian w.
-    """
-    if radio.fading == "none":
-        return np.ones(shape)
-    fresh = rng.standard_normal((2, *shape))
-    fresh[:, 1:] *= np.sqrt(1.0 - radio.correlation**2)
-    amplitude = lfilter([1.0], [1.0, -radio.correlation], fresh, axis=1)
-    return np.asarray((amplitude**2).sum(axis=0) / 2.0)
 
 
 def as_fields(episode: Episode) -> dict[str, Any]:

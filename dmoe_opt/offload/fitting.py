@@ -149,7 +149,7 @@ def _mean_return(starts: Sequence[State], choose: Choose) -> float:
     """Mean return of episodes from their beginning; the states stay as they are."""
     total = 0.0
     for start in starts:
-        state = start.elsewhere(0, list(start.free), [[] for _ in start.free])
+        state = start.elsewhere(0, [[] for _ in start.held])
         while not state.done:
             total += state.step(choose(state))
     return total / len(starts)

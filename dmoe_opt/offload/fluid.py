@@ -67,22 +67,24 @@ def duals(state: State, sample: Episode) -> Array:
         speed = state.episode.speed[state.n]
         now = replace(now, speed=np.broadcast_to(speed, (now.num_subtasks, len(speed))))
     rows = np.linspace(0, now.num_subtasks - 1, min(SAMPLED, now.num_subtasks)).astype(int)
-    reward, in_time = now.reward[rows], now.in_time[rows]
-    in_time[:, -1] = True  # a device that is too slow loses the subtask, as `reward` says
-    duration_s = np.where(in_time, now.duration_s[rows], 0.0)
+    reward, is_open = now.reward[rows], now.may_start[rows]
+    taken = np.where(is_open, now.duration_s[rows], 0.0) * now.size[rows, None]
+    is_open[:, -1] = True  # a device that is too slow loses the subtask, as `reward` says
     weight = expected / len(rows)
-    taken_s = [sum(min(end - state.now, horizon_s) for end in ends) for ends in state.ends]
-    slots = np.array([len(ends) for ends in state.ends]) + state.free
-    experts, actions = scenario.num_experts, reward.shape[1]
-    use = np.zeros((experts, len(rows), actions))
-    for e in range(experts):
-        use[e, :, e] = weight * duration_s[:, e]
+    held_s = [
+        sum(min(end - state.now, horizon_s) * size for end, size in heap) for heap in state.held
+    ]
+    places, actions = len(state.room), reward.shape[1]
+    use = np.zeros((places, len(rows), actions))
+    for e in range(places):
+        use[e, :, e] = weight * taken[:, e]
     solved = linprog(
         -weight * reward.ravel(),
-        A_ub=csr_array(use.reshape(experts, -1)),
-        b_ub=np.maximum(slots * horizon_s - taken_s, 0.0),
+        A_ub=csr_array(use.reshape(places, -1)),
+        b_ub=np.maximum(np.array(state.room) * horizon_s - held_s, 0.0),
         A_eq=csr_array(np.kron(np.eye(len(rows)), np.ones(actions))),
         b_eq=np.ones(len(rows)),
-        bounds=[(0.0, float(is_open)) for is_open in in_time.ravel()],
+        bounds=[(0.0, float(is_open)) for is_open in is_open.ravel()],
     )
-    return -solved.ineqlin.marginals if solved.status == 0 else np.zeros(experts)
+    prices = -solved.ineqlin.marginals if solved.status == 0 else np.zeros(places)
+    return np.asarray(prices[: scenario.num_experts])

@@ -41,6 +41,15 @@ def slot_of(episode: Episode, choice: Whole) -> Whole:
     return slots
 
 
+def rows_of(episode: Episode, choice: Whole) -> list[int]:
+    """Rows to draw for each expert: its slots, or what it needs where capacities count work."""
+    if not episode.scenario.counts_work:
+        return [int(slots) for slots in episode.scenario.experts.capacity]
+    slots = slot_of(episode, choice)
+    experts = range(episode.scenario.num_experts)
+    return [int(slots[choice == e].max(initial=0)) + 1 for e in experts]
+
+
 def frame(state: State) -> Picture:
     """Time from left to right, a row for each slot of each expert, shape (height, 640, 3).
 
@@ -49,7 +58,7 @@ def frame(state: State) -> Picture:
     """
     episode = state.episode
     device = episode.scenario.num_experts
-    heights = ROW * np.append(episode.scenario.experts.capacity, [1, 1])
+    heights = ROW * np.append(rows_of(episode, state.choice), [1, 1])
     top = np.append(0, np.cumsum(heights + GAP))
     picture = np.full((int(top[-1]), WIDTH, 3), WHITE, dtype=np.uint8)
     for band, height in zip(top, heights, strict=False):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.observe import MOST, Entries
 from dmoe_opt.offload.scenario import Array, Whole
-from dmoe_opt.offload.simulate import LOST
+from dmoe_opt.offload.simulate import FITS, LOST
 
 
 class Many:
@@ -42,21 +42,23 @@ class Many:
     """
 
     def __init__(self, episodes: Sequence[Episode]) -> None:
-        experts = episodes[0].scenario.experts
         self.scenario = episodes[0].scenario
         self._sizes = np.array([episode.num_subtasks for episode in episodes])
         self._arrival: Array = self._padded(episodes, lambda of: of.arrival_s)
         self._reward: Array = self._padded(episodes, lambda of: of.reward)
         self._duration: Array = self._padded(episodes, lambda of: of.duration_s)
         self._finish: Array = self._padded(episodes, lambda of: of.finish_s)
-        self._in_time: NDArray[np.bool_] = self._padded(episodes, lambda of: of.in_time)
+        self._may_start: NDArray[np.bool_] = self._padded(episodes, lambda of: of.may_start)
+        self._size: Whole | Array = self._padded(episodes, lambda of: of.size)
         self._loss: Array = self._padded(episodes, lambda of: of.loss_reward)
         self._deadline: Array = self._padded(episodes, lambda of: of.deadline_s)
         self._type: Whole = self._padded(episodes, lambda of: of.type)
         self._share: Array = self._padded(episodes, lambda of: of.share)
-        self._exists = np.arange(max(experts.capacity.max(), 1)) < experts.capacity[:, None]
-        ends = np.where(self._exists, -np.inf, np.inf)  # slots that do not exist never end
-        self._ends = np.repeat(ends[None], len(episodes), axis=0)
+        room = self.scenario.room
+        most = int(min(room.max() / (self._size.min() * FITS), len(self._arrival)))
+        shape = len(episodes), len(room), max(most, 1)
+        self._ends = np.full(shape, -np.inf)  # of what is held, and of what was before
+        self._held = np.zeros(shape, dtype=room.dtype)
         self._rows = np.arange(len(episodes))
         self.choice: Whole = np.full((len(episodes), int(self._sizes.max())), LOST)
         self.n = 0
@@ -77,10 +79,12 @@ class Many:
         n = min(self.n, len(self._arrival) - 1)
         self.alive = self.n < self._sizes
         self._busy = self._ends > self._arrival[n][:, None, None]
-        self._free = (~self._busy).sum(axis=2)
+        self._free = self.scenario.room - np.where(self._busy, self._held, 0).sum(axis=2)
         self.reward, self.loss, self.duration = self._reward[n], self._loss[n], self._duration[n]
         self.mask = np.ones(self.reward.shape, dtype=bool)
-        self.mask[:, :-1] = self._in_time[n][:, :-1] & (self._free > 0)
+        places = self._free.shape[1]
+        has_room = self._free >= self._size[n][:, None] * FITS
+        self.mask[:, :places] = self._may_start[n][:, :places] & has_room
 
     def step(self, actions: Whole) -> Array:
         """Place the subtask of every episode, go on to the next and return the rewards, (B,).
@@ -90,13 +94,14 @@ class Many:
         n, rows, device = self.n, self._rows, self.mask.shape[1] - 1
         known = (actions >= 0) & (actions <= device)
         action = np.where(known, actions, device)
-        placed = self.alive & known & self.mask[rows, action] & self._in_time[n][rows, action]
+        placed = self.alive & known & self.mask[rows, action] & self._may_start[n][rows, action]
         reward = np.where(placed, self.reward[rows, action], self.loss)
         self.choice[placed, n] = action[placed]
-        row = np.flatnonzero(placed & (action < device))
+        row = np.flatnonzero(placed & (action < self._free.shape[1]))
         expert = action[row]
         slot = self._ends[row, expert].argmin(axis=1)
         self._ends[row, expert, slot] = self._finish[n][row, expert]
+        self._held[row, expert, slot] = self._size[n][row]
         earned = np.where(self.alive, reward, 0.0)
         self.n += 1
         self._arrive()
@@ -109,17 +114,18 @@ class Many:
         """
         n = min(self.n, len(self._arrival) - 1)
         deadline = self._deadline[n][:, None]
-        slots = np.maximum(self.scenario.experts.capacity, 1)
-        held = self._busy & self._exists
-        occupied = held.sum(axis=2)
-        total = np.where(held, self._ends, 0.0).sum(axis=2)
+        experts = self.scenario.num_experts
+        room = self.scenario.room[:experts]
+        busy = self._busy[:, :experts]
+        occupied = busy.sum(axis=2)
+        total = np.where(busy, self._ends[:, :experts], 0.0).sum(axis=2)
         wait = np.maximum(total / np.maximum(occupied, 1) - self._arrival[n][:, None], 0.0)
         kind = np.arange(self.scenario.num_types) == self._type[n][:, None]
         parts = [
             self.mask,
             np.where(self.mask, self.reward, self.loss[:, None]),
             self.duration / deadline,
-            self._free / slots,
+            self._free[:, :experts] / np.where(room > 0, room, 1),
             np.where(occupied > 0, wait / deadline, 0.0),
             kind,
             self._share[n][:, None],

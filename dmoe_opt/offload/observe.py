@@ -5,7 +5,7 @@ The observation has 5 E + Y + 4 entries, float32, for E experts and Y types, in 
 ======= ============================ ===========================================================
 entries unit, range                  meaning
 ======= ============================ ===========================================================
-E + 1   0 or 1                       the action mask: expert open; the last, the device, always is
+E + 1   0 or 1                       the action mask: expert open; the last, a finite device too
 E + 1   reward, clipped to [-2, 2]   reward of each action now, the loss where it is not open
 E + 1   deadlines, clipped to [0, 2] time from choice to result
 E       0 to 1                       share of the expert's slots that are free
@@ -43,19 +43,13 @@ def observe(state: State) -> Entries:
     duration = (episode.duration_s[n] / deadline).tolist()
     free = []
     wait = []
-    for count, ends in zip(state.free, state.ends, strict=True):
-        free.append(_free_share(count, len(ends)))
-        wait.append(_mean_wait_s(ends, state.now) / deadline)
+    for e in range(state.device):
+        free.append(state.free[e] / state.room[e] if state.room[e] else 0.0)
+        wait.append(_mean_wait_s([end for end, _ in state.held[e]], state.now) / deadline)
     kind = [0.0] * episode.scenario.num_types
     kind[episode.type[n]] = 1.0
     values = [*state.mask, *reward, *duration, *free, *wait, *kind, episode.share[n]]
     return np.asarray(np.clip(np.array(values), -MOST, MOST), dtype=np.float32)
-
-
-def _free_share(free: int, occupied: int) -> float:
-    """Share of an expert's slots that are free; 0 for an expert without slots."""
-    slots = free + occupied
-    return free / slots if slots else 0.0
 
 
 def _mean_wait_s(ends: list[float], now: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Array, Whole
-from dmoe_opt.offload.simulate import LOST, State, account
+from dmoe_opt.offload.simulate import FITS, LOST, State, account
 
 TOLERANCE = 1e-6
 
@@ -79,8 +79,11 @@ def twins(episode: Episode) -> Whole:
 
     Equal experts count as one expert with the slots of all. That loses nothing: the subtasks are
     intervals of time, and intervals of which at most n overlap can be dealt out to experts with n
-    slots in total. Without it a search would try every exchange of equal experts.
+    slots in total. Without it a search would try every exchange of equal experts. Where capacities
+    count work, every expert counts for itself, as work cannot be dealt out like that.
     """
+    if episode.scenario.counts_work:
+        return np.arange(episode.scenario.num_experts)
     columns = np.vstack([episode.finish_s, episode.reward])[:, :-1]
     first = [int(np.argmax((columns == column[:, None]).all(axis=0))) for column in columns.T]
     return np.array(first)
@@ -89,45 +92,53 @@ def twins(episode: Episode) -> Whole:
 def options(episode: Episode) -> list[tuple[int, int]]:
     """Pairs (n, a) of a subtask and an action that keep the rules while no other subtask is there.
 
-    The result of a would be in time, and an expert a is the first of its `twins`. Action E + 1 is
+    The subtask may be started there, and an expert a is the first of its `twins`. Action E + 1 is
     the loss of the subtask.
     """
-    open_ = np.hstack([episode.in_time, np.ones((episode.num_subtasks, 1), dtype=bool)])
+    open_ = np.hstack([episode.may_start, np.ones((episode.num_subtasks, 1), dtype=bool)])
     open_[:, :-2] &= twins(episode) == np.arange(episode.scenario.num_experts)
     return [(int(n), int(a)) for n, a in np.argwhere(open_)]
 
 
-def crowds(episode: Episode) -> list[tuple[int, list[int], int]]:
-    """Sets of subtasks that would be at an expert together and are more than its slots.
+def crowds(episode: Episode) -> list[tuple[int, list[int], float]]:
+    """Sets of subtasks that would be at an expert together and are more than its capacity.
 
     Returns
     -------
-    list of (expert, subtasks, slots)
-        Only largest sets, those that are not part of another one. The slots are the slots of the
-        expert and its `twins`.
+    list of (expert, subtasks, capacity)
+        Only largest sets, those that are not part of another one. The capacity is that of the
+        expert and its `twins`, in the unit of `Episode.size`. A device with a capacity counts as
+        expert E.
     """
-    slots = _slots(episode)
+    room = _room(episode)
     too_large = []
     for expert, subtasks in enumerate(_candidates(episode)):
         together = _largest_crowds(episode, expert, subtasks)
-        limit = slots[expert]
-        too_large += [(expert, crowd, limit) for crowd in together if len(crowd) > limit]
+        limit = room[expert]
+        crowded = [crowd for crowd in together if episode.size[crowd].sum() * FITS > limit]
+        too_large += [(expert, crowd, limit) for crowd in crowded]
     return too_large
 
 
-def _slots(episode: Episode) -> list[int]:
-    """Slots of each expert and its twins together; 0 for a twin that is not the first."""
-    experts = episode.scenario.experts
-    slots = np.bincount(twins(episode), experts.capacity, minlength=len(experts.capacity))
-    return [int(count) for count in slots]
+def _room(episode: Episode) -> list[float]:
+    """Capacity of each expert and its twins together; 0 for a twin that is not the first.
+
+    The capacity of the device comes last if it has one.
+    """
+    capacity = episode.scenario.room
+    same = np.arange(len(capacity))
+    same[: episode.scenario.num_experts] = twins(episode)
+    together = np.bincount(same, capacity, minlength=len(capacity)).astype(capacity.dtype)
+    room: list[float] = together.tolist()
+    return room
 
 
 def _candidates(episode: Episode) -> list[list[int]]:
-    """For each expert, the subtasks that may go there, in the order of their arrival."""
-    experts = episode.scenario.num_experts
-    candidates: list[list[int]] = [[] for _ in range(experts)]
+    """For each place with a capacity, the subtasks that may go there, in order of arrival."""
+    places = len(episode.scenario.room)
+    candidates: list[list[int]] = [[] for _ in range(places)]
     for n, action in options(episode):
-        if action < experts:
+        if action < places:
             candidates[action].append(n)
     return candidates
 
@@ -186,6 +197,6 @@ def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:
         action = wanted.get(n, LOST)
         if action < experts:
             equals = np.flatnonzero(first == action).tolist()
-            action = next((expert for expert in equals if state.free[expert]), action)
+            action = next((expert for expert in equals if state.mask[expert]), action)
         state.step(action)
     return state.choice

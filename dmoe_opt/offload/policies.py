@@ -33,7 +33,8 @@ def uniform(seed: int) -> Choose:
     rng = random.Random(seed)
 
     def choose(state: State) -> int:
-        return rng.choice([action for action, is_open in enumerate(state.mask) if is_open])
+        open_ = [action for action, is_open in enumerate(state.mask) if is_open]
+        return rng.choice(open_ or [state.device])
 
     return choose
 
@@ -44,7 +45,7 @@ def round_robin(seed: int) -> Choose:
 
     def choose(state: State) -> int:
         nonlocal last
-        count = len(state.free)
+        count = state.device
         for k in range(1, count + 1):
             expert = (last + k) % count
             if state.mask[expert]:
@@ -57,17 +58,22 @@ def round_robin(seed: int) -> Choose:
 
 def most_free(seed: int) -> Choose:
     """The open expert with the most free slots, the first of equals; the device if none is open."""
-    return lambda state: state.best_open(state.free, 0)
+
+    def choose(state: State) -> int:
+        open_ = [e for e in range(state.device) if state.mask[e]]
+        return max(open_, key=lambda e: state.free[e], default=state.device)
+
+    return choose
 
 
 def greedy(seed: int) -> Choose:
     """The open action of greatest reward now; among equals the device, then the first expert."""
-    return lambda state: state.best_open(state.reward, state.reward[-1])
+    return lambda state: state.best_open(state.reward)
 
 
 def local(seed: int) -> Choose:
     """Always the device."""
-    return lambda state: len(state.free)
+    return lambda state: state.device
 
 
 RULES: dict[str, Policy] = {

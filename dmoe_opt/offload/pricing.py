@@ -25,7 +25,9 @@ MOST_POWER = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Tariff:
-    """The price of a second of a slot: base[g] + rise[g] u^power, u the occupied share of group g.
+    """The price of a slot or a work unit for a second, by the occupied share u of its group.
+
+    It is base[g] + rise[g] u^power.
 
     Parameters
     ----------
@@ -73,10 +75,10 @@ class Tariff:
     def prices(self, state: State) -> list[float]:
         """The price of a second of a slot at each expert now, (E,)."""
         group, base, rise = self._plain
-        free, slots = [0] * len(base), [0] * len(base)
+        free, slots = [0.0] * len(base), [0.0] * len(base)
         for e, g in enumerate(group):
             free[g] += state.free[e]
-            slots[g] += state.free[e] + len(state.ends[e])
+            slots[g] += state.room[e]
         of_group = [
             b + r * (1.0 - f / s) ** self.power if s else b
             for b, r, f, s in zip(base, rise, free, slots, strict=True)
@@ -89,13 +91,14 @@ class Tariff:
 
 
 def net_rewards(state: State, prices: list[float]) -> list[float]:
-    """Reward of each expert less duration times price per second, (E,)."""
-    return [r - p * s for r, p, s in zip(state.reward, prices, state.duration, strict=False)]
+    """Reward of each expert less duration times size times price per second, (E,)."""
+    size = state.size
+    return [r - p * s * size for r, p, s in zip(state.reward, prices, state.duration, strict=False)]
 
 
 def best_at(state: State, prices: list[float]) -> int:
     """The open action of greatest reward less duration times price; the device among equals."""
-    return state.best_open(net_rewards(state, prices), state.reward[-1])
+    return state.best_open(net_rewards(state, prices))
 
 
 def equal_experts(scenario: Scenario) -> Whole:
@@ -113,4 +116,4 @@ def by_threshold(state: State, least: float) -> int:
     Thresholds are the classic rule of admission to loss networks: F. Kelly, *Loss Networks*, Annals
     of Applied Probability 1 (1991).
     """
-    return state.best_open(state.reward, state.reward[-1] + least)
+    return state.best_open(state.reward, least)

@@ -39,8 +39,8 @@ def rollout(scenario: Scenario, tariff: Tariff, seed: int) -> Choose:
 
     def choose(state: State) -> int:
         candidates = _candidates(state, tariff)
-        if len(candidates) == 1:
-            return candidates[0]
+        if len(candidates) <= 1:
+            return candidates[0] if candidates else state.device
         futures = [pool[k] for k in rng.integers(len(pool), size=FUTURES)]
         starts = [int(rng.integers(1, max(len(f.choice) - AHEAD, 2))) for f in futures]
         best, most = candidates[0], 0.0
@@ -75,16 +75,15 @@ def _return_after(state: State, action: int, tariff: Tariff, future: State, star
     """Return of the subtasks of a future after an action, less what stays occupied at its end."""
     arrival_s = future.episode.arrival_s
     shift = float(arrival_s[start - 1]) - state.now  # the next gap is one of the future
-    ends = [[end + shift for end in heap] for heap in state.ends]
-    free = list(state.free)
-    if action < len(free):
-        ends[action].append(state.now + state.duration[action] + shift)
-        free[action] -= 1
-        ends[action].sort()
-    played = future.elsewhere(start, free, ends)
+    held = [[(end + shift, size) for end, size in heap] for heap in state.held]
+    if action < len(held):
+        held[action].append((state.now + state.duration[action] + shift, state.size))
+        held[action].sort()
+    played = future.elsewhere(start, held)
     total = 0.0
     for _ in range(min(AHEAD, len(arrival_s) - start)):
         total += played.step(tariff.choose(played))
     prices = tariff.prices(played)
-    occupied = zip(prices, played.ends, strict=True)
-    return total - sum(p * max(end - played.now, 0.0) for p, heap in occupied for end in heap)
+    occupied = zip(prices, played.held, strict=False)  # a device has no price
+    left = ((p, max(end - played.now, 0.0), size) for p, heap in occupied for end, size in heap)
+    return total - sum(p * seconds * size for p, seconds, size in left)

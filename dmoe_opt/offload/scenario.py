@@ -7,7 +7,10 @@ speeds are work units per second. There are E experts and Y types.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
@@ -16,6 +19,7 @@ from dmoe_opt.offload.drift import Drift
 from dmoe_opt.offload.parts import Array as Array
 from dmoe_opt.offload.parts import Part, given_fields
 from dmoe_opt.offload.parts import Whole as Whole
+from dmoe_opt.offload.radio import BlockRadio as BlockRadio
 
 MOST_LOSS = 1e6
 """A loss beyond this, in perfect jobs, would drown all else in rounding."""
@@ -25,7 +29,8 @@ MOST_COUNT = 10_000
 """Slots of an expert, and subtasks of a job."""
 MOST_SUBTASKS = 10**6
 """Subtasks of an episode."""
-FADING = ("none", "rayleigh")
+UNITS = ("subtasks", "work")
+"""What the capacity of an expert counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,9 @@ class Experts(Part):
     capacity
         Slots, (E,): subtasks that an expert holds at once, from the choice until the result is
         back.
+    capacity_unit
+        "subtasks" (also if None), or "work": `capacity` then counts the work units of the subtasks
+        that an expert holds at once, any numbers >= 0.
     speed
         Work units per second, (E,).
     energy_per_work_j
@@ -48,10 +56,11 @@ class Experts(Part):
     """
 
     skill: Array
-    capacity: Whole
+    capacity: Whole | Array
     speed: Array
     energy_per_work_j: Array
     mean_gain: Array
+    capacity_unit: str | None = None
     part = "experts"
 
     def __post_init__(self) -> None:
@@ -59,17 +68,22 @@ class Experts(Part):
         count = len(self.skill)
         if not count:
             raise InputError("experts.skill has no row; allowed: at least one expert")
-        self._set(
-            "capacity",
-            validate.whole_array("experts.capacity", self.capacity, (count,), MOST_COUNT + 1),
-        )
+        if self.capacity_unit is not None:
+            validate.word("experts.capacity_unit", self.capacity_unit, UNITS)
+        if self.capacity_unit == "work":
+            self._numbers("capacity", (count,), least=0.0)
+        else:
+            self._set(
+                "capacity",
+                validate.whole_array("experts.capacity", self.capacity, (count,), MOST_COUNT + 1),
+            )
         self._numbers("speed", (count,))
         self._numbers("energy_per_work_j mean_gain", (count,), least=0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Device(Part):
-    """The user device, which always has room.
+    """The user device, which always has room unless it has a capacity.
 
     Parameters
     ----------
@@ -79,17 +93,23 @@ class Device(Part):
         Work units per second.
     energy_per_work_j
         Energy per work unit, J.
+    capacity
+        What the device holds at once, in the unit of the experts. None: any number of subtasks,
+        all at full speed.
     """
 
     skill: Array
     speed: float
     energy_per_work_j: float
+    capacity: float | None = None
     part = "device"
 
     def __post_init__(self) -> None:
         self._numbers("skill", (None,), least=0.0, most=1.0)
         self._number("speed")
         self._number("energy_per_work_j", least=0.0)
+        if self.capacity is not None:
+            self._number("capacity", least=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,39 +198,6 @@ class Arrivals(Part):
 
 
 @dataclass(frozen=True, eq=False)
-class BlockRadio(Part):
-    """One link to each expert.
-
-    Its gain H is constant for blocks of `coherence_s`. A transfer keeps the rate
-    B log2(1 + P H / N0) of the block in which the subtask arrives, both ways.
-
-    Parameters
-    ----------
-    bandwidth_hz, power_w, noise_w
-        B, P and N0.
-    coherence_s
-        Length of a block, s.
-    fading
-        "none", or "rayleigh": the amplitude is complex Gaussian and first-order autoregressive.
-    correlation
-        Correlation of the amplitudes of one block and the next, in [0, 1].
-    """
-
-    bandwidth_hz: float
-    power_w: float
-    noise_w: float
-    coherence_s: float
-    fading: str = "rayleigh"
-    correlation: float = 0.0
-    part = "radio"
-
-    def __post_init__(self) -> None:
-        self._number("bandwidth_hz power_w noise_w coherence_s")
-        validate.word("radio.fading", self.fading, FADING)
-        self._number("correlation", least=0.0, most=1.0)
-
-
-@dataclass(frozen=True, eq=False)
 class Prices(Part):
     """Prices of energy and losses, in units of one job done perfectly.
 
@@ -220,16 +207,23 @@ class Prices(Part):
         Price of 1 J.
     loss
         Price of a lost job. A lost subtask costs `loss` times its share in its job.
+    late_per_s
+        Price of a second by which the results of a job are late, shared among its subtasks in the
+        same way. Work is then started even if it will be late, as long as it earns more than a
+        loss. None: nothing is started that would be late.
     """
 
     communication_per_j: float
     computation_per_j: float
     loss: float
+    late_per_s: float | None = None
     part = "prices"
 
     def __post_init__(self) -> None:
         self._number("communication_per_j computation_per_j", least=0.0)
         self._number("loss", least=0.0, most=MOST_LOSS)
+        if self.late_per_s is not None:
+            self._number("late_per_s", least=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,6 +255,9 @@ class Scenario:
         object.__setattr__(self, "meta", validate.plain("meta", self.meta))
         self._check_types("experts.skill[0]", self.experts.skill.shape[1])
         self._check_types("device.skill", len(self.device.skill))
+        capacity = self.device.capacity
+        if capacity is not None and not self.counts_work and capacity != int(capacity):
+            raise fail("device.capacity", capacity, "a whole number of subtasks")
 
     def _check_types(self, place: str, entries: int) -> None:
         if entries != self.num_types:
@@ -277,6 +274,20 @@ class Scenario:
     def num_types(self) -> int:
         """Number of types Y."""
         return len(self.types.name)
+
+    @property
+    def counts_work(self) -> bool:
+        """Whether capacities count work units rather than subtasks."""
+        return self.experts.capacity_unit == "work"
+
+    @cached_property
+    def room(self) -> Whole | Array:
+        """Capacity of each expert, and of the device if it has one, (E,) or (E + 1,)."""
+        capacity = self.experts.capacity
+        if self.device.capacity is None:
+            return capacity
+        device = np.array([self.device.capacity]).astype(capacity.dtype)
+        return np.concatenate([capacity, device])
 
     @property
     def mean_jobs_per_s(self) -> float:

@@ -16,6 +16,8 @@ from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Array, Whole
 
 LOST = -1
+FITS = 1.0 - 1e-9
+"""A subtask fits if this share of it does: sums of work have rounding errors."""
 
 
 class State:
@@ -24,12 +26,13 @@ class State:
     Actions are the experts 0 .. E - 1, and E for the device itself. Callers read the fields and
     change them only by `step`.
 
-    `mask[a]` says that action a is open: expert a has a free slot and the result would be in time;
-    the device is always open. `reward[a]` is the reward of a now if it is open (for a device that
-    is too slow, the loss), and `duration[a]` is the time in s until its result is there. `free[e]`
-    counts the free slots of expert e, and `ends[e]` is a heap of the times at which its occupied
-    slots become free. `choice` (N,) holds the actions so far, `LOST` for the subtasks still to
-    come.
+    `mask[a]` says that action a is open: expert a has room, and the result would be in time or
+    worth its lateness; a device without a capacity is always open. `reward[a]` is the reward of a
+    now if it is open (for a device that is too slow, the loss), and `duration[a]` is the time in s
+    until its result is there. `size` is what the subtask takes of a capacity, 1 slot or its work.
+    `room[e]` is the capacity of expert e, and `free[e]` what is free of it; a device with a
+    capacity comes last in both. `held[e]` is a heap of what e holds: when it is done, and its size.
+    `choice` (N,) holds the actions so far, `LOST` for the subtasks still to come.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -39,43 +42,57 @@ class State:
         self._reward = episode.reward.tolist()
         self._finish = episode.finish_s.tolist()
         self._duration = episode.duration_s.tolist()
-        self._in_time = episode.in_time.tolist()
+        self._may_start = episode.may_start.tolist()
         self._loss = episode.loss_reward.tolist()
-        self.free: list[int] = episode.scenario.experts.capacity.tolist()
-        self.ends: list[list[float]] = [[] for _ in self.free]
+        self._size = episode.size.tolist()
+        self.room: list[float] = episode.scenario.room.tolist()
+        self.free = list(self.room)
+        self.held: list[list[tuple[float, float]]] = [[] for _ in self.free]
         self.n = 0
         self._arrive()
 
     def _arrive(self) -> None:
         self.now: float = self._arrival[self.n]
-        for e, ends in enumerate(self.ends):
-            while ends and ends[0] <= self.now:
-                heappop(ends)
-                self.free[e] += 1
+        for e, held in enumerate(self.held):
+            while held and held[0][0] <= self.now:
+                self.free[e] += heappop(held)[1]
+        self.size: float = self._size[self.n]
         self.reward: list[float] = self._reward[self.n]
         self.duration: list[float] = self._duration[self.n]
-        in_time = self._in_time[self.n]  # one entry more than `free`: the device
+        needed = self.size * FITS
+        may_start = self._may_start[self.n]  # perhaps one entry more than `free`: the device
         self.mask: list[bool] = [
-            ok and free > 0 for ok, free in zip(in_time, self.free, strict=False)
+            may and free >= needed for may, free in zip(may_start, self.free, strict=False)
         ]
-        self.mask.append(True)
+        if len(self.mask) < len(may_start):
+            self.mask.append(True)
 
-    def elsewhere(self, n: int, free: list[int], ends: list[list[float]]) -> State:
-        """The same episode when subtask n arrives, with these slots; it can be played on its own.
+    def elsewhere(self, n: int, held: list[list[tuple[float, float]]]) -> State:
+        """The same episode when subtask n arrives, with what is held; it can be played on its own.
 
         For rules that look ahead in episodes drawn for that. Its `choice` has no meaning.
         """
         state = copy(self)
-        state.n, state.free, state.ends = n, free, ends
+        state.n, state.held = n, held
+        state.free = [
+            room - sum(size for _, size in heap) for room, heap in zip(self.room, held, strict=True)
+        ]
         state._arrive()
         return state
 
-    def best_open(self, values: Sequence[float], least: float) -> int:
-        """The first open action of greatest value above `least`; the device if there is none.
+    @property
+    def device(self) -> int:
+        """The action of the device, E."""
+        return len(self.mask) - 1
 
-        `values` has an entry for each expert, and may have one for the device.
+    def best_open(self, values: Sequence[float], ahead: float = 0.0) -> int:
+        """The first open action of greatest value; the device if none is ahead of it by so much.
+
+        `values` has an entry for each expert, and may have one for the device. A device without
+        room counts as a loss.
         """
-        best, most = len(self.free), least
+        alone = self.reward[-1] if self.mask[-1] else self._loss[self.n]
+        best, most = self.device, alone + ahead
         for action, value in enumerate(values):
             if value > most and self.mask[action]:
                 best, most = action, value
@@ -97,12 +114,12 @@ class State:
         Any number that is not an open action loses the subtask.
         """
         n = self.n
-        if 0 <= action < len(self.mask) and self.mask[action] and self._in_time[n][action]:
+        if 0 <= action < len(self.mask) and self.mask[action] and self._may_start[n][action]:
             self.choice[n] = action
             reward = self.reward[action]
-            if action < len(self.ends):
-                heappush(self.ends[action], self._finish[n][action])
-                self.free[action] -= 1
+            if action < len(self.held):
+                heappush(self.held[action], (self._finish[n][action], self.size))
+                self.free[action] -= self.size
         else:
             reward = self._loss[n]
         self.n += 1
@@ -118,7 +135,8 @@ Choose = Callable[[State], int]
 class Account:
     """The sums of an episode.
 
-    `quality` is the mean over jobs. `served`, `local` and `lost` add up to the subtasks.
+    `quality` is the mean over jobs. `served`, `local` and `lost` add up to the subtasks; `late`
+    counts those served or local whose results are late.
     """
 
     return_: float
@@ -129,6 +147,7 @@ class Account:
     served: int
     local: int
     lost: int
+    late: int
 
 
 def run(episode: Episode, choose: Choose) -> Whole:
@@ -188,13 +207,14 @@ def account(episode: Episode, choice: Whole) -> Account:
         served=len(placed) - local,
         local=local,
         lost=len(choice) - len(placed),
+        late=int((~episode.in_time[placed, at]).sum()),
     )
 
 
 def violations(episode: Episode, choice: Whole) -> list[str]:
     """Rules that a choice breaks, in words.
 
-    A result may be late, and an expert may hold more subtasks than its capacity at an arrival.
+    A result may be late, and an expert may hold more than its capacity at an arrival.
     """
     return _late(episode, choice) + _too_many(episode, choice)
 
@@ -202,21 +222,25 @@ def violations(episode: Episode, choice: Whole) -> list[str]:
 def _late(episode: Episode, choice: Whole) -> list[str]:
     """Subtasks whose result would be late."""
     placed = np.flatnonzero(choice != LOST)
-    late = placed[~episode.in_time[placed, choice[placed]]]
+    late = placed[~episode.may_start[placed, choice[placed]]]
     return [f"subtask {n} would be late at {choice[n]}" for n in late.tolist()]
 
 
 def _too_many(episode: Episode, choice: Whole) -> list[str]:
-    """Arrivals at which an expert holds more subtasks than its capacity."""
+    """Arrivals at which an expert, or the device, holds more than its capacity."""
     complaints = []
-    for e, capacity in enumerate(episode.scenario.experts.capacity.tolist()):
+    unit = "work units" if episode.scenario.counts_work else "subtasks"
+    device = episode.scenario.num_experts
+    for e, capacity in enumerate(episode.scenario.room.tolist()):
+        name = "the device" if e == device else f"expert {e}"
         subtasks = np.flatnonzero(choice == e)
         for n in subtasks.tolist():
             earlier = subtasks[subtasks < n]
-            held = 1 + int((episode.finish_s[earlier, e] > episode.arrival_s[n]).sum())
-            if held > capacity:
+            staying = earlier[episode.finish_s[earlier, e] > episode.arrival_s[n]]
+            held = episode.size[staying].sum() + episode.size[n]
+            if held * FITS > capacity:
                 complaints.append(
-                    f"expert {e} holds {held} subtasks when {n} arrives; allowed: {capacity}"
+                    f"{name} holds {held:g} {unit} when {n} arrives; allowed: {capacity:g}"
                 )
     return complaints
 

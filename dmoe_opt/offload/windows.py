@@ -27,6 +27,7 @@ from dmoe_opt.offload import optimum
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.scenario import Array
+from dmoe_opt.offload.simulate import FITS
 
 WIDTHS = (40, 60, 80, 100)
 """Subtasks of a window; the next window begins half a width later."""
@@ -69,6 +70,7 @@ class _Program:
         regrets = optimum.regret(episode)
         self.cost: Array = np.array([regrets[option] for option in self.options])
         self.subtask = np.array([n for n, _ in self.options])
+        self.size = episode.size[self.subtask].astype(float)
         self.bound = 0.0
         width = len(self.options)
         rows = highs.Rows(width)
@@ -87,8 +89,8 @@ class _Program:
         row = np.repeat(np.arange(len(crowds)), [len(crowd) for _, crowd, _ in crowds])
         member = np.array([column[n, e] for e, crowd, _ in crowds for n in crowd], dtype=int)
         shape = len(crowds), len(self.options)
-        self.crowds = csc_array((np.ones(len(row)), (row, member)), shape=shape)
-        rows.add(len(crowds), -np.inf, self.slots, (row, member, 1.0))
+        self.crowds = csc_array((self.size[member], (row, member)), shape=shape)
+        rows.add(len(crowds), -np.inf, self.slots, (row, member, self.size[member]))
 
     def relax(self) -> None:
         """Solve the linear relaxation: its bound, and what every option costs at its prices."""
@@ -117,9 +119,9 @@ class _Program:
         placed = -1
         for k in np.lexsort([self.reduced, -self.share, self.subtask]).tolist():
             crowds = self.crowds.indices[self.crowds.indptr[k] : self.crowds.indptr[k + 1]]
-            if self.subtask[k] > placed and (left[crowds] > 0).all():
+            if self.subtask[k] > placed and (left[crowds] >= self.size[k] * FITS).all():
                 schedule[k] = True
-                left[crowds] -= 1
+                left[crowds] -= self.size[k]
                 placed = int(self.subtask[k])
         return schedule
 

@@ -121,7 +121,9 @@ def _bands(episode: Episode, choice: Whole) -> tuple[list[int], Array]:
 
     The last band is the one of lost subtasks.
     """
-    rows = [*episode.scenario.experts.capacity.tolist(), _most_on_device(episode, choice)]
+    from dmoe_opt.offload.frames import rows_of
+
+    rows = [*rows_of(episode, choice), _most_on_device(episode, choice)]
     return rows, np.append(0.0, np.cumsum(np.array(rows) + BAND_GAP))
 
 

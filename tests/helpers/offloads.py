@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from dmoe_opt.offload.drift import Drift
 from dmoe_opt.offload.episode import Episode, draw
 from dmoe_opt.offload.scenario import Arrivals, BlockRadio, Device, Experts, Prices, Scenario, Types
 
@@ -60,7 +61,10 @@ def by_hand(device_speed: float = 1.0) -> Episode:
 
 @st.composite
 def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
-    """Episodes with full, equal, dead and slotless experts, late devices, free or costly energy."""
+    """Episodes with full, equal, dead and slotless experts, late devices, free or costly energy.
+
+    Some have late results at a price, a finite device, capacities of work, or speeds that drift.
+    """
     experts, types = draw_(st.integers(1, 3)), draw_(st.integers(1, 2))
 
     def table(values: list[float], *shape: int) -> np.ndarray:
@@ -78,11 +82,13 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             speed=table([0.5, 1.0, 2.0], experts),
             energy_per_work_j=table([0.0, 1.0], experts),
             mean_gain=table([0.0, 1.0, 1.0, 4.0], experts),
+            capacity_unit=draw_(st.sampled_from([None, "subtasks", "work"])),
         ),
         device=Device(
             skill=table([0.0, 0.5], types),
             speed=draw_(st.sampled_from([0.2, 1.0])),
             energy_per_work_j=1.0,
+            capacity=draw_(st.sampled_from([None, None, 0, 1, 2])),
         ),
         types=Types(
             name=[f"type {y}" for y in range(types)],
@@ -109,7 +115,11 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             draw_(st.sampled_from([0.0, 0.5, 1.0])),
         ),
         prices=Prices(
-            draw_(st.sampled_from([0.0, 0.1, 1.0])), 0.1, draw_(st.sampled_from([0.0, 0.5]))
+            draw_(st.sampled_from([0.0, 0.1, 1.0])),
+            0.1,
+            draw_(st.sampled_from([0.0, 0.5])),
+            draw_(st.sampled_from([None, None, 0.0, 0.2])),
         ),
+        drift=draw_(st.sampled_from([None, Drift(speed=[[0.5, 2.0]], period_s=1.0)])),
     )
     return draw(scenario, draw_(st.integers(0, 1000)))

@@ -36,7 +36,7 @@ def test_the_price_rises_as_slots_fill() -> None:
     state = State(draw(busy, 0))
     tariff = Tariff(equal_experts(busy), [1.0, 0.0, 0.0], [2.0, 4.0, 0.0], 2.0)
     assert tariff.prices(state) == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
-    state = state.elsewhere(5, [3, 6, 0, 0, 6, 6], [[9.0] * 3, [], [9.0] * 6, [9.0] * 6, [], []])
+    state = state.elsewhere(5, [[(9.0, 1)] * count for count in (3, 0, 6, 6, 0, 0)])
     assert tariff.prices(state) == [1.125, 1.125, 4.0, 4.0, 0.0, 0.0]
 
 
