@@ -79,16 +79,16 @@ def sent_tokens(
     A link that cannot send its whole load in time sends what it can.
     """
     assert instance.air_tokens is not None
-    i, j = np.nonzero(load)
-    room = np.where(allocation[i, j], instance.air_tokens[i, j], 0)
-    order = np.argsort(instance.link_energy[i, j], axis=1, kind="stable")
-    room = np.take_along_axis(room, order, axis=1)
-    before = room.cumsum(axis=1) - room
-    filled = np.clip(load[i, j, None] - before, 0, room)
+    used = allocation & (load > 0)[:, :, None]
+    i, j, m = np.nonzero(used)
+    order = np.lexsort((instance.link_energy[i, j, m], i * len(load) + j))
+    i, j, m = i[order], j[order], m[order]
+    room = instance.air_tokens[i, j, m]
+    before = room.cumsum() - room
+    first = np.append(True, (np.diff(i) != 0) | (np.diff(j) != 0))[: len(i)]
+    before -= np.maximum.accumulate(np.where(first, before, 0))
     sent = np.zeros(allocation.shape, dtype=np.int64)
-    unordered = np.zeros_like(filled)
-    np.put_along_axis(unordered, order, filled, axis=1)
-    sent[i, j] = unordered
+    sent[i, j, m] = np.clip(load[i, j] - before, 0, room)
     return sent
 
 

@@ -15,7 +15,7 @@ from dmoe_opt.joint.descent import Descent, better, conclude
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
 from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, first_point
-from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
+from dmoe_opt.joint.multipliers import evaluate, frame_of
 from dmoe_opt.joint.program import (
     Open,
     everything,
@@ -43,13 +43,12 @@ def approached(
     far: float = CLOSED,
     log: Log | None = None,
     start: Decision | None = None,
-) -> tuple[Frame, Climbed] | Result:
+) -> Climbed | Result:
     """A descent and an ascent; or the result where it is proven that there is no answer."""
     if reason := stranded(instance):
         return infeasible(instance, method, reason)
     frame = frame_of(instance)
-    answer = begin(frame, start)
-    return frame, climb(frame, answer, effort=effort, far=far, log=log)
+    return climb(frame, begin(frame, start), effort=effort, far=far, log=log)
 
 
 def solve_descent(
@@ -63,15 +62,14 @@ def solve_descent(
     end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start)
     if isinstance(end, Result):
         return end
-    frame, climbed = end
-    answer, rng = climbed.answer, np.random.default_rng(seed)
+    answer, rng = end.answer, np.random.default_rng(seed)
     for _ in range(restarts):
         if is_over():
             break
-        answer = better(answer, begin(frame, None, rng))
+        answer = better(answer, begin(end.frame, None, rng))
     trace = [] if answer is None else answer.trace
     stats = {"iterations": len(trace), "trace": trace}
-    return conclude(instance, "bcd", answer, climbed.bound_j, stats, NONE_FOUND)
+    return conclude(instance, "bcd", answer, end.bound_j, stats, NONE_FOUND)
 
 
 def solve_ascent(
@@ -84,9 +82,8 @@ def solve_ascent(
     end = approached(instance, "lagrangian", effort=THOROUGH, log=log, start=start)
     if isinstance(end, Result):
         return end
-    _, climbed = end
-    stats = {"iterations": climbed.iterations}
-    return conclude(instance, "lagrangian", climbed.answer, climbed.bound_j, stats, NONE_FOUND)
+    stats = {"iterations": end.iterations}
+    return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, NONE_FOUND)
 
 
 def solve_whole(
@@ -99,12 +96,11 @@ def solve_whole(
     end = approached(instance, "exact", effort=BEFORE_PROGRAM, log=log, start=start)
     if isinstance(end, Result):
         return end
-    frame, climbed = end
-    answer, bound_j = climbed.answer, climbed.bound_j
-    stats = {"iterations": climbed.iterations, "kept": 0.0}
+    answer, bound_j = end.answer, end.bound_j
+    stats = {"iterations": end.iterations, "kept": 0.0}
     if answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j:
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    part = _open_part(frame, climbed)
+    part = _open_part(end)
     if part is None:
         assert answer is not None  # nothing is better than the answer
         return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
@@ -114,13 +110,14 @@ def solve_whole(
     return finish(instance, answer, bound_j, part, stats, log)
 
 
-def _open_part(frame: Frame, climbed: Climbed) -> Open | None:
+def _open_part(climbed: Climbed) -> Open | None:
+    instance = climbed.frame.instance
     if climbed.answer is None:
-        return everything(frame.instance)
+        return everything(instance)
     try:
-        return leftover(frame, climbed.point, climbed.answer.energy_j)
+        return leftover(climbed.frame, climbed.point, climbed.answer.energy_j)
     except TimeUp:
-        return everything(frame.instance)
+        return everything(instance)
 
 
 def finish(

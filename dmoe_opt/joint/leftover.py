@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.joint.multipliers import Frame, Point, Priced, costs_at, evaluate
+from dmoe_opt.joint.multipliers import Frame, Point, Priced, costs_at, evaluate, wake_left_j
 from dmoe_opt.joint.passages import choose
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.program import Open
@@ -31,13 +31,31 @@ def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:
     possible &= instance.to_experts(linked) | ~instance.away
     droppable = frame.drop_j <= priced.bounds + room
     surely_dropped = droppable & (priced.serving > priced.bounds + room)
-    wake_j = np.zeros(instance.num_experts)
-    if instance.wake_energy is not None:
-        wake_j = instance.wake_energy - point.waking.sum(axis=0)
-    wakeable, surely_awake = wake_j <= room, -wake_j > room
+    wake_j = wake_left_j(frame, point)
+    wakeable = frame.surely_awake | (wake_j <= room)
+    surely_awake = frame.surely_awake | (-wake_j > room)
     possible &= wakeable
     part = Open(subcarriers, possible, certain, droppable, surely_dropped, wakeable, surely_awake)
     return None if _is_empty(frame, part) else part
+
+
+def surely_awake(frame: Frame, point: Point, priced: Priced, energy_j: float) -> NDArray[np.bool_]:
+    """Experts without which no answer of at most `energy_j` exists, by the bound at a point, (K,).
+
+    Those with a wake-up energy count only.
+    """
+    instance, cost = frame.instance, costs_at(frame.instance, point)
+    wake_j = wake_left_j(frame, point)
+    room = energy_j * (1 + SLACK) - priced.value_j
+    sure = frame.surely_awake.copy()
+    open_ = ~sure if instance.wake_energy is None else ~sure & (instance.wake_energy > 0)
+    for j in np.flatnonzero(open_):
+        others = frame.usable.copy()
+        others[:, j] = False
+        _, without = choose(instance, cost, others)
+        asleep = np.minimum(without, frame.drop_j) - priced.bounds
+        sure[j] = asleep.sum() - min(wake_j[j], 0.0) > room
+    return sure
 
 
 def _is_empty(frame: Frame, part: Open) -> bool:

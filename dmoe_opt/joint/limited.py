@@ -21,6 +21,7 @@ from dmoe_opt.clock import is_over
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent, better
+from dmoe_opt.joint.leftover import surely_awake
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
 from dmoe_opt.joint.program import usable_subcarriers
 from dmoe_opt.joint.staffing import staff
@@ -34,12 +35,16 @@ REPAIR_GROWTH = 1.3  # between repairs: prices change less and less
 
 
 class Climbed(NamedTuple):
-    """Where an ascent ended: the best point, its bound in J, the best answer, iterations."""
+    """Where an ascent ended: the best point, its bound in J, the best answer, iterations.
+
+    `frame` has the experts that are known to be awake by then.
+    """
 
     point: Point
     bound_j: float
     answer: Descent | None
     iterations: int
+    frame: Frame
 
 
 def link_prices(decision: Decision) -> NDArray[np.float64]:
@@ -140,15 +145,19 @@ def climb(
     effort: Effort,
     far: float = CLOSED,
     log: Log | None = None,
+    widest_j: float = 0.0,
 ) -> Climbed:
-    """Step 2: raise the bound until it is `far` from the answer, steps are short or time is up."""
+    """Step 2: raise the bound until it is `far` from the answer, steps are short or time is up.
+
+    The bound holds for answers of up to `widest_j` above the best one.
+    """
     start = first_point(frame)
     flat = _flat(start)
     bound_j, iteration, repair_at = 0.0, 0, 1
     seen: set[bytes] = set()
     priced = evaluate(frame, start)
     if _is_closed(answer, priced.value_j, far):
-        return Climbed(start, max(priced.value_j, 0.0), answer, 0)
+        return Climbed(start, max(priced.value_j, 0.0), answer, 0, frame)
     tokens_j = priced.value_j / max(frame.instance.num_tokens, 1)
     scale = _scales(frame, start, tokens_j)
     state = Climb(flat, flat)
@@ -156,7 +165,7 @@ def climb(
         if iteration > 1:
             priced = evaluate(frame, _point(frame, state.prices))
         state.record(priced.value_j, _target_j(answer, state.best_value_j))
-        bound_j = max(bound_j, priced.value_j)
+        bound_j = max(bound_j, _at_most(answer, priced.value_j))
         slope = _flat(priced.slope)
         settled = not slope.any()
         if iteration >= repair_at or settled:
@@ -164,15 +173,40 @@ def climb(
             answer = _repair(frame, priced, answer, seen)
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
-        if settled or state.step < SHORTEST_STEP or is_over():
-            break
-        if _is_closed(answer, bound_j, far):
+            known = _awake(frame, state, answer, widest_j)
+            if known is not frame:
+                frame = known
+                continue
+        if settled or state.step < SHORTEST_STEP or is_over() or _is_closed(answer, bound_j, far):
             break
         if state.stalled >= PATIENCE:
             state.cut()
         if not state.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
             break
-    return Climbed(_point(frame, state.best_prices), bound_j, answer, iteration)
+    return Climbed(_point(frame, state.best_prices), bound_j, answer, iteration, frame)
+
+
+def _awake(frame: Frame, state: Climb, answer: Descent | None, widest_j: float) -> Frame:
+    """The frame with more experts known to be awake, and no prices for waking these; or itself.
+
+    Sums of prices bound a fixed energy poorly. One that is paid in any case needs no prices.
+    """
+    if answer is None or frame.instance.wake_energy is None:
+        return frame
+    point = _point(frame, state.best_prices)
+    sure = surely_awake(frame, point, evaluate(frame, point), answer.energy_j + widest_j)
+    if (sure == frame.surely_awake).all():
+        return frame
+    frame = frame._replace(surely_awake=sure)
+    point = point._replace(waking=np.where(sure, 0.0, point.waking))
+    state.prices = state.best_prices = _flat(point)
+    state.best_value_j, state.direction = evaluate(frame, point).value_j, None
+    return frame
+
+
+def _at_most(answer: Descent | None, value_j: float) -> float:
+    """A bound on answers that are better than the known one bounds all only up to its energy."""
+    return value_j if answer is None else min(value_j, answer.energy_j)
 
 
 def _is_closed(answer: Descent | None, bound_j: float, far: float) -> bool:

@@ -7,9 +7,10 @@ With rho[t] the price of dropping the token, inf where it may not be dropped,
     L = sum_t min(rho[t], DES_t(a + lambda + nu + pi)) - sum_j pi[j] C[j]
         + sum_j min(0, b[j] - sum_t nu[t, j]) - (the most that links earn on subcarriers)
 
-bounds every round from below. On subcarrier m a link earns the sum of its U largest positive
-lambda[t, j] - c. Without a deadline every link has one subcarrier, and the most is a matching; with
-one, every subcarrier takes the link that earns most on it. All prices are >= 0.
+(without the min where an expert is known to be awake) bounds every round from below. On subcarrier
+m a link earns the sum of its U largest positive lambda[t, j] - c. Without a deadline every link has
+one subcarrier, and the most is a matching; with one, every subcarrier takes the link that earns
+most on it. All prices are >= 0.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Frame(NamedTuple):
     `usable` (T, K); `drop_j` (T,) in J, inf where a token may not be dropped. The links, `ends`
     (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
     in tokens. Their pairs of token and passage are `pairs` (P, 2), those of link l from `first[l]`.
+    Experts that are `surely_awake` (K,) in every answer that counts pay their wake-up in any case.
     """
 
     instance: Instance
@@ -46,6 +48,7 @@ class Frame(NamedTuple):
     room: NDArray[np.int64]
     pairs: NDArray[np.int64]
     first: NDArray[np.int64]
+    surely_awake: NDArray[np.bool_]
 
 
 class Point(NamedTuple):
@@ -94,7 +97,9 @@ def frame_of(instance: Instance) -> Frame:
         needs = instance.selection_problem().need_units > 0
         drop_j = np.where(needs, instance.drop_price, np.inf)
     pairs = np.stack([t[order], c[order]], axis=1)
-    return Frame(instance, usable, drop_j, ends, energy, room, pairs, np.append(first, len(link)))
+    first = np.append(first, len(link))
+    nobody = np.zeros(instance.num_experts, dtype=bool)
+    return Frame(instance, usable, drop_j, ends, energy, room, pairs, first, nobody)
 
 
 def evaluate(frame: Frame, point: Point) -> Priced:
@@ -121,22 +126,27 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     bounds = np.minimum(serving, frame.drop_j)
     earned, passing = _earnings(frame, point.link)
     taken = _takers(instance, earned)
-    wake_j = np.zeros(instance.num_experts)
-    if instance.wake_energy is not None:
-        wake_j = instance.wake_energy - point.waking.sum(axis=0)
+    wake_j = wake_left_j(frame, point)
+    awake = frame.surely_awake | (wake_j < 0)
     earned_j = float(earned[taken].sum())
-    value_j = float(bounds.sum() - earned_j + np.minimum(wake_j, 0.0).sum())
+    value_j = float(bounds.sum() - earned_j + wake_j[awake].sum())
     if np.isfinite(earned_j):  # prices far above the energy leave more rounding than the energy has
         value_j -= ROUNDING * earned_j
     slope = Point(
         link=passages.passed(instance, selection) - _passes(frame, taken, passing),
-        waking=np.where(instance.wake_energy is None, 0.0, selection - (wake_j < 0).astype(float)),
+        waking=np.where(instance.wake_energy is None, 0.0, selection - awake.astype(float)),
         room=np.zeros(instance.num_experts),
     )
     if instance.capacity is not None:
         value_j -= float(point.room @ instance.capacity)
         slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
-    return Priced(value_j, selection, bounds, serving, wake_j < 0, earned, taken, slope)
+    return Priced(value_j, selection, bounds, serving, awake, earned, taken, slope)
+
+
+def wake_left_j(frame: Frame, point: Point) -> NDArray[np.float64]:
+    """What tokens do not pay of the wake-up energies of experts, J, (K,)."""
+    wake = frame.instance.wake_energy
+    return np.zeros(point.room.shape) if wake is None else wake - point.waking.sum(axis=0)
 
 
 def costs_at(instance: Instance, point: Point) -> passages.Costs:
@@ -202,9 +212,11 @@ def _takers(instance: Instance, earned: NDArray[np.float64]) -> NDArray[np.bool_
 
 def _passes(frame: Frame, taken: NDArray[np.bool_], passing: _Passing) -> NDArray[np.float64]:
     """How often each passage of a token is carried by its link, (T, C)."""
+    link, m = np.nonzero(taken)
+    change = np.zeros(len(frame.pairs) + 1)  # how many more subcarriers carry a pair than the last
+    np.add.at(change, frame.first[link], 1.0)
+    np.add.at(change, frame.first[link] + passing.number[link, m], -1.0)
+    t, c = frame.pairs[passing.order].T
     passes = np.zeros((len(frame.usable), len(passages.ends(frame.instance))))
-    for link, m in np.argwhere(taken):
-        first = frame.first[link]
-        chosen = frame.pairs[passing.order[first : first + passing.number[link, m]]]
-        passes[chosen[:, 0], chosen[:, 1]] += 1.0
+    passes[t, c] = change.cumsum()[:-1]
     return passes

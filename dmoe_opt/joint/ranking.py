@@ -101,7 +101,7 @@ def _with_list(
     if instance.num_tokens:  # without tokens there is one answer only
         widest_j = best.energy_j * (GAP if gap is None else gap)
         search = _ruled if instance.optional_rules else _plain
-        within = search(instance, as_descent(first))
+        within = search(instance, as_descent(first), widest_j)
         for share in SHARES:
             limit_j = best.energy_j + share * widest_j
             if not _extend(instance, within, limit_j, list_, count):
@@ -109,17 +109,16 @@ def _with_list(
     return replace(_best_of(first, list_.answers), round_ranking=_ranked(list_))
 
 
-def _plain(instance: Instance, answer: Descent | None) -> Within:
+def _plain(instance: Instance, answer: Descent | None, _: float) -> Within:
     """What is open within a limit, by the bound of `lagrangian`."""
     prices = ascend(instance, answer, 0.0).prices
     return lambda limit_j: reduce(instance, prices, limit_j)
 
 
-def _ruled(instance: Instance, answer: Descent | None) -> Within:
+def _ruled(instance: Instance, answer: Descent | None, widest_j: float) -> Within:
     """The same by the bound of `multipliers`, for rounds with optional rules."""
-    frame = frame_of(instance)
-    point = climb(frame, answer, effort=BEFORE_PROGRAM).point
-    return lambda limit_j: leftover(frame, point, limit_j)
+    climbed = climb(frame_of(instance), answer, effort=BEFORE_PROGRAM, widest_j=widest_j)
+    return lambda limit_j: leftover(climbed.frame, climbed.point, limit_j)
 
 
 def _extend(instance: Instance, within: Within, limit_j: float, list_: _List, count: int) -> bool:

@@ -67,7 +67,7 @@ def _closable(frame: Frame, chosen: Staff) -> NDArray[np.int64]:
     wake, capacity = frame.instance.wake_energy, frame.instance.capacity
     assert wake is not None
     awake = chosen.selection.any(axis=0)
-    closable = awake & (wake > 0)
+    closable = awake & (wake > 0) & ~frame.surely_awake
     if capacity is not None:
         closable &= capacity[awake].sum() - capacity >= chosen.selection.sum()
     return np.flatnonzero(closable)
