@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.augmenting import augment
-from dmoe_opt.clock import flag
+from dmoe_opt.clock import flag, is_over
 from dmoe_opt.compiling import call
 
 DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs scaled to at most 1
@@ -28,13 +30,19 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     [1, 0]
     """
     columns = np.full(cost.shape[0], -1)
-    finite = np.isfinite(cost)
-    if not finite.any():
-        return columns
-    scale = float(cost[finite].max()) or 1.0
-    rows, chosen = match(np.where(finite, cost / scale, DEAD))
-    columns[rows] = np.where(finite[rows, chosen], chosen, -1)
+    rows, chosen = match(_scaled(cost))
+    columns[rows] = np.where(np.isfinite(cost[rows, chosen]), chosen, -1)
     return columns
+
+
+def _scaled(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Costs of at most 1, and `DEAD` for inf; few passes, as costs may fill 100 MB."""
+    most = float(cost.max(initial=0.0))
+    if math.isfinite(most):
+        return cost / (most or 1.0)
+    finite = np.isfinite(cost)
+    most = float(cost.max(where=finite, initial=0.0))
+    return np.where(finite, cost / (most or 1.0), DEAD)
 
 
 def match(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -48,6 +56,8 @@ def match(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
         rows, columns = linear_sum_assignment(cost)
         return rows, columns
+    if is_over():
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     turned = cost.shape[0] > cost.shape[1]
     costs = np.ascontiguousarray(cost.T if turned else cost)
     columns = np.full(len(costs), -1)

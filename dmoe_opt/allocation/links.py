@@ -89,23 +89,30 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     if len(ends) > instance.num_subcarriers:
         have = existing(instance.num_subcarriers, "subcarrier")
         return f"{len(ends)} links are active and {have}"
-    works = np.isfinite(cost)
-    partner = matching(works)
+    partner = completed(cost, np.full(len(ends), -1))
     if (partner < 0).any():
-        return _crowd(ends, works, partner)
+        return _crowd(ends, np.isfinite(cost), partner)
     unit = _bottleneck(cost) if len(ends) else 0.0
     cost = np.where(cost <= len(ends) * unit * (1 + SLACK), cost, np.inf)
     return Links(ends, cost, unit or 1.0)
 
 
 def _bottleneck(cost: NDArray[np.float64]) -> float:
-    """The least cost at which all links can be served, by bisection over the costs."""
-    values = np.unique(cost[np.isfinite(cost)])
+    """The least cost at which all links can be served, by bisection over the costs.
+
+    No link is served below its best subcarrier, and with many subcarriers little more is needed: so
+    the search begins there, and doubles its reach. A matching of few pairs is found soon.
+    """
+    values = np.unique(cost[np.isfinite(cost) & (cost >= cost.min(axis=1).max())])
 
     def serves_all(most: float) -> bool:
         return bool((matching(cost <= most) >= 0).all())
 
-    return float(values[bisect_left(values, True, key=serves_all)])
+    reach = 1
+    while reach < len(values) and not serves_all(values[reach - 1]):
+        reach *= 2
+    last = min(reach, len(values)) - 1
+    return float(values[bisect_left(values, True, reach // 2, last, key=serves_all)])
 
 
 def _crowd(ends: NDArray[np.int64], works: NDArray[np.bool_], partner: NDArray[np.int64]) -> str:

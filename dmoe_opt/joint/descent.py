@@ -117,17 +117,18 @@ def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64
     """Price of every link, J/token, shape (N, N).
 
     An active link is priced on its own subcarrier, an idle one on a free subcarrier that is
-    reserved for it; a link without either is priced inf.
+    reserved for it; a link without either is priced inf, and where the time is up, every idle one.
     """
     price = np.where(allocation, instance.link_energy, np.inf).min(axis=2)
     np.fill_diagonal(price, 0.0)
     idle = np.argwhere(~np.isfinite(price))
     free = np.flatnonzero(~allocation.any(axis=(0, 1)))
-    if len(idle) and len(free):
-        cost = instance.link_energy[idle[:, 0], idle[:, 1]][:, free]
+    if len(idle) and len(free) and not is_over():
+        i, j = idle.T
+        cost = instance.link_energy[i[:, None], j[:, None], free]
         column = assign(cost)
         served = column >= 0
-        price[idle[served, 0], idle[served, 1]] = cost[served, column[served]]
+        price[i[served], j[served]] = cost[served, column[served]]
     return np.asarray(price)
 
 

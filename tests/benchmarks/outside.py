@@ -1,20 +1,33 @@
 """Solve MPS files with a solver in its own process, a reference without code of this package.
 
 `python tests/benchmarks/outside.py highs|gurobi|scip|cp-sat SECONDS FILE.mps ...` prints one JSON
-line per file. The seconds are for solving alone, without reading, on one thread. A process of its
-own is needed because ortools and some versions of highspy cannot share one.
+line per file. The seconds are for solving alone, without reading, on one thread, and count time on
+the processor, which other work on the machine does not lengthen. A process of its own is needed
+because ortools and some versions of highspy cannot share one.
+
+The limit is the solver's own and counts wall time. With SECONDS=FILE.mps in place of each file, a
+program is stopped without an answer when it has used so many seconds of the processor.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 TOLERANCE = 1e-9
-PACKAGES = {"highs": "highspy", "gurobi": "gurobipy", "scip": "pyscipopt", "cp-sat": "ortools"}
+READING_S = 0.1  # for reading the program before it is solved
+MODULES = {
+    "highs": "highspy",
+    "gurobi": "gurobipy",
+    "scip": "pyscipopt",
+    "cp-sat": "ortools.linear_solver.python.model_builder",
+}
 
 
 def highs(path: str, limit_s: float) -> dict[str, Any]:
@@ -37,9 +50,9 @@ def highs(path: str, limit_s: float) -> dict[str, Any]:
         ("time_limit", limit_s),
     ):
         solver.setOptionValue(name, value)
-    started = time.perf_counter()
+    started = time.process_time()
     solver.run()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     info, values = solver.getInfo(), solver.getSolution().col_value
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     names = solver.getLp().col_names_
@@ -69,7 +82,7 @@ def gurobi(path: str, limit_s: float) -> dict[str, Any]:
         gurobipy.Env(params=parameters | {"TimeLimit": limit_s}) as environment,
         gurobipy.read(path, environment) as model,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             model.optimize()
         except gurobipy.GurobiError as error:
@@ -77,7 +90,7 @@ def gurobi(path: str, limit_s: float) -> dict[str, Any]:
                 "refused": "size-limited licence" if "size-limited" in str(error) else str(error)
             }
         return {
-            "seconds": time.perf_counter() - started,
+            "seconds": time.process_time() - started,
             "infeasible": model.Status == gurobipy.GRB.INFEASIBLE,
             "ones": [v.VarName for v in model.getVars() if v.X > 0.5] if model.SolCount else None,
             "bound": model.ObjBound,
@@ -99,9 +112,9 @@ def scip(path: str, limit_s: float) -> dict[str, Any]:
             "parallel/maxnthreads": 1,
         }
     )
-    started = time.perf_counter()
+    started = time.process_time()
     model.optimize()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     found = model.getNSols() > 0
     return {
         "seconds": seconds,
@@ -122,9 +135,9 @@ def cp_sat(path: str, limit_s: float) -> dict[str, Any]:
     solver.set_solver_specific_parameters(
         "num_workers:1 relative_gap_limit:0 absolute_gap_limit:0 mip_wanted_precision:1e-9"
     )
-    started = time.perf_counter()
+    started = time.process_time()
     status = solver.solve(model)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     found = status in (model_builder.SolveStatus.OPTIMAL, model_builder.SolveStatus.FEASIBLE)
     return {
         "seconds": seconds,
@@ -139,9 +152,35 @@ SOLVERS = {"highs": highs, "gurobi": gurobi, "scip": scip, "cp-sat": cp_sat}
 
 def installed() -> list[str]:
     """Solvers whose packages are there."""
-    return [name for name, package in PACKAGES.items() if find_spec(package)]
+    return [name for name, module in MODULES.items() if find_spec(module.partition(".")[0])]
+
+
+def stopped(name: str, path: str, processor_s: float, limit_s: float) -> dict[str, Any]:
+    """The answer in a process of its own, which ends when it has used its time on the processor."""
+    answer, writing = os.pipe()
+    if not os.fork():
+        signal.setitimer(signal.ITIMER_PROF, processor_s + READING_S)
+        os.write(writing, json.dumps(SOLVERS[name](path, limit_s)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(answer) as pipe:
+        text = pipe.read()
+    os.wait()
+    return json.loads(text) if text else {"stopped": processor_s}
+
+
+def main() -> None:
+    """An answer per file."""
+    name, limit_s, files = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    import_module(MODULES[name])
+    for file in files:
+        processor_s, is_stopped, path = file.rpartition("=")
+        if is_stopped:
+            answer = stopped(name, path, float(processor_s), limit_s)
+        else:
+            answer = SOLVERS[name](path, limit_s)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    for file in sys.argv[3:]:
-        print(json.dumps(SOLVERS[sys.argv[1]](file, float(sys.argv[2]))), flush=True)
+    main()
