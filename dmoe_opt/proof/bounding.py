@@ -5,6 +5,7 @@ What optional rules add has fields of its own, see `check_proof`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,9 @@ from dmoe_opt.selection import des
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
 NEAR = 1e-8  # relative, of a bound that DES takes for the optimum
 Fields = dict[str, Any]
-Needs = list[int]
-"""What every token has to reach, in units of scores, as the checker has it."""
 
 
-def priced(instance: Instance, decision: Decision, needs: Needs) -> tuple[Fields, tuple[int, ...]]:
+def priced(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, ...]]:
     """Prices and rents of the Lagrangian bound, and a tree per token at these prices.
 
     The second value are tokens of which less is proven than DES knows.
@@ -52,7 +51,7 @@ def priced(instance: Instance, decision: Decision, needs: Needs) -> tuple[Fields
     could_pass = passages.passed(instance, frame.usable)
     point = point._replace(link=np.where(could_pass, point.link, 0.0))
     lines, open_tokens = trees(
-        instance.selection_problem(), needs, costs_at(instance, point), frame.usable, frame.drop_j
+        instance.selection_problem(), costs_at(instance, point), frame.usable, frame.drop_j
     )
     fields = lines | {"prices": point.link.tolist(), "rents": rents.tolist()}
     return fields | _of_experts(instance, point), open_tokens
@@ -149,7 +148,6 @@ def _shared(
 
 def trees(
     problem: SelectionProblem,
-    needs: Needs,
     at: Costs,
     usable: NDArray[np.bool_],
     drop_j: NDArray[np.float64] | None = None,
@@ -160,13 +158,16 @@ def trees(
     """
     nodes = None if at.nodes is None else at.nodes.copy()
     chosen, bounds = des.choose(problem, at.experts.copy(), usable.copy(), node_cost=nodes)
-    units = score_units(problem.scores)
+    units = score_units(problem.scores).astype(np.int64).tolist()
+    cost = np.where(usable, at.experts, np.inf).tolist()
+    entry = [None] * len(cost) if at.nodes is None else at.nodes.tolist()
+    node = None if problem.placement is None else problem.placement.tolist()
     lines, open_tokens = [], []
     for t, bound_j in enumerate(bounds.tolist()):
-        price = np.where(usable[t], at.experts[t], np.inf)
-        entry = None if at.nodes is None else at.nodes[t]
-        token = Token(price, units[t], needs[t], problem.max_experts, problem.placement, entry)
-        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]), np.zeros(0, dtype=np.int64), 1)
+        step = math.gcd(*units[t]) or 1  # as sums of scores go
+        need = math.ceil(problem.need_units[t] / step) * step
+        token = Token(cost[t], units[t], need, problem.max_experts, node, entry[t])
+        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]).tolist(), [], 1)
         # DES stops at a bound that is a little below its answer, where the answer itself is proven.
         wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
         most = np.inf if drop_j is None else drop_j[t]

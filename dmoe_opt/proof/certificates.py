@@ -21,7 +21,7 @@ from dmoe_opt.errors import InputError
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof import check_proof, files
 from dmoe_opt.proof.bounding import given, priced, trees
-from dmoe_opt.proof.refuting import plain_tokens, refutation
+from dmoe_opt.proof.refuting import refutation
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,10 @@ def _bound(
     data: Instance | SelectionProblem, problem: str, decision: Decision
 ) -> tuple[dict[str, Any], tuple[int, ...]]:
     """The fields that prove a bound, and the tokens of which less is proven than is known."""
-    needs = [token.need for token in plain_tokens(data)]
     if isinstance(data, Instance) and problem != "selection":
-        return given(data, decision) if problem == "allocation" else priced(data, decision, needs)
+        return given(data, decision) if problem == "allocation" else priced(data, decision)
     part = as_problem(data)
-    return trees(part, needs, Costs(part.cost, part.node_cost), part.usable)
+    return trees(part, Costs(part.cost, part.node_cost), part.usable)
 
 
 def refusal(data: Instance | SelectionProblem, claim: Solution, fields: Any) -> str:

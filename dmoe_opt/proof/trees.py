@@ -7,10 +7,10 @@ that first splits by the number of experts: with it fixed, the relaxation cannot
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 Tree = Any
 """As in `check_proof`: a leaf mu, [expert, with, without], or ["sizes", [0, 1, ..]]."""
@@ -24,30 +24,33 @@ class Token(NamedTuple):
     """One token: prices e (K,) in J, inf where it cannot use an expert, scores in units (K,).
 
     `node` (K,) and `entry` (N,) are the node of every expert and what each node costs once, J, or
-    None.
+    None. Lists of Python's own numbers: sets are small, and numpy would take most of the time.
     """
 
-    cost: NDArray[np.float64]
-    units: NDArray[np.float64]
-    need: float
+    cost: list[float]
+    units: list[int]
+    need: int
     cap: int
-    node: NDArray[np.int64] | None = None
-    entry: NDArray[np.float64] | None = None
+    node: list[int] | None = None
+    entry: list[float] | None = None
 
     def prices_at(
-        self, inside: NDArray[np.int64], free: NDArray[np.int64], room: int
-    ) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
-        """What `inside` pays, the prices of free experts, and which pay a share of a node only."""
-        paid, prices = float(self.cost[inside].sum()), self.cost[free]
+        self, inside: list[int], free: list[int], room: int
+    ) -> tuple[float, list[float], list[int]]:
+        """What `inside` pays, prices of free experts, and those that pay a share of a node only."""
+        paid, prices = sum(self.cost[j] for j in inside), [self.cost[j] for j in free]
         if self.node is None or self.entry is None:
-            return paid, prices, np.zeros(len(free), dtype=bool)
-        entered = np.zeros(len(self.entry), dtype=bool)
-        entered[self.node[inside]] = True
-        crowd = np.bincount(self.node[free], minlength=len(self.entry))
-        fit = np.maximum(np.minimum(crowd, room), 1)[self.node[free]]
-        new = ~entered[self.node[free]]
-        once = np.where(new, self.entry[self.node[free]], 0.0)
-        return paid + float(self.entry[entered].sum()), prices + once / fit, (once > 0) & (fit > 1)
+            return paid, prices, []
+        entered = {self.node[j] for j in inside}
+        crowd = Counter(self.node[j] for j in free)
+        sharing = []
+        for k, j in enumerate(free):
+            n = self.node[j]
+            fit = max(min(crowd[n], room), 1)
+            if n not in entered and self.entry[n] > 0:
+                prices[k] += self.entry[n] / fit
+                sharing += [j] if fit > 1 else []
+        return paid + sum(self.entry[n] for n in entered), prices, sharing
 
 
 class Bound(NamedTuple):
@@ -58,6 +61,18 @@ class Bound(NamedTuple):
     expert: int
 
 
+class Plan(NamedTuple):
+    """Some free experts by their places: what they cost, J, and what they reach, in units."""
+
+    order: list[int]
+    cost: float
+    reach: int
+
+    def value(self, mu: float, missing: int) -> float:
+        """What they pay if each unit that is missing costs mu, J."""
+        return self.cost + mu * (missing - self.reach)
+
+
 def prove_token(token: Token, z: float) -> Tree | None:
     """A tree that proves z; None if none was found within the limits."""
     one = _tree(token, z, None, PLAIN_LEAVES)
@@ -66,7 +81,7 @@ def prove_token(token: Token, z: float) -> Tree | None:
 
 def root_bound(token: Token) -> tuple[float, float]:
     """The bound of the root alone, and its price: what a single leaf proves."""
-    bound = _bound(token, np.zeros(0, dtype=np.int64), np.arange(len(token.cost)), None)
+    bound = _bound(token, [], list(range(len(token.cost))), None)
     return (0.0, 0.0) if bound is None else (max(bound.value, 0.0), bound.mu)
 
 
@@ -95,14 +110,15 @@ def _leaves(tree: Tree) -> int:
 
 def _tree(token: Token, z: float, size: int | None, most: int) -> Tree | None:
     """A tree for all sets, or for those of one size, with at most so many leaves."""
-    usable = np.flatnonzero(np.isfinite(token.cost))
+    usable = [j for j, cost in enumerate(token.cost) if cost < math.inf]
     root: list[Tree] = [None]
-    waiting: list[tuple[list[Tree], int, list[int], NDArray[np.int64]]] = [(root, 0, [], usable)]
+    waiting: list[tuple[list[Tree], int, list[int], list[int], float]] = [(root, 0, [], usable, 0)]
+    goal = z + ROOM * abs(z)
     leaves = 0
     while waiting:
-        parent, place, inside, free = waiting.pop()
-        bound = _bound(token, np.array(inside, dtype=np.int64), free, size)
-        if bound is None or bound.value >= z + ROOM * abs(z):
+        parent, place, inside, free, near = waiting.pop()
+        bound = _bound(token, inside, free, size, goal, near)
+        if bound is None or bound.value >= goal:
             parent[place] = 0.0 if bound is None else bound.mu
             leaves += 1
             if leaves + len(waiting) > most:
@@ -112,53 +128,78 @@ def _tree(token: Token, z: float, size: int | None, most: int) -> Tree | None:
             return None
         node: list[Tree] = [bound.expert, None, None]
         parent[place] = node
-        rest = free[free != bound.expert]
-        waiting += [(node, 2, inside, rest), (node, 1, [*inside, bound.expert], rest)]
+        rest = [j for j in free if j != bound.expert]
+        waiting += [
+            (node, 2, inside, rest, bound.mu),
+            (node, 1, [*inside, bound.expert], rest, bound.mu),
+        ]
     return root[0]
 
 
 def _bound(
-    token: Token, inside: NDArray[np.int64], free: NDArray[np.int64], size: int | None
+    token: Token,
+    inside: list[int],
+    free: list[int],
+    size: int | None,
+    goal: float = math.inf,
+    near: float = 0.0,
 ) -> Bound | None:
-    """The best Lagrangian bound of a node, by cutting planes; None where it has no set at all."""
+    """The best Lagrangian bound of a node, by cutting planes; None where it has no set at all.
+
+    The price `near` of the node above is tried first: often it reaches the goal here.
+    """
     room = (token.cap if size is None else size) - len(inside)
     if room < 0 or (size is not None and len(free) < room):
         return None
-    paid, cost, shared = token.prices_at(inside, free, room)
-    units = token.units[free]
-    missing = token.need - token.units[inside].sum()
-    best = np.argsort(-units, kind="stable")[:room]
-    if units[best].sum() < missing:
+    missing = token.need - sum(token.units[j] for j in inside)
+    units = [token.units[j] for j in free]
+    paid, cost, sharing = token.prices_at(inside, free, room)
+
+    def plan(order: list[int]) -> Plan:
+        return Plan(order, sum([cost[k] for k in order]), sum([units[k] for k in order]))
+
+    def best(mu: float) -> Plan:
+        reduced = [cost[k] - mu * units[k] for k in range(len(free))]
+        order = sorted(range(len(free)), key=reduced.__getitem__)[:room]
+        return plan(order if size is not None else [k for k in order if reduced[k] < 0])
+
+    high = plan(sorted(range(len(free)), key=units.__getitem__, reverse=True)[:room])
+    if high.reach < missing:
         return None
+    if near:
+        value = paid + best(near).value(near, missing)
+        if value >= goal:
+            return Bound(value, near, -1)
+    low = best(0.0)
+    if low.reach >= missing:  # the cheapest sets reach the need
+        return Bound(paid + low.cost, 0.0, _sharing(free, low, sharing))
+    mu, middle, apart = _cut(best, low, high, missing, goal - paid)
+    value = paid + middle.value(mu, missing)
+    if not apart:
+        return Bound(value, mu, _sharing(free, middle, sharing))
+    return Bound(value, mu, free[max(apart, key=units.__getitem__)])
 
-    def chosen(mu: float) -> NDArray[np.int64]:
-        reduced = cost - mu * units
-        order = np.argsort(reduced, kind="stable")[:room]
-        return order if size is not None else order[reduced[order] < 0]
 
-    low, high, mu = chosen(0.0), best, 0.0
-    if units[low].sum() >= missing:  # the cheapest sets reach the need
-        return Bound(paid + float(cost[low].sum()), 0.0, _sharing(free, low, shared))
+def _cut(
+    best: Callable[[float], Plan], low: Plan, high: Plan, missing: int, goal: float
+) -> tuple[float, Plan, set[int]]:
+    """The best price between a plan that misses the need and one that reaches it, and its plan.
+
+    The third value are the places over which the last two differ. It ends early at a value `goal`.
+    """
     for _ in range(MOST_CUTS):
-        rise = units[high].sum() - units[low].sum()
-        mu = max(float((cost[high].sum() - cost[low].sum()) / rise), 0.0)
-        middle = chosen(mu)
-        value = cost[middle].sum() + mu * (missing - units[middle].sum())
-        line = cost[low].sum() + mu * (missing - units[low].sum())
-        if value >= line - 1e-15 * abs(line):
+        mu = max((high.cost - low.cost) / (high.reach - low.reach), 0.0)
+        middle = best(mu)
+        value, line = middle.value(mu, missing), low.value(mu, missing)
+        if value >= line - 1e-15 * abs(line) or value >= goal:
             break
-        if units[middle].sum() >= missing:
+        if middle.reach >= missing:
             high = middle
         else:
             low = middle
-    middle = chosen(mu)
-    value = paid + float(cost[middle].sum() + mu * (missing - units[middle].sum()))
-    apart = np.setxor1d(low, high)
-    expert = int(free[apart[units[apart].argmax()]]) if len(apart) else -1
-    return Bound(value, mu, expert if expert >= 0 else _sharing(free, middle, shared))
+    return mu, middle, set(low.order) ^ set(high.order)
 
 
-def _sharing(free: NDArray[np.int64], chosen: NDArray[np.int64], shared: NDArray[np.bool_]) -> int:
+def _sharing(free: list[int], chosen: Plan, sharing: list[int]) -> int:
     """A chosen expert that pays less than its node costs, -1 if none does."""
-    partial = chosen[shared[chosen]]
-    return int(free[partial[0]]) if len(partial) else -1
+    return next((free[k] for k in chosen.order if free[k] in sharing), -1)

@@ -231,7 +231,7 @@ def test_trees_split_by_size_where_they_grow() -> None:
 
 def test_no_tree_proves_too_much() -> None:
     """Asked for more than the optimum, the search gives up."""
-    token = Token(TWO.cost[0], TWO.scores[0], 0.6, 2)
+    token = Token(TWO.cost[0].tolist(), [2, 1, 1], 3, 2)  # it needs 0.75
     assert prove_token(token, 3.0 * (1 - 1e-12)) is not None
     assert prove_token(token, 3.0 * (1 + 1e-9)) is None
 
