@@ -32,6 +32,7 @@ WORDS = {
     "on_shortfall": list(ON_SHORTFALL),
     "problem": list(PROBLEMS),
     "status": [status.value for status in Status],
+    "job_quality": list(scenario.JOB_QUALITIES),
     "capacity_unit": list(scenario.UNITS),
     "fading": list(radio.FADING),
 }
@@ -164,6 +165,8 @@ def _of_offload() -> Schema:
     """
     example = _with_all_fields()
     of_parts = {n: _of_part(kind, getattr(example, n)) for n, kind in scenario.PARTS.items()}
+    late = replace(example.prices, late_per_s=0.5)  # which does not go with stages
+    of_parts["prices"] = _of_part(scenario.Prices, late)
     slots = {"capacity": {"items": {"type": "integer", "maximum": scenario.MOST_COUNT}}}
     counts_work = {"properties": {"capacity_unit": {"const": "work"}}}
     of_parts["experts"] |= {
@@ -181,8 +184,8 @@ def _with_all_fields() -> scenario.Scenario:
     base = preset("drifting")
     experts = replace(base.experts, capacity=np.ones(base.num_experts), capacity_unit="work")
     device = replace(base.device, capacity=1.5)
-    prices = replace(base.prices, late_per_s=0.5)
-    return replace(base, experts=experts, device=device, prices=prices)
+    arrivals = replace(base.arrivals, job_quality="product")
+    return replace(base, experts=experts, device=device, arrivals=arrivals)
 
 
 def _of_part(kind: Any, example: Any, margin: float = 1.0) -> Schema:

@@ -1,4 +1,4 @@
-"""What drifts in an episode: the factors of `dmoe_opt.offload.scenario.Drift`, drawn over time.
+"""When subtasks arrive, and what drifts: factors of `dmoe_opt.offload.drift.Drift` over time.
 
 Nothing is drawn for what does not drift, so episodes of other scenarios stay as they are.
 """
@@ -12,7 +12,26 @@ from dmoe_opt.offload.parts import MOST_GAINS, Array, Whole
 from dmoe_opt.offload.scenario import Scenario
 
 
-def starts(rng: np.random.Generator, scenario: Scenario, steady_s: Array) -> Array:
+def arrivals(rng: np.random.Generator, scenario: Scenario) -> tuple[Whole, Array]:
+    """Job and arrival time of every subtask, both (N,), in the order of arrival."""
+    of = scenario.arrivals
+    starts = rng.exponential(1.0 / of.jobs_per_s, of.num_jobs).cumsum()
+    least, most = of.subtasks_per_job
+    sizes = rng.integers(least, most + 1, of.num_jobs)
+    job = np.repeat(np.arange(of.num_jobs), sizes)
+    gaps = rng.exponential(of.gap_s, len(job)) if of.gap_s else np.zeros(len(job))
+    if of.job_quality is not None:
+        gaps += scenario.types.deadline_s.max()
+    first = np.append(0, sizes.cumsum()[:-1])
+    gaps[first] = 0.0  # the first subtask of a job arrives with the job
+    starts = _starts(rng, scenario, starts)
+    passed = gaps.cumsum()
+    arrival_s = starts[job] + passed - passed[first][job]
+    order = np.argsort(arrival_s, kind="stable")
+    return job[order], arrival_s[order]
+
+
+def _starts(rng: np.random.Generator, scenario: Scenario, steady_s: Array) -> Array:
     """Arrivals of the jobs under the drifting load, (J,), from those under the load 1, (J,).
 
     A job arrives when the integral of the factor reaches its arrival under the load 1. That makes

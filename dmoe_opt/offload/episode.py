@@ -75,6 +75,8 @@ class Episode:
             self._numbers("speed", (count, self.scenario.num_experts), least=LEAST / MARGIN)
         self._check_arrivals()
         self._check_blocks()
+        if self.scenario.arrivals.job_quality is not None:
+            self._check_stages()
 
     def _numbers(self, name: str, shape: tuple[int | None, ...], least: float) -> None:
         """Check a field of numbers and make it a read-only array."""
@@ -99,6 +101,15 @@ class Episode:
                 float(self.arrival_s[n]),
                 "not before the arrival of the one before",
             )
+
+    def _check_stages(self) -> None:
+        """A stage arrives when the one before must be done."""
+        due_s: dict[int, float] = {}
+        for n, job in enumerate(self.job.tolist()):
+            if self.arrival_s[n] < due_s.get(job, 0.0) * (1.0 - 1e-9):
+                allowed = f"at least {due_s[job]:g}, the deadline of the stage before"
+                raise fail(f"episode.arrival_s[{n}]", float(self.arrival_s[n]), allowed)
+            due_s[job] = float(self.arrival_s[n] + self.deadline_s[n])
 
     def _check_blocks(self) -> None:
         """The gains reach to the last arrival."""
@@ -208,6 +219,8 @@ class Episode:
     def reward(self) -> Array:
         """Reward of each choice for subtask n if there is room, (N, E + 1).
 
+        Jobs of stages earn at most the sum of these rewards; `dmoe_opt.offload.stages` has theirs.
+
         The reward is share times quality, less the priced energy; it is `loss_reward` where the
         subtask may not be started. The reward is ours, after arXiv 2402.06942.
         """
@@ -226,7 +239,12 @@ class Episode:
 
     @cached_property
     def _gained(self) -> Array:
-        """Share times quality, less priced energy and lateness, (N, E + 1)."""
+        """Share times quality, less what is paid, (N, E + 1)."""
+        return np.asarray(self.share[:, None] * self.quality - self.paid)
+
+    @cached_property
+    def paid(self) -> Array:
+        """Priced energy and lateness of each choice for subtask n, (N, E + 1)."""
         prices = self.scenario.prices
         with np.errstate(invalid="ignore"):  # a dead link at price 0
             paid = (
@@ -235,7 +253,7 @@ class Episode:
             )
             if prices.late_per_s is not None:
                 paid = paid + prices.late_per_s * self.share[:, None] * self.late_s
-        return np.asarray(self.share[:, None] * self.quality - paid)
+        return np.asarray(paid)
 
 
 def scenario_of(data: Scenario | Episode) -> Scenario:
@@ -265,7 +283,7 @@ def draw(scenario: Scenario, seed: int | np.random.Generator) -> Episode:
         rng = seed
     else:
         rng = np.random.default_rng([HELD_OUT, validate.whole("seed", seed, 0)])
-    return draw_at(scenario, rng, *_arrivals(rng, scenario))
+    return draw_at(scenario, rng, *drifting.arrivals(rng, scenario))
 
 
 def draw_at(
@@ -304,23 +322,6 @@ def draw_at(
         * drifting.gains(rng, scenario, blocks),
         speed=drifting.speeds(rng, scenario, arrival_s),
     )
-
-
-def _arrivals(rng: np.random.Generator, scenario: Scenario) -> tuple[Whole, Array]:
-    """Job and arrival time of every subtask, both (N,), in the order of arrival."""
-    arrivals = scenario.arrivals
-    starts = rng.exponential(1.0 / arrivals.jobs_per_s, arrivals.num_jobs).cumsum()
-    least, most = arrivals.subtasks_per_job
-    sizes = rng.integers(least, most + 1, arrivals.num_jobs)
-    job = np.repeat(np.arange(arrivals.num_jobs), sizes)
-    gaps = rng.exponential(arrivals.gap_s, len(job)) if arrivals.gap_s else np.zeros(len(job))
-    first = np.append(0, sizes.cumsum()[:-1])
-    gaps[first] = 0.0  # the first subtask of a job arrives with the job
-    starts = drifting.starts(rng, scenario, starts)
-    passed = gaps.cumsum()
-    arrival_s = starts[job] + passed - passed[first][job]
-    order = np.argsort(arrival_s, kind="stable")
-    return job[order], arrival_s[order]
 
 
 def _blocks(scenario: Scenario, last_arrival_s: float) -> int:

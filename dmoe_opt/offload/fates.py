@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Whole
-from dmoe_opt.offload.simulate import LOST
+from dmoe_opt.offload.simulate import LOST, rewards
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ def fates(episode: Episode, choice: Whole) -> list[Fate]:
     >>> [sum(row.fate == fate for row in rows) for fate in ("served", "local", "lost")]
     [289, 13, 8]
     """
-    return [_fate(episode, n, action) for n, action in enumerate(choice.tolist())]
+    earned = rewards(episode, choice).tolist()
+    return [_fate(episode, n, action, earned[n]) for n, action in enumerate(choice.tolist())]
 
 
-def _fate(episode: Episode, n: int, action: int) -> Fate:
+def _fate(episode: Episode, n: int, action: int, reward: float) -> Fate:
     """The row of subtask n at expert `action`, on the device, or lost."""
     device = episode.scenario.num_experts
     job = int(episode.job[n])
     kind = episode.scenario.types.name[episode.type[n]]
     arrival_s = float(episode.arrival_s[n])
     if action == LOST:
-        loss = float(episode.loss_reward[n])
-        return Fate(n, job, kind, arrival_s, "lost", None, None, 0.0, 0.0, loss)
+        return Fate(n, job, kind, arrival_s, "lost", None, None, 0.0, 0.0, reward)
     energy_j = episode.communication_j[n, action] + episode.computation_j[n, action]
     return Fate(
         subtask=n,
@@ -67,5 +67,5 @@ def _fate(episode: Episode, n: int, action: int) -> Fate:
         duration_s=float(episode.duration_s[n, action]),
         quality=float(episode.quality[n, action]),
         energy_j=float(energy_j),
-        reward=float(episode.reward[n, action]),
+        reward=reward,
     )

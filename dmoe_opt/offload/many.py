@@ -53,6 +53,12 @@ class Many:
         self._loss: Array = self._padded(episodes, lambda of: of.loss_reward)
         self._deadline: Array = self._padded(episodes, lambda of: of.deadline_s)
         self._type: Whole = self._padded(episodes, lambda of: of.type)
+        self._quality: Array = self._padded(episodes, lambda of: of.quality)
+        self._paid: Array = self._padded(episodes, lambda of: of.paid)
+        self._job: Whole = self._padded(episodes, lambda of: of.job)
+        jobs = int(self._job.max()) + 1
+        self._worth = np.ones((len(episodes), jobs))  # of a job of stages so far
+        self._begun, self._gone = np.zeros((2, len(episodes), jobs), dtype=bool)
         self._share: Array = self._padded(episodes, lambda of: of.share)
         room = self.scenario.room
         most = int(min(room.max() / (self._size.min() * FITS), len(self._arrival)))
@@ -86,6 +92,35 @@ class Many:
         has_room = self._free >= self._size[n][:, None] * FITS
         self.mask[:, :places] = self._may_start[n][:, :places] & has_room
 
+        if self.scenario.arrivals.job_quality is not None:
+            self._join()
+
+    def _join(self) -> None:
+        """Reward, loss and open actions of stages, as `State` has them."""
+        n = min(self.n, len(self._arrival) - 1)
+        place = self._rows, self._job[n]
+        earned = np.where(self._begun[place], self._worth[place], 0.0)
+        worth = self._joined(self._worth[place][:, None], self._quality[n])
+        self.loss = -earned - self.scenario.prices.loss
+        gained = worth - earned[:, None] - self._paid[n]
+        self.reward = np.where(self._may_start[n], gained, self.loss[:, None])
+        gone = self._gone[place]
+        self.loss = np.where(gone, 0.0, self.loss)
+        self.reward[gone], self.mask[gone] = 0.0, False
+
+    def _joined(self, before: Array, quality: Array) -> Array:
+        """The worth of jobs after a stage of a quality."""
+        is_least = self.scenario.arrivals.job_quality == "minimum"
+        return np.minimum(before, quality) if is_least else before * quality
+
+    def _go_on(self, placed: NDArray[np.bool_], action: Whole) -> None:
+        """Keep what the jobs of the stages that have arrived are worth after them."""
+        place = self._rows, self._job[self.n]
+        after = self._joined(self._worth[place], self._quality[self.n][self._rows, action])
+        self._worth[place] = np.where(self.alive, after, self._worth[place])
+        self._begun[place] |= self.alive
+        self._gone[place] |= self.alive & ~placed
+
     def step(self, actions: Whole) -> Array:
         """Place the subtask of every episode, go on to the next and return the rewards, (B,).
 
@@ -103,6 +138,8 @@ class Many:
         self._ends[row, expert, slot] = self._finish[n][row, expert]
         self._held[row, expert, slot] = self._size[n][row]
         earned = np.where(self.alive, reward, 0.0)
+        if self.scenario.arrivals.job_quality is not None:
+            self._go_on(placed, action)
         self.n += 1
         self._arrive()
         return earned

@@ -38,8 +38,9 @@ def observe(state: State) -> Entries:
     """The observation of a state that is not done, shape (5 E + Y + 4,)."""
     episode, n = state.episode, state.n
     deadline = float(episode.deadline_s[n])
-    loss = float(episode.loss_reward[n])
-    reward = [r if is_open else loss for r, is_open in zip(state.reward, state.mask, strict=True)]
+    reward = [
+        r if is_open else state.loss for r, is_open in zip(state.reward, state.mask, strict=True)
+    ]
     duration = (episode.duration_s[n] / deadline).tolist()
     free = []
     wait = []

@@ -175,7 +175,7 @@ def conclude(
     upper = None if bound is None else _return_at(episode, bound)
     if chosen is None:
         return Optimum(method, upper, None, None, unit(episode))
-    choice = _dealt_out(episode, chosen)
+    choice = dealt_out(episode, chosen)
     return_ = account(episode, choice).return_
     if upper is not None:
         upper = max(upper, return_)  # it is below the return only by rounding
@@ -184,10 +184,15 @@ def conclude(
 
 def _return_at(episode: Episode, total_regret: float) -> float:
     """The return of an episode with a total regret in `unit`."""
-    return float(_rewards(episode).max(axis=1).sum() - total_regret * unit(episode))
+    return most_alone(episode) - total_regret * unit(episode)
 
 
-def _dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:
+def most_alone(episode: Episode) -> float:
+    """What the subtasks would earn if each were alone: an upper bound on the return."""
+    return float(_rewards(episode).max(axis=1).sum())
+
+
+def dealt_out(episode: Episode, chosen: Sequence[tuple[int, int]]) -> Whole:
     """The action of each subtask, (N,), at the first of equal experts that has room."""
     experts = episode.scenario.num_experts
     first = twins(episode)

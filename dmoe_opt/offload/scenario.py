@@ -29,6 +29,8 @@ MOST_COUNT = 10_000
 """Slots of an expert, and subtasks of a job."""
 MOST_SUBTASKS = 10**6
 """Subtasks of an episode."""
+JOB_QUALITIES = ("product", "minimum")
+"""Qualities of a job of stages."""
 UNITS = ("subtasks", "work")
 """What the capacity of an expert counts."""
 
@@ -171,12 +173,18 @@ class Arrivals(Part):
         Least and greatest number; the number of a job is uniform between them.
     gap_s
         Mean gap between subtasks of a job, s.
+    job_quality
+        None: a job is worth the mean of the qualities of its subtasks by their weights. "product"
+        or "minimum": its subtasks are stages in sequence, a lost stage loses the job, and else the
+        job is worth the product or the minimum of their qualities. A stage then arrives a gap after
+        the longest deadline of any type, when the result of the one before is there for sure.
     """
 
     num_jobs: int
     jobs_per_s: float
     subtasks_per_job: tuple[int, int]
     gap_s: float
+    job_quality: str | None = None
     part = "arrivals"
 
     def __post_init__(self) -> None:
@@ -193,6 +201,8 @@ class Arrivals(Part):
                 self.num_jobs,
                 f"at most {MOST_SUBTASKS // ends[1]}, a million subtasks in an episode",
             )
+        if self.job_quality is not None:
+            validate.word("arrivals.job_quality", self.job_quality, JOB_QUALITIES)
         self._number("jobs_per_s")
         self._number("gap_s", least=0.0)
 
@@ -258,6 +268,9 @@ class Scenario:
         capacity = self.device.capacity
         if capacity is not None and not self.counts_work and capacity != int(capacity):
             raise fail("device.capacity", capacity, "a whole number of subtasks")
+        if self.arrivals.job_quality is not None and self.prices.late_per_s is not None:
+            allowed = "none with arrivals.job_quality: the next stage would not wait"
+            raise fail("prices.late_per_s", self.prices.late_per_s, allowed)
 
     def _check_types(self, place: str, entries: int) -> None:
         if entries != self.num_types:

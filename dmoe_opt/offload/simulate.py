@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from dmoe_opt.offload import stages
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Array, Whole
 
@@ -29,10 +30,12 @@ class State:
     `mask[a]` says that action a is open: expert a has room, and the result would be in time or
     worth its lateness; a device without a capacity is always open. `reward[a]` is the reward of a
     now if it is open (for a device that is too slow, the loss), and `duration[a]` is the time in s
-    until its result is there. `size` is what the subtask takes of a capacity, 1 slot or its work.
-    `room[e]` is the capacity of expert e, and `free[e]` what is free of it; a device with a
-    capacity comes last in both. `held[e]` is a heap of what e holds: when it is done, and its size.
-    `choice` (N,) holds the actions so far, `LOST` for the subtasks still to come.
+    until its result is there. `loss` is the reward if the subtask is lost. `size` is what it takes
+    of a capacity, 1 slot or its work. `room[e]` is the capacity of expert e, and `free[e]` what is
+    free of it; a device with a capacity comes last in both. `held[e]` is a heap of what e holds:
+    when it is done, and its size. `choice` (N,) holds the actions so far, `LOST` for the subtasks
+    still to come. If a job of stages is lost, no action is open to its later stages, not even the
+    device.
     """
 
     def __init__(self, episode: Episode) -> None:
@@ -42,12 +45,14 @@ class State:
         self._reward = episode.reward.tolist()
         self._finish = episode.finish_s.tolist()
         self._duration = episode.duration_s.tolist()
+        self._how = episode.scenario.arrivals.job_quality
         self._may_start = episode.may_start.tolist()
         self._loss = episode.loss_reward.tolist()
         self._size = episode.size.tolist()
         self.room: list[float] = episode.scenario.room.tolist()
         self.free = list(self.room)
         self.held: list[list[tuple[float, float]]] = [[] for _ in self.free]
+        self._worth: dict[int, stages.Worth] = {}
         self.n = 0
         self._arrive()
 
@@ -58,6 +63,7 @@ class State:
                 self.free[e] += heappop(held)[1]
         self.size: float = self._size[self.n]
         self.reward: list[float] = self._reward[self.n]
+        self.loss: float = self._loss[self.n]
         self.duration: list[float] = self._duration[self.n]
         needed = self.size * FITS
         may_start = self._may_start[self.n]  # perhaps one entry more than `free`: the device
@@ -66,6 +72,25 @@ class State:
         ]
         if len(self.mask) < len(may_start):
             self.mask.append(True)
+        if self._how is not None:
+            self._join(self._how)
+
+    def _join(self, how: str) -> None:
+        """Reward, loss and open actions of a stage, by what its job is worth so far."""
+        episode, n = self.episode, self.n
+        before = self._worth.get(int(episode.job[n]), stages.NEW)
+        if before.lost:
+            self.loss, self.reward = 0.0, [0.0] * len(self.reward)
+            self.mask = [False] * len(self.mask)
+            return
+        self.loss = -before.earned - episode.scenario.prices.loss
+        of_stage = zip(
+            self._may_start[n], episode.quality[n].tolist(), episode.paid[n].tolist(), strict=True
+        )
+        self.reward = [
+            stages.after(before, quality, how).value - before.earned - paid if may else self.loss
+            for may, quality, paid in of_stage
+        ]
 
     def elsewhere(self, n: int, held: list[list[tuple[float, float]]]) -> State:
         """The same episode when subtask n arrives, with what is held; it can be played on its own.
@@ -73,7 +98,7 @@ class State:
         For rules that look ahead in episodes drawn for that. Its `choice` has no meaning.
         """
         state = copy(self)
-        state.n, state.held = n, held
+        state.n, state.held, state._worth = n, held, {}
         state.free = [
             room - sum(size for _, size in heap) for room, heap in zip(self.room, held, strict=True)
         ]
@@ -91,7 +116,7 @@ class State:
         `values` has an entry for each expert, and may have one for the device. A device without
         room counts as a loss.
         """
-        alone = self.reward[-1] if self.mask[-1] else self._loss[self.n]
+        alone = self.reward[-1] if self.mask[-1] else self.loss
         best, most = self.device, alone + ahead
         for action, value in enumerate(values):
             if value > most and self.mask[action]:
@@ -121,11 +146,21 @@ class State:
                 heappush(self.held[action], (self._finish[n][action], self.size))
                 self.free[action] -= self.size
         else:
-            reward = self._loss[n]
+            reward = self.loss
+        if self._how is not None:
+            self._go_on(self._how)
         self.n += 1
         if not self.done:
             self._arrive()
         return reward
+
+    def _go_on(self, how: str) -> None:
+        """Keep what the job of stage n is worth after it."""
+        job, action = int(self.episode.job[self.n]), self.choice[self.n]
+        before = self._worth.get(job, stages.NEW)
+        quality = self.episode.quality[self.n, action]
+        is_lost = before.lost or action == LOST
+        self._worth[job] = stages.GONE if is_lost else stages.after(before, float(quality), how)
 
 
 Choose = Callable[[State], int]
@@ -172,11 +207,30 @@ def run(episode: Episode, choose: Choose) -> Whole:
     return state.choice
 
 
+def rewards(episode: Episode, choice: Whole) -> Array:
+    """Reward of each subtask under a choice, both (N,)."""
+    if episode.scenario.arrivals.job_quality is not None:
+        return stages.rewards(episode, choice)
+    chosen = episode.reward[np.arange(len(choice)), choice]
+    return np.where(choice == LOST, episode.loss_reward, chosen)
+
+
+def _quality(episode: Episode, choice: Whole) -> float:
+    """Mean quality of the jobs."""
+    if episode.scenario.arrivals.job_quality is not None:
+        return float(np.mean(stages.qualities(episode, choice)))
+    placed = np.flatnonzero(choice != LOST)
+    qualities = episode.share[placed] * episode.quality[placed, choice[placed]]
+    jobs = np.bincount(episode.job, minlength=1) > 0
+    return float(qualities.sum() / jobs.sum())
+
+
 def account(episode: Episode, choice: Whole) -> Account:
     """Evaluate the choices of an episode, (N,), as `run` returns them.
 
     The return is the one objective of offloading: the sum of `Episode.reward` over the subtasks
-    that are placed, and of `Episode.loss_reward` over the others.
+    that are placed, and of `Episode.loss_reward` over the others; for jobs of stages, the sum of
+    the rewards of `dmoe_opt.offload.stages`.
 
     Examples
     --------
@@ -191,16 +245,12 @@ def account(episode: Episode, choice: Whole) -> Account:
     """
     placed = np.flatnonzero(choice != LOST)
     at = choice[placed]
-    chosen_reward = episode.reward[np.arange(len(choice)), choice]
-    rewards = np.where(choice == LOST, episode.loss_reward, chosen_reward)
-    qualities = episode.share[placed] * episode.quality[placed, at]
-    jobs = np.bincount(episode.job, minlength=1) > 0
     communication = float(episode.communication_j[placed, at].sum())
     computation = float(episode.computation_j[placed, at].sum())
     local = int((at == episode.scenario.num_experts).sum())
     return Account(
-        return_=float(rewards.sum()),
-        quality=float(qualities.sum() / jobs.sum()),
+        return_=float(rewards(episode, choice).sum()),
+        quality=_quality(episode, choice),
         energy_j=communication + computation,
         communication_j=communication,
         computation_j=computation,
@@ -216,7 +266,21 @@ def violations(episode: Episode, choice: Whole) -> list[str]:
 
     A result may be late, and an expert may hold more than its capacity at an arrival.
     """
-    return _late(episode, choice) + _too_many(episode, choice)
+    return _late(episode, choice) + _too_many(episode, choice) + _in_vain(episode, choice)
+
+
+def _in_vain(episode: Episode, choice: Whole) -> list[str]:
+    """Stages that are placed although their job is lost already."""
+    if episode.scenario.arrivals.job_quality is None:
+        return []
+    complaints = []
+    lost: set[int] = set()
+    for n, job in enumerate(episode.job.tolist()):
+        if choice[n] == LOST:
+            lost.add(job)
+        elif job in lost:
+            complaints.append(f"stage {n} is placed, but job {job} is lost")
+    return complaints
 
 
 def _late(episode: Episode, choice: Whole) -> list[str]:

@@ -23,7 +23,7 @@ from scipy.sparse import csc_array
 
 from dmoe_opt import clock
 from dmoe_opt.joint import highs
-from dmoe_opt.offload import optimum
+from dmoe_opt.offload import optimum, stage_program
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.scenario import Array
@@ -43,11 +43,15 @@ Schedule = NDArray[np.bool_]
 def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
     """The best schedule found, and a bound that is at least as good as that of the relaxation.
 
+    Jobs of stages have a program of their own (`dmoe_opt.offload.stage_program`).
+
     Parameters
     ----------
     time_limit
         Seconds. The relaxation is solved whatever the limit.
     """
+    if episode.scenario.arrivals.job_quality is not None:
+        return stage_program.solve(episode, time_limit)
     with clock.until(time_limit):
         program = _Program(episode)
         program.relax()

@@ -63,7 +63,8 @@ def by_hand(device_speed: float = 1.0) -> Episode:
 def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
     """Episodes with full, equal, dead and slotless experts, late devices, free or costly energy.
 
-    Some have late results at a price, a finite device, capacities of work, or speeds that drift.
+    Some have late results at a price, a finite device, capacities of work, speeds that
+    drift, or jobs of stages.
     """
     experts, types = draw_(st.integers(1, 3)), draw_(st.integers(1, 2))
 
@@ -75,6 +76,8 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
         )
         return np.array(flat).reshape(shape)
 
+    job_quality = draw_(st.sampled_from([None, None, "product", "minimum"]))
+    late_per_s = draw_(st.sampled_from([None, None, 0.0, 0.2]))
     scenario = Scenario(
         experts=Experts(
             skill=table([0.0, 0.5, 1.0], experts, types),
@@ -105,6 +108,7 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             jobs_per_s=draw_(st.sampled_from([0.5, 2.0])),
             subtasks_per_job=[1, 2],
             gap_s=draw_(st.sampled_from([0.0, 0.5])),
+            job_quality=job_quality,
         ),
         radio=BlockRadio(
             1.0,
@@ -118,7 +122,7 @@ def episodes(draw_: st.DrawFn, most_jobs: int = 4) -> Episode:
             draw_(st.sampled_from([0.0, 0.1, 1.0])),
             0.1,
             draw_(st.sampled_from([0.0, 0.5])),
-            draw_(st.sampled_from([None, None, 0.0, 0.2])),
+            None if job_quality else late_per_s,
         ),
         drift=draw_(st.sampled_from([None, Drift(speed=[[0.5, 2.0]], period_s=1.0)])),
     )

@@ -58,12 +58,17 @@ def test_by_hand() -> None:
 @given(episodes(most_jobs=3))
 @settings(max_examples=12)
 def test_optimum_is_that_of_enumeration(episode: Episode) -> None:
-    """Every method finds the greatest return of all choices; bounds and rules lie around it."""
+    """Every method finds the greatest return of all choices; bounds and rules lie around it.
+
+    The models know no jobs of stages, for which their optimum is a bound.
+    """
     best = enumerated(episode)
     for name, solve in METHODS.items():
         answer = solve(episode)
-        assert answer.proven, name
-        assert answer.return_ == pytest.approx(best, abs=1e-9)
+        assert answer.bound >= best - 1e-8
+        if name == "windows" or episode.scenario.arrivals.job_quality is None:
+            assert answer.proven, name
+            assert answer.return_ == pytest.approx(best, abs=1e-9)
     for solve in MODELS.values():
         assert solve(episode, relax=True).bound >= best - 1e-8
     assert windows.solve(episode, time_limit=1e-9).bound >= best - 1e-9
