@@ -156,8 +156,8 @@ def solve(
         program = model.program
         if attempt.start is not None:
             _begin(model, attempt.start)
-        if attempt.too_small:  # at least one other expert is needed
-            larger = [_others(model, t, experts) >= 1 for t, experts in attempt.too_small]
+        if attempt.needed:
+            larger = [_chosen(model, t, experts) >= 1 for t, experts in attempt.needed]
             program = cp.Problem(program.objective, [*program.constraints, *larger])
         outcome = cvxpy_solver.run(program, solver, None if left_s() == np.inf else left_s())
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
@@ -176,10 +176,10 @@ def solve(
     )
 
 
-def _others(model: RoundProgram, token: int, experts: NDArray[np.bool_]) -> Any:
-    """How many other experts a token uses, or that it is dropped."""
-    others = cp.sum(model.alpha[token, ~experts])
-    return others if model.d is None else others + model.d[token]
+def _chosen(model: RoundProgram, token: int, experts: NDArray[np.bool_]) -> Any:
+    """How many of some experts a token uses, or that it is dropped."""
+    chosen = experts.astype(float) @ model.alpha[token]
+    return chosen if model.d is None else chosen + model.d[token]
 
 
 def _begin(model: RoundProgram, start: Decision) -> None:

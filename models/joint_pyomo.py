@@ -42,12 +42,12 @@ from dmoe_opt.joint.program import stranded
 from dmoe_opt.models.joint_sets import Sets, droppable, sets_of
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.whole_round import (
-    MOST_CUTS,
     Attempt,
     RoundAnswer,
-    short_of,
+    needed_by,
     solve_round,
 )
+from dmoe_opt.selection.covers import MOST_CUTS
 
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> pyo.ConcreteModel:
@@ -197,7 +197,7 @@ def solve(
         built_s = time.monotonic() - began
         if not len(model.tokens):  # nothing to decide, which HiGHS does not take
             return RoundAnswer(_decision(instance, model), 0.0)
-        _cut_off(model, attempt.too_small)
+        _cut_off(model, attempt.needed)
         if attempt.start is not None:
             _begin(model, attempt.start)
         begun = attempt.start is not None
@@ -257,10 +257,10 @@ def solve_built(
     for _ in range(MOST_CUTS):
         outcome = pyomo_solver.run(model, solver, time_limit)
         decision = _decision(instance, model) if outcome.solved else None
-        short = [] if decision is None else short_of(decision)
-        if not short:
+        needed = [] if decision is None else needed_by(decision)
+        if not needed:
             break
-        _cut_off(model, short)
+        _cut_off(model, needed)
     stats = {"solver": solver or pyomo_solver.DEFAULT, "model_bound": outcome.bound}
     message = "" if outcome.solved else "the solver gave no answer to the model"
     if outcome.infeasible:
@@ -269,15 +269,15 @@ def solve_built(
     return result_of(instance, "pyomo", decision, stats=stats, message=message)
 
 
-def _cut_off(model: pyo.ConcreteModel, too_small: list[tuple[int, NDArray[np.bool_]]]) -> None:
+def _cut_off(model: pyo.ConcreteModel, needed: list[tuple[int, NDArray[np.bool_]]]) -> None:
     """Cut off sets of experts that miss their threshold by less than the solver can see."""
     if not hasattr(model, "larger"):
         model.larger = pyo.ConstraintList()
-    for token, experts in too_small:  # at least one other expert is needed, or none at all
-        others = [model.alpha[t, j] for t, j in model.pairs if t == token and not experts[j]]
+    for token, experts in needed:  # at least one of them, unless the token is dropped
+        some = [model.alpha[t, j] for t, j in model.pairs if t == token and experts[j]]
         if hasattr(model, "d") and token in model.d:
-            others.append(model.d[token])
-        model.larger.add(sum(others) >= 1)
+            some.append(model.d[token])
+        model.larger.add(sum(some) >= 1)
 
 
 def _begin(model: pyo.ConcreteModel, start: Decision) -> None:

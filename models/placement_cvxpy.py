@@ -10,10 +10,12 @@ from typing import NamedTuple
 import cvxpy as cp
 import numpy as np
 
+from dmoe_opt.clock import left_s, until
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.placing.exact import factor_of, most_together, placed
 from dmoe_opt.placing.problem import Placed, PlacementProblem
+from dmoe_opt.selection.covers import MOST_CUTS, needed_for
 
 
 class PlacementProgram(NamedTuple):
@@ -110,8 +112,17 @@ def solve(
     """Solve with HiGHS, or with another solver by its CVXPY name, up to a limit in seconds."""
     factor = factor_of(problem, choice)
     model = build(problem, choice, factor=factor)
-    outcome = cvxpy_solver.run(model.program, solver, time_limit)
-    if not outcome.solved:
-        return placed(problem, None, None, outcome.bound, factor)
-    alpha = None if model.alpha is None else model.alpha.value
-    return placed(problem, model.x.value, alpha, outcome.bound, factor)
+    program, alpha = model.program, model.alpha
+    with until(time_limit):
+        for _ in range(MOST_CUTS):
+            outcome = cvxpy_solver.run(program, solver, None if left_s() == np.inf else left_s())
+            if not outcome.solved:
+                break
+            if choice is None or alpha is None:
+                return placed(problem, model.x.value, None, outcome.bound, factor)
+            needed = needed_for(choice, alpha.value > 0.5)
+            if not needed:
+                return placed(problem, model.x.value, alpha.value, outcome.bound, factor)
+            larger = [experts.astype(float) @ alpha[t] >= 1 for t, experts in needed]
+            program = cp.Problem(program.objective, [*program.constraints, *larger])
+    return placed(problem, None, None, outcome.bound, factor)

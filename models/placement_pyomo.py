@@ -34,14 +34,18 @@ docs/problems/placement.md.
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
+from dmoe_opt.clock import until
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.placing.exact import factor_of, most_together, placed
 from dmoe_opt.placing.problem import Placed, PlacementProblem
+from dmoe_opt.selection.covers import MOST_CUTS, needed_for
 
 
 def build(
@@ -196,12 +200,24 @@ def solve(
     """Solve with HiGHS, or with another solver by its Pyomo name, up to a limit in seconds."""
     factor = factor_of(problem, choice)
     model = build(problem, choice, factor=factor)
-    outcome = pyomo_solver.run(model, solver, time_limit)
-    if not outcome.solved:
-        return placed(problem, None, None, outcome.bound, factor)
-    x = np.array([[pyo.value(model.x[j, n]) for n in model.nodes] for j in model.experts])
-    alpha = None
-    if choice is not None:
-        values = [[pyo.value(model.alpha[t, j]) for j in model.experts] for t in model.tokens]
-        alpha = np.array(values)
-    return placed(problem, x, alpha, outcome.bound, factor)
+    model.larger = pyo.ConstraintList()
+    with until(time_limit):
+        for _ in range(MOST_CUTS):
+            outcome = pyomo_solver.run(model, solver, pyomo_solver.limit_after(0.0))
+            if not outcome.solved:
+                break
+            x = _values([[model.x[j, n] for n in model.nodes] for j in model.experts])
+            if choice is None:
+                return placed(problem, x, None, outcome.bound, factor)
+            alpha = _values([[model.alpha[t, j] for j in model.experts] for t in model.tokens])
+            needed = needed_for(choice, alpha > 0.5)
+            if not needed:
+                return placed(problem, x, alpha, outcome.bound, factor)
+            for t, experts in needed:
+                some = [model.alpha[t, j] for j in np.flatnonzero(experts).tolist()]
+                model.larger.add(sum(some) >= 1)
+    return placed(problem, None, None, outcome.bound, factor)
+
+
+def _values(variables: list[list[Any]]) -> NDArray[np.float64]:
+    return np.array([[pyo.value(variable) for variable in row] for row in variables])

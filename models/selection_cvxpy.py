@@ -103,8 +103,8 @@ def solve(
     def solve_token(token: Token) -> TokenAnswer:
         model.set_token(token.t, token.factor, token.candidates)
         program = model.program
-        if token.too_small:  # at least one other expert is needed
-            larger = [cp.sum(model.alpha[~experts]) >= 1 for experts in token.too_small]
+        if token.needed:
+            larger = [experts.astype(float) @ model.alpha >= 1 for experts in token.needed]
             program = cp.Problem(program.objective, [*program.constraints, *larger])
         outcome = cvxpy_solver.run(program, solver, token.time_limit)
         bound_j = None if outcome.bound is None else outcome.bound / token.factor

@@ -105,8 +105,8 @@ def solve(
         candidates = np.broadcast_to(token.candidates, problem.scores.shape)
         model = build(problem, [t], factor=token.factor, candidates=candidates)
         model.larger = pyo.ConstraintList()
-        for experts in token.too_small:  # at least one other expert is needed
-            model.larger.add(sum(model.alpha[t, int(j)] for j in np.flatnonzero(~experts)) >= 1)
+        for experts in token.needed:
+            model.larger.add(sum(model.alpha[t, int(j)] for j in np.flatnonzero(experts)) >= 1)
         outcome = pyomo_solver.run(model, solver, token.time_limit)
         bound_j = None if outcome.bound is None else outcome.bound / token.factor
         if not outcome.solved:

@@ -61,6 +61,10 @@ class Round:
         self.needs = instance.selection_problem().need_units
         self.fewest: dict[tuple[bytes, bool], Fewest] = {}
 
+    def most(self, rules: Set[str]) -> int:
+        """How many experts a token may use under some rules."""
+        return self.instance.max_experts if "C2" in rules else self.instance.num_experts
+
     def part(self, tokens: NDArray[np.int64], rules: Set[str]) -> Instance:
         """Some tokens as a round of their own, with one subcarrier for all that works.
 
@@ -73,7 +77,7 @@ class Round:
             source=given.source[tokens],
             scores=given.scores[tokens],
             threshold=np.maximum(threshold, 0.0),
-            max_experts=given.max_experts if "C2" in rules else given.num_experts,
+            max_experts=self.most(rules),
             compute_energy=np.zeros(given.num_experts),
             link_energy=np.where(self.works.any(axis=2), 1.0, 1e300)[:, :, None],
             on_shortfall="infeasible",
@@ -87,8 +91,9 @@ class Program:
     With `send_once` omega follows, 1 where a token is sent to a node.
     """
 
-    def __init__(self, round_: Round, tokens: NDArray[np.int64]) -> None:
+    def __init__(self, round_: Round, tokens: NDArray[np.int64], rules: Set[str]) -> None:
         self.round, self.tokens = round_, tokens
+        self.most = round_.most(rules)
         instance = round_.instance
         self.source = instance.source[tokens]
         self.experts = instance.num_experts
@@ -138,7 +143,7 @@ def _relevance(program: Program, rows: Rows) -> None:
     given = score_units(program.round.instance.scores[program.tokens])
     t, j = program.pairs
     sums, least = least_sums(given, program.round.needs[program.tokens])
-    rows.cover(sums, least, (t, np.arange(program.first_u), given[t, j]))
+    rows.cover(sums, least, program.most, (t, np.arange(program.first_u), given[t, j]))
 
 
 def _cap(program: Program, rows: Rows) -> None:
@@ -232,7 +237,7 @@ def can_be_served(
             return None
         if fewest.needed.sum() > round_.sizes.sum():
             return False
-    program = Program(round_, tokens)
+    program = Program(round_, tokens, rules)
     rows = Rows(program.width)
     for name in rules:
         RULES[name].add(program, rows)
@@ -298,7 +303,7 @@ def _keeps(rows: Rows, value: NDArray[np.float64]) -> bool:
         total = matrix @ value
         if (total < lower).any() or (total > upper).any():
             return False
-    return not any((units @ value < sums).any() for units, sums in rows.sums)
+    return not any((cover.units @ value < cover.sums).any() for cover in rows.covers)
 
 
 def _decided(rows: Rows, time_limit: float) -> bool | None:

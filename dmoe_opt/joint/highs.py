@@ -21,12 +21,12 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import GRID, SCORE_UNIT
+from dmoe_opt.selection.covers import MOST_CUTS, one_needed
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 Seen = Callable[[float, float], None]
 """Called with incumbent (inf: none) and bound in J now and then while HiGHS works."""
 
-MOST_CUTS = 50
 
 Term = tuple[Any, Any, Any]
 """Rows, columns and coefficients of entries of a program."""
@@ -40,6 +40,14 @@ class Outcome(NamedTuple):
     infeasible: bool
 
 
+class Cover(NamedTuple):
+    """Rows whose units, of at most `most` columns, reach the sums (T,)."""
+
+    units: sparse.csr_matrix
+    sums: NDArray[np.float64]
+    most: int
+
+
 class Rows:
     """Rows of a program, added block by block; those of (C1) are also kept in exact units."""
 
@@ -48,7 +56,7 @@ class Rows:
         self.blocks: list[sparse.csr_matrix] = []
         self.lower: list[NDArray[np.float64]] = []
         self.upper: list[NDArray[np.float64]] = []
-        self.sums: list[tuple[sparse.csr_matrix, NDArray[np.float64]]] = []
+        self.covers: list[Cover] = []
 
     def add(self, number: int, lower: Any, upper: Any, *terms: Term) -> None:
         """Rows lower <= sum of terms <= upper."""
@@ -56,13 +64,15 @@ class Rows:
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
 
-    def cover(self, sums: NDArray[np.float64], least: NDArray[np.float64], *terms: Term) -> None:
-        """(C1): the terms, in whole score units, reach the sums; HiGHS is told `least`.
+    def cover(
+        self, sums: NDArray[np.float64], least: NDArray[np.float64], most: int, *terms: Term
+    ) -> None:
+        """(C1): at most `most` terms, in whole score units, reach the sums.
 
-        Both limits are those of `dmoe_opt.data.problem.least_sums`.
+        HiGHS is told `least`. Both limits are those of `dmoe_opt.data.problem.least_sums`.
         """
         units = self._matrix(len(sums), *terms)
-        self.sums.append((units, sums))
+        self.covers.append(Cover(units, sums, most))
         self.blocks.append(units / (SCORE_UNIT / GRID))
         self.lower.append(least)
         self.upper.append(np.full(len(least), highspy.kHighsInf))
@@ -75,16 +85,14 @@ class Rows:
         return sparse.csr_matrix((value, (row, column)), shape=(number, self.width), dtype=float)
 
     def cut_off(self, value: NDArray[np.float64]) -> bool:
-        """Cut off the sets of whole values that miss their sums; whether there are any.
-
-        Their subsets miss them too, so at least one other column is needed.
-        """
+        """Cut off the sets of whole values that miss their sums; whether there are any."""
         chosen, blocks = value > 0.5, len(self.blocks)
-        for units, sums in self.sums:
+        for units, sums, most in self.covers:
             for t in np.flatnonzero(units @ chosen < sums):
                 row = units[t]
-                others = row.indices[(row.data > 0) & ~chosen[row.indices]]
-                self.add(1, 1.0, highspy.kHighsInf, (np.zeros_like(others), others, 1.0))
+                needed = one_needed(row.data, sums[t], most, chosen[row.indices])
+                columns = row.indices[needed]
+                self.add(1, 1.0, highspy.kHighsInf, (np.zeros_like(columns), columns, 1.0))
         return len(self.blocks) > blocks
 
     def forbid(self, pairs: NDArray[np.int64], selections: Sequence[Selection]) -> None:

@@ -206,7 +206,7 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     most_on_link = 0.0 if instance.air_tokens is None else inf
     rows = Rows(width)
     scores = (t, pair, score_units(problem.scores)[t, j])
-    rows.cover(sums, least, scores, (columns.drops, drop, sums[columns.drops]))
+    rows.cover(sums, least, most, scores, (columns.drops, drop, sums[columns.drops]))
     rows.add(len(sums), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
     rows.add(len(links), 0.0, most_on_link, (links, u + links, -1.0), (link, y + use, 1.0))

@@ -4,7 +4,7 @@
 2. Experts and subcarriers that alone cost more than U are dropped, since no optimum uses them.
 3. The objective is measured in units of the bound per token; costs far above it are refused.
 4. Where the solver's tolerance let a token miss its threshold, its set is cut off, and the program
-   is solved again: the token needs at least one other expert.
+   is solved again, with at least one of some other experts (`dmoe_opt.selection.covers`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status, build, infeasible
 from dmoe_opt.clock import is_over, left_s, until
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.program import alone_j, no_answer
+from dmoe_opt.selection.covers import MOST_CUTS, needed_for
 
-MOST_CUTS = 50
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
 OUT_OF_TIME = "no answer within the limit"
 FIRST_SHARE = 1 / 4  # of the time, for the known answer
@@ -36,13 +35,13 @@ class Attempt(NamedTuple):
     """What a program is built from.
 
     `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
-    than `most_j` is left out; `too_small` has pairs (token, experts (K,)) that miss the threshold;
-    `start` is an answer for a solver that takes one.
+    than `most_j` is left out; `needed` has pairs (token, experts (K,)) of which it needs at least
+    one; `start` is an answer for a solver that takes one.
     """
 
     factor: float
     most_j: float
-    too_small: list[tuple[int, NDArray[np.bool_]]]
+    needed: list[tuple[int, NDArray[np.bool_]]]
     start: Decision | None
 
 
@@ -106,11 +105,11 @@ def _solve(
             bound_j = max(bound_j or 0.0, answer.bound_j)
         if answer.decision is None:
             return _without(instance, method, answer, first, bound_j, stats)
-        short = short_of(answer.decision)
-        if not short:
+        needed = needed_by(answer.decision)
+        if not needed:
             decision = answer.decision.without_idle_links()
             return build(instance, method, decision, bound_j=bound_j, stats=stats)
-        attempt.too_small.extend(short)
+        attempt.needed.extend(needed)
     message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
@@ -164,9 +163,7 @@ def _without(
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
 
-def short_of(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Tokens that miss their threshold and are not dropped, with their experts."""
-    problem = decision.problem
-    units = np.where(decision.selection, score_units(problem.scores), 0.0).sum(axis=1)
-    short = np.flatnonzero((units < problem.need_units) & ~decision.dropped)
-    return [(int(t), decision.selection[t]) for t in short]
+def needed_by(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Tokens that miss their threshold and are not dropped, with experts of which one is needed."""
+    short = needed_for(decision.problem, decision.selection)
+    return [(t, experts) for t, experts in short if not decision.dropped[t]]

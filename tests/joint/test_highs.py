@@ -23,7 +23,7 @@ def test_near_ties_are_decided_in_whole_units() -> None:
         need = near + np.ceil(10.0 ** rng.uniform(-11, -7) * SCORE_UNIT)
         rows = Rows(6)
         terms = np.zeros(6, dtype=int), np.arange(6), units
-        rows.cover(*least_sums(units[None], np.array([need])), terms)
+        rows.cover(*least_sums(units[None], np.array([need])), 6, terms)
         outcome = decide(rows, cost, np.zeros(6), np.ones(6), 6)
         reached = sets[sets @ units >= need]
         if not len(reached):

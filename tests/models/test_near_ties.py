@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from dmoe_opt import Instance, SelectionProblem, check, load, solve
+from dmoe_opt.models import placement_cvxpy, placement_pyomo
+from dmoe_opt.placing.problem import PlacementProblem
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -33,6 +36,36 @@ def test_a_hair_above_nothing(method: str) -> None:
     )
     result = solve(problem, method=method)
     assert (str(result.status), result.objective_j) == ("optimal", 1.0)
+
+
+@pytest.mark.parametrize("method", ["des", "pyomo", "cvxpy"])
+def test_nearly_equal_scores(method: str) -> None:
+    """The best four of nine experts are needed, and a hundred cheaper sets are a hair short."""
+    problem = SelectionProblem(
+        scores=0.25 + np.array([[3, 2, -1, 4, 1, -3, -1, -1, 2]]) * 2.0**-31,
+        cost=[[0.31, 0.72, 0.02, 0.55, 0.7, 0.85, 0.51, 0.05, 0.31]],
+        threshold=1.2,
+        max_experts=4,
+    )
+    result = solve(problem, method=method)
+    assert (str(result.status), result.objective_j) == ("optimal", pytest.approx(1.89))
+
+
+@pytest.mark.parametrize("model", [placement_pyomo, placement_cvxpy])
+def test_a_placement_of_experts_with_nearly_equal_scores(model: ModuleType) -> None:
+    """Where experts are chosen and placed at once, none is chosen that misses the threshold."""
+    choice = SelectionProblem(
+        scores=0.25 + np.array([[3, 2, -1, 4]]) * 2.0**-31,
+        cost=[[2.0, 1.5, 1.0, 1.7]],
+        threshold=1.0,
+        max_experts=2,
+    )
+    problem = PlacementProblem(
+        np.ones((1, 4), dtype=bool), np.zeros((1, 2)), choice.cost, [2, 2], factor=[1.0, 1.0]
+    )
+    answer = model.solve(problem, choice)
+    assert answer.energy_j == pytest.approx(3.7)
+    assert np.flatnonzero(answer.chosen[0]).tolist() == [0, 3]
 
 
 @pytest.mark.parametrize("method", ["exact", "pyomo", "cvxpy"])
