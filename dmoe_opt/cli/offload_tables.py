@@ -43,7 +43,10 @@ def comparison(of: OffloadComparison, form: str) -> None:
 
     Values are means per episode with 95 % confidence intervals.
     """
-    numbers = ("return", "share of optimum %", "quality", "energy J", "lost", "local", "served")
+    numbers = (
+        *("return", "behind best", "share of optimum %"),
+        *("quality", "energy J", "lost", "local", "served"),
+    )
     table = Sheet(("policy", *numbers), numbers)
     for row in of.rows:
         table.add_row(*_cells(row))
@@ -58,6 +61,19 @@ def comparison(of: OffloadComparison, form: str) -> None:
         f"at most {of.bound_mean:.3f} on average",
         form,
     )
+    if of.ceiling_mean is not None and of.hindsight is not None:
+        best = min(of.rows, key=lambda row: row.behind_ceiling or 0.0)
+        note(
+            "without knowing the future no policy earns more than "
+            f"{of.ceiling_mean:.3f} on average; of what the optimum has more than {best.policy}, "
+            f"{_number(of.hindsight, of.hindsight_ci95)} nobody could know, "
+            f"{_number(best.behind_ceiling, best.behind_ceiling_ci95)} is left to gain at most",
+            form,
+        )
+
+
+def _number(value: float | None, half_width: float | None) -> str:
+    return "" if value is None else with_interval(value, half_width)
 
 
 def _cells(row: PolicyRow) -> list[str]:
@@ -67,6 +83,7 @@ def _cells(row: PolicyRow) -> list[str]:
     return [
         row.policy,
         with_interval(row.return_mean, row.return_ci95),
+        _number(row.behind_best, row.behind_best_ci95),
         share,
         with_interval(row.quality, row.quality_ci95),
         with_interval(row.energy_j, row.energy_ci95_j),

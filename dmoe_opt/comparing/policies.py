@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from dmoe_opt.comparing.rows import half_width
 from dmoe_opt.errors import LimitError
 from dmoe_opt.models import offload_pyomo
-from dmoe_opt.offload import windows
+from dmoe_opt.offload import ceiling, surprises, windows
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
-from dmoe_opt.offload.fitting import Fit
+from dmoe_opt.offload.fitting import Fit, committed
 from dmoe_opt.offload.policies import OPTIMUM, Agents, Policy, policy, usual
 from dmoe_opt.offload.scenario import Scenario, Whole
 from dmoe_opt.offload.simulate import Account, account, mean_return, run
@@ -27,6 +27,11 @@ class PolicyRow:
     episode. `optimum_share` is the mean over episodes of return / bound, with the proven upper
     bound on the clairvoyant optimum; it is None if a bound is not positive. The row `optimum` holds
     the best schedules found, so its share is below 1 where a schedule is not proven optimal.
+
+    `behind_best` is what the best policy of the comparison earns more, and `behind_ceiling` what
+    lies between the ceiling (`dmoe_opt.offload.ceiling`) and the policy. Both are means of
+    differences on the same episodes. They are None for the optimum, and the last one where there is
+    no ceiling.
     """
 
     policy: str
@@ -42,6 +47,10 @@ class PolicyRow:
     lost: float
     local: float
     served: float
+    behind_best: float | None = None
+    behind_best_ci95: float | None = None
+    behind_ceiling: float | None = None
+    behind_ceiling_ci95: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,10 @@ class OffloadComparison:
     `subtasks` and `bound_mean` are means per episode, of the number of subtasks and of the upper
     bound on the optimum. `proven` counts the episodes whose optimum is proven. `optimum` holds
     the best schedules found.
+
+    `ceiling_mean` bounds the mean return of policies that do not know the future, and `hindsight`
+    is the part of `bound_mean` above it: what nobody could know. They are None for a single given
+    episode, without a fit, and where load or mix of types drift.
     """
 
     scenario: str
@@ -61,14 +74,18 @@ class OffloadComparison:
     proven: int
     rows: Sequence[PolicyRow]
     optimum: PolicyRow
+    ceiling_mean: float | None = None
+    hindsight: float | None = None
+    hindsight_ci95: float | None = None
 
 
 @dataclass(frozen=True)
 class _Played:
-    """One episode: its optimum, and the account of every policy."""
+    """One episode: its optimum, its part of the ceiling, and the account of every policy."""
 
     subtasks: int
     bound: float
+    ceiling: float | None
     proven: bool
     optimum: Account
     policies: list[Account]
@@ -183,19 +200,29 @@ def compare(
     names = list(policies or usual(scenario, agents, fit))
     players = [policy(name, scenario, agents, fit) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
+    limits = fit or committed(scenario)
+    if isinstance(data, Episode) or not surprises.known(scenario):
+        limits = None  # a ceiling bounds means over the episodes that a scenario draws
     played: list[_Played] = []
     for number in numbers:
         if progress:
             progress(len(played), len(numbers))
         episode = data if isinstance(data, Episode) else draw(data, number)
-        played.append(_play_all(episode, players, number, time_limit))
+        played.append(_play_all(episode, players, number, time_limit, limits))
     return _summary(scenario.name, seed, names, played)
 
 
 def _play_all(
-    episode: Episode, players: Sequence[Policy], seed: int, time_limit: float | None
+    episode: Episode,
+    players: Sequence[Policy],
+    seed: int,
+    time_limit: float | None,
+    fit: Fit | None,
 ) -> _Played:
     """Find the optimum of an episode, and play the episode with every policy."""
+    above = None
+    if fit is not None and fit.penalty is not None:
+        above = ceiling.bound(episode, fit.tariff, fit.penalty)
     best = windows.solve(episode, time_limit)
     assert best.bound is not None
     assert best.choice is not None
@@ -203,6 +230,7 @@ def _play_all(
     return _Played(
         subtasks=episode.num_subtasks,
         bound=best.bound,
+        ceiling=above,
         proven=best.proven,
         optimum=account(episode, best.choice),
         policies=accounts,
@@ -214,9 +242,24 @@ def _summary(
 ) -> OffloadComparison:
     """The rows of all policies over the episodes played."""
     bounds = np.array([episode.bound for episode in played])
+    returns = np.array([[total.return_ for total in episode.policies] for episode in played])
+    best = returns[:, returns.mean(axis=0).argmax()]
+    ceilings = np.array([episode.ceiling for episode in played], dtype=float)
     rows = []
     for k, name in enumerate(names):
-        rows.append(_row(name, [episode.policies[k] for episode in played], bounds))
+        row = _row(name, [episode.policies[k] for episode in played], bounds)
+        behind_best, best_ci95 = _mean(best - returns[:, k])
+        behind, ci95 = _mean(ceilings - returns[:, k])
+        rows.append(
+            replace(
+                row,
+                behind_best=behind_best,
+                behind_best_ci95=best_ci95,
+                behind_ceiling=behind,
+                behind_ceiling_ci95=ci95,
+            )
+        )
+    hindsight, hindsight_ci95 = _mean(bounds - ceilings)
     return OffloadComparison(
         scenario=scenario,
         episodes=len(played),
@@ -226,7 +269,17 @@ def _summary(
         proven=sum(episode.proven for episode in played),
         rows=rows,
         optimum=_row(OPTIMUM, [episode.optimum for episode in played], bounds),
+        ceiling_mean=_mean(ceilings)[0],
+        hindsight=hindsight,
+        hindsight_ci95=hindsight_ci95,
     )
+
+
+def _mean(values: np.ndarray) -> tuple[float | None, float | None]:
+    """The mean and half its interval; None if a value is missing."""
+    if np.isnan(values).any():
+        return None, None
+    return float(values.mean()), half_width(values)
 
 
 def _row(name: str, accounts: Sequence[Account], bounds: np.ndarray) -> PolicyRow:

@@ -12,10 +12,11 @@ import numpy as np
 
 from dmoe_opt.data import files, formats, validate
 from dmoe_opt.errors import InputError
+from dmoe_opt.offload import ceiling, surprises
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.pricing import MOST_POWER, Tariff, by_threshold, equal_experts
-from dmoe_opt.offload.scenario import Scenario
+from dmoe_opt.offload.scenario import MOST_LOSS, Array, Scenario
 from dmoe_opt.offload.simulate import Choose, State
 
 FIT = "dmoe-opt/offload-fit"
@@ -36,7 +37,8 @@ class Fit:
     """The numbers of the rules `price`, `threshold` and `rollout` for one scenario.
 
     `form` is the form of the tariff that did best, one of `FORMS`; `threshold` is in units of one
-    job done perfectly.
+    job done perfectly. `penalty` holds the weights of `dmoe_opt.offload.ceiling`, (G, F); None if
+    there are none.
     """
 
     scenario: str
@@ -44,6 +46,7 @@ class Fit:
     tariff: Tariff
     threshold: float
     made_by: str = ""
+    penalty: Array | None = None
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +62,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     power: float
     threshold: float
     made_by: str = ""
+    penalty: list[list[float]] | None = None
 
 
 def fit(
@@ -68,7 +72,8 @@ def fit(
 
     The three forms of a tariff are fitted on the same episodes, and the best on as many others is
     kept. The price of a form is found by a pattern search: each number goes up or down by a step
-    that is halved when nothing gets better.
+    that is halved when nothing gets better. Last come the weights of the ceiling, if the rates of
+    arrivals are known.
     """
     rng = np.random.default_rng([TRAINING, validate.whole("seed", seed, 0)])
     episodes = [State(draw(scenario, rng)) for _ in range(EPISODES)]
@@ -91,7 +96,9 @@ def fit(
     chosen = max(FORMS, key=lambda form: _mean_return(others, tariffs[form].choose))
     (least,) = _searched([0.02], partial(mean, _by_threshold))
     made_by = f"dmoe-opt offload fit, {EPISODES} episodes, seed {seed}"
-    return Fit(scenario.name, chosen, tariffs[chosen], least, made_by)
+    tariff = tariffs[chosen]
+    penalty = ceiling.fitted(scenario, tariff, seed) if surprises.known(scenario) else None
+    return Fit(scenario.name, chosen, tariff, least, made_by, penalty)
 
 
 def _start(form: str, scenario: Scenario) -> list[float]:
@@ -169,6 +176,7 @@ def as_bytes(fitted: Fit) -> bytes:
         tariff.power,
         fitted.threshold,
         fitted.made_by,
+        None if fitted.penalty is None else fitted.penalty.tolist(),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
@@ -187,9 +195,14 @@ def load(path: str | os.PathLike[str]) -> Fit:
         read = formats.decode(content, _Document)
         tariff = Tariff(read.group, read.base, read.rise, read.power)  # type: ignore[arg-type]
         threshold = validate.real("threshold", read.threshold, positive=False)
-        return Fit(read.scenario, read.form, tariff, threshold, read.made_by)
+        penalty = None if read.penalty is None else _penalty(read.penalty)
+        return Fit(read.scenario, read.form, tariff, threshold, read.made_by, penalty)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _penalty(rows: list[list[float]]) -> Array:
+    return validate.real_array("penalty", rows, (None, None), MOST_LOSS, -MOST_LOSS)
 
 
 def committed(scenario: Scenario) -> Fit | None:
