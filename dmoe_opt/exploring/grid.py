@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
@@ -32,6 +33,12 @@ MOST_TOKENS = 512
 MOST_EXPERTS = 64
 TIME_LIMIT_S = 2.0
 """Limit of each exact solve. The page shows the gap of a point that is not proven by then."""
+LIMITS_IN_ALL = 30
+"""All exact solves together take at most so many limits, a minute by default."""
+HASTE = 4
+"""While there is time, a solve may take so many times its even share of what is left."""
+LEAST = 0.01
+"""Share of the limit that every solve has, when all of them have taken too long."""
 BASELINES = ("topk", "topp", "greedy", "des")
 """Their experts are chosen with every link on its best subcarrier, then links get subcarriers."""
 
@@ -133,17 +140,21 @@ def solved_grid(
     data
         A round or a selection problem, of at most 512 tokens and 64 experts.
     time_limit
-        Seconds for each exact solve.
+        Seconds for each exact solve, and a thirtieth of what all of them may take together.
     progress
         Called with the points done, and all points.
     """
     axes = axes_of(data)
     settings = list(axes.settings())
     points = []
+    ends = time.monotonic() + LIMITS_IN_ALL * time_limit
     for done, setting in enumerate(settings):
         if progress:
             progress(done, len(settings))
-        points.append(_point(variant(data, setting), time_limit))
+        left_s = max(ends - time.monotonic(), 0.0)
+        share_s = HASTE * left_s / (len(settings) - done)
+        limit_s = min(max(share_s, LEAST * time_limit), time_limit)
+        points.append(_point(variant(data, setting), limit_s))
     return _facts(data) | {
         "axes": axes._asdict() | {"scales": [*SCALES], "layers": [*LAYERS], "step": STEP},
         "points": points,

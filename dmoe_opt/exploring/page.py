@@ -78,7 +78,8 @@ def explore(
     instance
         A round or a selection problem, of at most 512 tokens and 64 experts.
     time_limit
-        Seconds for each exact solve; the page says where that was not enough.
+        Seconds for each exact solve, and a thirtieth of what all of them may take; the page says
+        where that was not enough.
     progress
         Called with the solves done, and all of them.
 

@@ -11,11 +11,18 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
 from dmoe_opt.clock import TimeUp, is_over, left_s
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint.activation import (
+    activate,
+    fewest_links,
+    no_open_links,
+    serve_over,
+    too_many_links,
+)
 from dmoe_opt.joint.descent import Descent, better, conclude
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
-from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, first_point
-from dmoe_opt.joint.multipliers import evaluate, frame_of
+from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, descend, first_point
+from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
 from dmoe_opt.joint.program import (
     Open,
     everything,
@@ -30,6 +37,7 @@ QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom 
 THOROUGH = Effort(500, 5, 0)
 BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
 FAR = 0.01
+PAID_ONLY = {"send_once", "wake_energy"}  # rules that say what is paid, not what is allowed
 NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
 OUT_OF_TIME = "no answer within the limit"
 UNDECIDED = "the solver leaves open whether the round has an answer"
@@ -48,7 +56,31 @@ def approached(
     if reason := stranded(instance):
         return infeasible(instance, method, reason)
     frame = frame_of(instance)
-    return climb(frame, begin(frame, start), effort=effort, far=far, log=log)
+    answer, bound_j = begin(frame, start), 0.0
+    if answer is None and set(instance.optional_rules) <= PAID_ONLY:
+        few = _over_few_links(frame, method)
+        if isinstance(few, Result):
+            return few
+        answer, bound_j = few
+    climbed = climb(frame, answer, effort=effort, far=far, log=log)
+    return climbed._replace(bound_j=max(climbed.bound_j, bound_j))
+
+
+def _over_few_links(frame: Frame, method: str) -> tuple[Descent | None, float] | Result:
+    """An answer over few links, and the activation bound in J; or that there is no answer."""
+    instance = frame.instance
+    fewest = fewest_links(instance)
+    if reason := too_many_links(instance, fewest.needed):
+        return infeasible(instance, method, reason)
+    activation = activate(instance, fewest.needed)
+    if activation.bound_j == np.inf:
+        return infeasible(instance, method, no_open_links(instance))
+    answer = None
+    for links in (fewest.open_links, activation.open_links):
+        decision = None if links is None else serve_over(instance, links)
+        if decision is not None:
+            answer = better(answer, descend(frame, decision))
+    return answer, activation.bound_j
 
 
 def solve_descent(

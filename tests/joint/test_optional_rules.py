@@ -125,6 +125,19 @@ def test_prices_alone_prove_a_round_that_sends_once() -> None:
     assert check(data, answer) == []
 
 
+def test_few_subcarriers_for_tokens_sent_once() -> None:
+    """Links are counted: 16 subcarriers are proven to be too few, with 40 the descent answers."""
+    few, enough = (
+        generate("olmoe-64-on-8", 1, num_subcarriers=number, share=0.42, send_once=True)
+        for number in (16, 40)
+    )
+    for method in ("bcd", "exact"):
+        assert solve(few, "jesa", method).status is Status.INFEASIBLE
+    answer = solve(enough, "jesa", "bcd")
+    assert answer.gap < 0.05
+    assert check(enough, answer) == []
+
+
 def test_ascent_on_a_larger_round() -> None:
     """With all rules at K = 8 bounds are close: 4 % for the descent, 1 % for the ascent."""
     plain = generate("edge-8x64", 1, num_tokens=64)
