@@ -71,7 +71,8 @@ def sweep(
     click.echo(printable(said))
     if done.damaged:
         lines = ", ".join(map(str, done.damaged[:10]))
-        again = f"{output}/{RESULTS}: lines {lines} are damaged; their jobs ran again"
-        click.echo(printable(again), err=True)
+        are = f"lines {lines} are" if len(done.damaged) > 1 else f"line {lines} is"
+        passed = f"{output}/{RESULTS}: {are} damaged and passed over"
+        click.echo(printable(passed), err=True)
     for line in done.reasons:
         click.echo(printable(f"failed: {line}"), err=True)

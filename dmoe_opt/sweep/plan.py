@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -173,8 +174,11 @@ def _document(content: bytes) -> dict[str, Any]:
         return tomllib.loads(content.decode())
     except RecursionError:
         raise InputError("is nested too deeply; allowed: [grid] and [limits]") from None
-    except ValueError as error:  # of TOML and of UTF-8, and integers of thousands of digits
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"is not valid TOML: {error}") from None
+    except ValueError:  # by Python, which says how to raise its limit
+        most = sys.get_int_max_str_digits()
+        raise InputError(f"has a number that is too long; allowed: at most {most} digits") from None
 
 
 def _key(line: bytes) -> bytes:

@@ -104,7 +104,10 @@ def test_bad_folders_and_options(tmp_path: Path, typed: Callable[..., Ended]) ->
     )
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / journal.RESULTS).write_text('{"key": "a"}\n{"no": 1}\n')
-    assert "lines 2 are damaged" in typed("sweep", "plan.toml", "-o", "out", "--resume").stderr
+    assert (
+        "line 2 is damaged and passed over"
+        in typed("sweep", "plan.toml", "-o", "out", "--resume").stderr
+    )
     assert "cannot be made" in typed("sweep", "plan.toml", "-o", "plan.toml").stderr
     assert (
         "--scheduler is for --backend dask"
