@@ -21,7 +21,7 @@ from dmoe_opt.data import formats, printed
 from dmoe_opt.data.instance import MOST_CAPACITY
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
-from dmoe_opt.offload import drift, episode, parts, radio, scenario, store
+from dmoe_opt.offload import drift, episode, parts, proving, radio, scenario, store
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.proof import files as proof_files
 
@@ -65,8 +65,8 @@ def schemas() -> dict[str, Schema]:
     Examples
     --------
     >>> from dmoe_opt.schema import schemas
-    >>> sorted(name.removeprefix("dmoe-opt/") for name in schemas())
-    ['certificate', 'explanation', 'offload', 'round', 'selection', 'solution']
+    >>> print(*sorted(name.removeprefix("dmoe-opt/") for name in schemas()))
+    certificate episode-certificate explanation offload round selection solution
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
@@ -74,6 +74,7 @@ def schemas() -> dict[str, Schema]:
         printed.EXPLANATION: _of_file(printed.Explanation),
         store.OFFLOAD: _of_offload(),
         proof_files.FORMAT: _of_certificate(),
+        proving.FORMAT: _of_file(proving.EpisodeCertificateFields),
     }
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}

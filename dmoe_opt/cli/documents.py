@@ -222,7 +222,10 @@ class Trained(Printed):
 
 
 class Played(Printed):
-    """The sums of one episode; `bound`, on any policy, comes with the optimum."""
+    """The sums of one episode; `bound`, on any policy, comes with the optimum.
+
+    `certified_bound` is what a certificate proves in exact arithmetic, with `--proof`.
+    """
 
     scenario: str
     policy: str
@@ -235,7 +238,9 @@ class Played(Printed):
     served: int
     local: int
     lost: int
+    late: int
     bound: float | None = None
+    certified_bound: float | None = None
 
 
 DOCUMENTS: dict[str, Any] = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmoe_opt.comparing.policies import OffloadComparison
+    from dmoe_opt.offload.episode import Episode
 
 TIME_LIMIT = click.FloatRange(0, min_open=True)
 AGENT = click.option(
@@ -36,6 +37,7 @@ FIT = click.option(
 @click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
 @FIT
+@click.option("--proof", metavar="FILE", help="Write a certificate of a bound on all policies.")
 @click.option("-o", "--output", metavar="FOLDER", help="Write subtasks.csv and load.png there.")
 @FIGURES
 @JSON
@@ -46,6 +48,7 @@ def evaluate(
     time_limit: float | None,
     agent: str | None,
     fit_file: str | None,
+    proof: str | None,
     output: str | None,
     as_json: bool,
 ) -> None:
@@ -83,10 +86,23 @@ def evaluate(
     document["return"] = document.pop("return_")
     if bound is not None:
         document["bound"] = bound
+    if proof is not None:
+        document["certified_bound"] = _certified(played, proof)
     if as_json:
         emit(document)
     else:
         tables.listing(document)
+
+
+def _certified(episode: Episode, path: str) -> float:
+    """Write a certificate; returns the bound that it proves."""
+    from dmoe_opt.data import files
+    from dmoe_opt.offload.proving import prove_episode
+
+    files.require_place(path)
+    certificate = prove_episode(episode)
+    certificate.save(path)
+    return certificate.bound
 
 
 @click.command()

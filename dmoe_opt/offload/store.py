@@ -106,8 +106,13 @@ def _build(kind: Any, part: str, given: dict[str, Any], **others: Any) -> Any:
 
 def save(data: Scenario | Episode, path: str | os.PathLike[str]) -> None:
     """Write a scenario or an episode, bit-exact and atomically."""
+    files.write(path, as_bytes(data))
+
+
+def as_bytes(data: Scenario | Episode) -> bytes:
+    """The file of a scenario or an episode."""
     scenario = scenario_of(data)
     document = {"format": OFFLOAD, "version": formats.VERSION, **scenarios.as_fields(scenario)}
     if isinstance(data, Episode):
         document["episode"] = episodes.as_fields(data)
-    files.write(path, msgspec.json.encode(document, enc_hook=np.ndarray.tolist) + b"\n")
+    return msgspec.json.encode(document, enc_hook=np.ndarray.tolist) + b"\n"

@@ -63,6 +63,23 @@ def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
     return optimum.conclude(episode, "windows", chosen, program.bound)
 
 
+def prices(episode: Episode) -> list[tuple[int, float, float]]:
+    """Dual prices of the linear relaxation: (expert, time in s, reward per unit of its capacity).
+
+    At that time more subtasks could be there than have room. `twins` have the same prices.
+    """
+    program = _Program(episode)
+    program.relax()
+    first = optimum.twins(episode).tolist()
+    priced = []
+    for (place, crowd, _), price in zip(optimum.crowds(episode), program.prices, strict=True):
+        same = [e for e, of in enumerate(first) if of == place] or [place]
+        time_s = float(episode.arrival_s[crowd[-1]])
+        if price > 0:
+            priced += [(e, time_s, float(price) * optimum.unit(episode)) for e in same]
+    return priced
+
+
 class _Program:
     """The integer program of an episode inside HiGHS, with a column for each option.
 
@@ -101,11 +118,11 @@ class _Program:
         self._solver.setOptionValue("solve_relaxation", True)
         highs.run(self._solver)
         self._solver.setOptionValue("solve_relaxation", False)
-        prices = np.zeros(len(self.slots))
+        prices = self.prices = np.zeros(len(self.slots))
         self.share = np.zeros(len(self.options))
         if self._solver.getModelStatus() == HighsModelStatus.kOptimal:
             solution = self._solver.getSolution()
-            prices = np.maximum(-np.array(solution.row_dual)[: len(prices)], 0.0)
+            prices = self.prices = np.maximum(-np.array(solution.row_dual)[: len(prices)], 0.0)
             self.share = np.array(solution.col_value)
         priced = self.cost + self.crowds.T @ prices
         least = np.minimum.reduceat(priced, np.searchsorted(self.subtask, range(self._subtasks)))

@@ -51,7 +51,7 @@ LINES = [
     "offload generate --list",
     "offload import arrivals.csv light -o recorded.json",
     "offload fit hand.json -o fit.json",
-    "offload evaluate light -o played",
+    "offload evaluate light --proof proof.json -o played",
     "offload compare light --episodes 1 --policies greedy -o policies",
     "sweep grid.toml -o swept",
     "plot swept",
