@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from dmoe_opt.comparing.policies import OffloadComparison
     from dmoe_opt.offload.episode import Episode
+    from dmoe_opt.offload.fitting import Fit
+    from dmoe_opt.offload.scenario import Array, Whole
 
 TIME_LIMIT = click.FloatRange(0, min_open=True)
 AGENT = click.option(
@@ -75,7 +77,8 @@ def evaluate(
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"
         contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
-        contents |= pictures("plot.offload", "of_episode", played, choice, title)
+        prices = _prices(played, choice, fit) if policy == "price" else None
+        contents |= pictures("plot.offload", "of_episode", played, choice, title, prices)
         console.wrote(files.write_all(output, contents))
     document = {
         "scenario": scenario.name,
@@ -105,6 +108,15 @@ def _certified(episode: Episode, path: str) -> float:
     return certificate.bound
 
 
+def _prices(played: Episode, choice: Whole, fit: Fit | None) -> Array:
+    """What the rule `price` charged at each arrival, (N, E)."""
+    from dmoe_opt.offload import fitting, pricing
+
+    numbers = fit or fitting.committed(played.scenario)
+    assert numbers is not None  # or the rule had not played
+    return pricing.along(numbers.tariff, played, choice)
+
+
 @click.command()
 @click.argument("scenario", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--preset", metavar="NAME", help="The same, as an option.")
@@ -120,7 +132,7 @@ def _certified(episode: Episode, path: str) -> float:
 )
 @AGENT
 @FIT
-@click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and shares.png there.")
+@click.option("-o", "--output", metavar="FOLDER", help="Write comparison.csv and pictures there.")
 @FIGURES
 @formatted()
 def compare(

@@ -17,6 +17,7 @@ import numpy as np
 from dmoe_opt.data import validate
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
+from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import MOST_LOSS, Array, Scenario, Whole
 from dmoe_opt.offload.simulate import State
 
@@ -88,6 +89,15 @@ class Tariff:
     def choose(self, state: State) -> int:
         """The open action of greatest reward less duration times price; the device among equals."""
         return best_at(state, self.prices(state))
+
+
+def along(tariff: Tariff, episode: Episode, choice: Whole) -> Array:
+    """Prices at each arrival and expert, (N, E), as the choices (N,) of a policy are played."""
+    state, prices = State(episode), []
+    for action in choice.tolist():
+        prices.append(tariff.prices(state))
+        state.step(action)
+    return np.array(prices)
 
 
 def net_rewards(state: State, prices: list[float]) -> list[float]:

@@ -4,7 +4,7 @@ Every function but `style` takes `axes` to draw on, makes a figure of pyplot wit
 the axes.
 """
 
-from dmoe_opt.plot.offload import episode, shares
+from dmoe_opt.plot.offload import episode, gaps, shares
 from dmoe_opt.plot.protocol import experts, front, layers
 from dmoe_opt.plot.rounds import allocation, network
 from dmoe_opt.plot.search import search_tree, trace
@@ -15,6 +15,7 @@ __all__ = [
     "episode",
     "experts",
     "front",
+    "gaps",
     "layers",
     "network",
     "search_tree",

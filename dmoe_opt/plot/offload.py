@@ -30,13 +30,19 @@ ROOM_INSIDE = 20
 BAND_GAP = 0.8
 """Space between the bands of two experts, in rows."""
 
+MOST_GAPS = 4.0
+"""Policies with more than so many times the gap of the best are not in the picture of gaps."""
 
-def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axes:
+
+def episode(
+    episode: Episode, choice: Whole, *, prices: Array | None = None, axes: Axes | None = None
+) -> Axes:
     """Who occupies which slot of which expert when, and which subtasks are lost.
 
     Time is in s, `choice` has shape (N,). The device has no slots; its rows keep apart what it does
-    at the same time. A figure of its own has a legend of the types; on other axes
-    `figure.legend(*axes.get_legend_handles_labels())` places it.
+    at the same time. `prices` of a second of a slot at each arrival and expert, (N, E), as
+    `dmoe_opt.offload.pricing.along` gives, are strips above the experts. A figure of its own has a
+    legend of the types; on other axes `figure.legend(*axes.get_legend_handles_labels())` places it.
     """
     own_figure = axes is None
     if axes is None:
@@ -48,6 +54,8 @@ def episode(episode: Episode, choice: Whole, *, axes: Axes | None = None) -> Axe
         axes.axhspan(top[expert], top[expert] + rows[expert], color="0.95", zorder=0)
     for (kind, row), spans in _spans(episode, choice, top).items():
         axes.broken_barh(spans, (row + 0.05, 0.9), **_look(kind))
+    if prices is not None:
+        _price_strips(axes, episode, prices, top)
     _lost(axes, episode, choice, top[-1] + 0.5)
     _name_bands(axes, rows, top)
     axes.set_xlim(left=0)
@@ -75,6 +83,24 @@ def _spans(
         span = float(episode.arrival_s[n]), float(episode.duration_s[n, choice[n]])
         spans.setdefault(place, []).append(span)
     return spans
+
+
+def _price_strips(axes: Axes, episode: Episode, prices: Array, top: Array) -> None:
+    """A strip above each expert, the darker the higher its price until the next arrival."""
+    edges_s = np.append(episode.arrival_s, episode.arrival_s[-1] + 1e-3)
+    for expert, row in enumerate(prices.T):
+        strip = axes.pcolormesh(
+            edges_s,
+            top[expert] + np.array([-0.6, -0.1]),
+            row[None],
+            cmap="Reds",
+            vmin=0.0,
+            vmax=prices.max(),
+        )
+    figure = axes.get_figure()
+    assert figure is not None
+    label = "strips: price of a slot, jobs done perfectly per s"
+    figure.colorbar(strip, ax=axes, label=label, shrink=0.6, pad=0.01)
 
 
 def _lost(axes: Axes, episode: Episode, choice: Whole, row: float) -> None:
@@ -190,19 +216,72 @@ def _with_share(comparison: OffloadComparison) -> list[PolicyRow]:
     return [row for row in comparison.rows if row.optimum_share is not None]
 
 
+def gaps(comparison: OffloadComparison, *, axes: Axes | None = None) -> Axes:
+    """What each policy is below the optimum, % of its bound: hindsight, and what it lost itself.
+
+    A comparison with a ceiling is needed. Intervals of 95 % are those of the second part. Policies
+    with more than four times the gap of the best are left out. For a legend, place
+    `axes.get_legend_handles_labels()`.
+    """
+    rows = _near_best(comparison)
+    if axes is None:
+        _, axes = plt.subplots(figsize=gaps_in(comparison), layout="constrained")
+    assert comparison.hindsight is not None
+    percent = 100 / comparison.bound_mean
+    hindsight = percent * comparison.hindsight
+    behind = percent * np.array([row.behind_ceiling for row in rows])
+    error = percent * np.array([row.behind_ceiling_ci95 or 0.0 for row in rows])
+    axes.barh(range(len(rows)), hindsight, color="0.7", label="nobody could know")
+    axes.barh(
+        range(len(rows)),
+        behind,
+        left=hindsight,
+        xerr=error,
+        capsize=3,
+        color=COLOURS[5],
+        label="the policy lost at most",
+    )
+    for k, (value, width) in enumerate(zip(hindsight + behind, error, strict=True)):
+        axes.text(value + width, k, f"  {value:.1f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), [row.policy for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(right=1.12 * (hindsight + behind + error).max())
+    axes.set(
+        xlabel="below the clairvoyant optimum, %",
+        title=f"{plain(comparison.scenario)}, {comparison.episodes} held-out episodes",
+    )
+    tidy(axes, None)
+    return axes
+
+
+def gaps_in(comparison: OffloadComparison) -> tuple[float, float]:
+    """Width and height of the picture of gaps, inches."""
+    return 6.4, 1.6 + 0.42 * len(_near_best(comparison))
+
+
+def _near_best(comparison: OffloadComparison) -> list[PolicyRow]:
+    gap = {row.policy: comparison.bound_mean - row.return_mean for row in comparison.rows}
+    most = MOST_GAPS * min(gap.values())
+    return [row for row in comparison.rows if gap[row.policy] <= most]
+
+
 def of_learning(
     steps: Sequence[int], returns: Sequence[float], optimum: float, rules: Mapping[str, float]
 ) -> dict[str, bytes]:
     """`learning.png`: mean return on the validation episodes against training steps.
 
-    The optimum and the rules, the best one first, are lines across.
+    The optimum and the rules, the best one first, are lines across. Rules far below all of the
+    training are left out.
     """
     from dmoe_opt.offload.policies import SAC
 
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.axhline(optimum, color="0.2", lw=1.5, label="clairvoyant optimum")
-    best_first = sorted(rules, key=lambda name: -rules[name])
+    least = min(returns) - (optimum - min(returns)) / 2
+    best_first = sorted(
+        (name for name in rules if rules[name] >= least), key=lambda name: -rules[name]
+    )
     looks = styles([SAC, *best_first])
     broken = DASHES[1:]
     for k, name in enumerate(best_first):
@@ -216,17 +295,28 @@ def of_learning(
     return {"learning.png": png(figure)}
 
 
-def of_episode(of: Episode, choice: Whole, title: str) -> dict[str, bytes]:
+def of_episode(
+    of: Episode, choice: Whole, title: str, prices: Array | None = None
+) -> dict[str, bytes]:
     """`load.png`: who occupies which slot of which expert when, and which subtasks are lost."""
     figure = Figure(figsize=episode_in(of, choice), layout="constrained")
-    axes = episode(of, choice, axes=figure.subplots())
+    axes = episode(of, choice, prices=prices, axes=figure.subplots())
     axes.set_title(plain(title))
     _legend_of_types(axes)
     return {"load.png": png(figure)}
 
 
 def of_comparison(comparison: OffloadComparison) -> dict[str, bytes]:
-    """`shares.png`: the share of the clairvoyant optimum that each policy earns."""
+    """`shares.png`: the share of the optimum that each policy earns; `gaps.png`: the rest, split.
+
+    The second picture needs a ceiling.
+    """
     figure = Figure(figsize=shares_in(comparison), layout="constrained")
     shares(comparison, axes=figure.subplots())
-    return {"shares.png": png(figure)}
+    drawn = {"shares.png": png(figure)}
+    if comparison.hindsight is not None:
+        figure = Figure(figsize=gaps_in(comparison), layout="constrained")
+        handles = gaps(comparison, axes=figure.subplots()).get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower right", ncols=2, frameon=False)
+        drawn["gaps.png"] = png(figure)
+    return drawn

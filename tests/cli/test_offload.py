@@ -44,7 +44,9 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
         *("offload", "compare", "offload-light.json", *few, "--policies", "greedy", "-o", "cmp")
     )
     assert "the optimum is proven in 2 of 2" in shown.stdout
-    assert {p.name for p in (tmp_path / "cmp").iterdir()} == {"comparison.csv", "shares.png"}
+    assert {p.name for p in (tmp_path / "cmp").iterdir()} == {
+        *("comparison.csv", "gaps.png", "shares.png")
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from helpers.axes import canvas
 from helpers.offloads import by_hand, episodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.collections import QuadMesh
 
 from dmoe_opt import plot
 from dmoe_opt.comparing.policies import compare
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.policies import RULES
+from dmoe_opt.offload.pricing import Tariff, along
 from dmoe_opt.offload.simulate import LOST, run
 
 
@@ -55,3 +57,33 @@ def test_no_interval_is_cut() -> None:
     shares = [row.optimum_share for row in rows if row.optimum_share is not None]
     assert left < 100 * (min(shares) - 1.5)
     assert right > 100 * (max(shares) + 1.5)
+
+
+def test_gaps_are_stacked_to_the_whole_gap() -> None:
+    """Hindsight and what the policy lost; policies far below the best are left out."""
+    comparison = compare(by_hand(), ["greedy", "local"])
+    rows = [replace(row, behind_ceiling=1.2 - row.return_mean) for row in comparison.rows]
+    split = replace(comparison, rows=rows, ceiling_mean=1.4, hindsight=0.1)
+    split = replace(split, rows=[rows[0], replace(rows[1], return_mean=-9.0)])
+    axes = plot.gaps(split, axes=canvas())
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["greedy"]
+    hindsight, lost = axes.patches
+    assert hindsight.get_width() == pytest.approx(100 * 0.1 / 1.5)
+    assert lost.get_x() == hindsight.get_width()
+    assert lost.get_width() == pytest.approx(100 * rows[0].behind_ceiling / 1.5, abs=1e-9)
+
+
+def test_prices_are_strips_above_the_experts() -> None:
+    """One strip for each expert, with the price at each arrival."""
+    episode = by_hand()
+    tariff = Tariff([0], [0.1], [0.3], 1.0)
+    choice = run(episode, RULES["greedy"](0))
+    prices = along(tariff, episode, choice)
+    assert prices.tolist() == [
+        [0.1],
+        [pytest.approx(0.4)],
+        [0.1],
+    ]  # the slot is taken from 0 to 2 s
+    axes = plot.episode(episode, choice, prices=prices)
+    (strip,) = (c for c in axes.collections if isinstance(c, QuadMesh))
+    assert strip.get_array().ravel().tolist() == prices.ravel().tolist()
