@@ -11,7 +11,7 @@ import numpy as np
 from dmoe_opt.comparing.rows import half_width
 from dmoe_opt.errors import LimitError
 from dmoe_opt.models import offload_pyomo
-from dmoe_opt.offload import ceiling, surprises, windows
+from dmoe_opt.offload import ceiling, windows
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
 from dmoe_opt.offload.fitting import Fit, committed
 from dmoe_opt.offload.policies import OPTIMUM, Agents, Policy, policy, usual
@@ -63,7 +63,7 @@ class OffloadComparison:
 
     `ceiling_mean` bounds the mean return of policies that do not know the future, and `hindsight`
     is the part of `bound_mean` above it: what nobody could know. They are None for a single given
-    episode, without a fit, and where load or mix of types drift.
+    episode, without a fit, and where `ceiling.exists` says so.
     """
 
     scenario: str
@@ -201,7 +201,7 @@ def compare(
     players = [policy(name, scenario, agents, fit) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
     limits = fit or committed(scenario)
-    if isinstance(data, Episode) or not surprises.known(scenario):
+    if isinstance(data, Episode) or not ceiling.exists(scenario):
         limits = None  # a ceiling bounds means over the episodes that a scenario draws
     played: list[_Played] = []
     for number in numbers:

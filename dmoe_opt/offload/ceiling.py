@@ -16,7 +16,8 @@ episodes. That is one linear program, as the dual of the linear relaxation of ev
          u[n] + P[e, arrivals before finish] - P[e, n] >= R[n, e] + theta Z[n, e]
          P[e, .] does not decrease
 
-P[e, n] adds up the prices of a slot of e at the first n arrivals. The charge on the policy of
+P[e, n] adds up the prices of a slot of e at the first n arrivals; capacities of work and of the
+device have prices in the same way. The charge on the policy of
 reference, `price`, is taken off again: its mean is zero too, and the mean of the difference settles
 with far fewer episodes.
 
@@ -43,6 +44,13 @@ from dmoe_opt.offload.simulate import run
 TRAINING = 2404
 """First part of the seeds of the episodes on which penalties are fitted."""
 EPISODES = 15
+
+
+def exists(scenario: Scenario) -> bool:
+    """Whether there is a ceiling: neither load nor mix of types drifts, and jobs have no stages."""
+    drift = scenario.drift
+    is_steady = drift is None or (drift.load is None and drift.types is None)
+    return is_steady and scenario.arrivals.job_quality is None
 
 
 def fitted(scenario: Scenario, tariff: Tariff, seed: int = 0) -> Array:
@@ -130,23 +138,27 @@ class _Dual:
         if credit is not None:
             self._cost[0] -= credit.ravel()
         value = self._columns(np.ones(count), -np.inf)
-        device = np.maximum(reward[:, -1], episode.loss_reward)
-        self._rows.append(_Row(device, [(value, 1.0)]))
+        capacity = episode.scenario.room
+        is_free = len(capacity) == len(groups)  # the device takes any number
+        least = np.maximum(reward[:, -1], episode.loss_reward) if is_free else episode.loss_reward
+        self._rows.append(_Row(least, [(value, 1.0)]))
         first = _merged(episode, reward, groups)
-        slots = np.bincount(first, episode.scenario.experts.capacity, minlength=len(first))
+        first = np.append(first, np.arange(len(groups), len(capacity)))
+        together = np.bincount(first, capacity)
         for e in np.unique(first).tolist():
             cost = np.zeros(count + 1)
-            cost[[0, -1]] = -slots[e], slots[e]
+            cost[[0, -1]] = -together[e], together[e]
             paid = self._columns(cost, 0.0)
             self._rows.append(_Row(np.zeros(count), [(paid[1:], 1.0), (paid[:-1], -1.0)]))
-            n = np.flatnonzero(episode.in_time[:, e])
+            n = np.flatnonzero(episode.may_start[:, e])
             leaves = np.searchsorted(episode.arrival_s, episode.finish_s[n, e])
+            size = episode.size[n].astype(float)
             terms: list[tuple[Whole, Array | float]] = [
                 (value[n], 1.0),
-                (paid[np.maximum(leaves, n + 1)], 1.0),
-                (paid[n], -1.0),
+                (paid[np.maximum(leaves, n + 1)], size),
+                (paid[n], -size),
             ]
-            if found is not None:
+            if found is not None and e < len(groups):
                 theta = groups[e] * self._shape[1] + np.arange(self._shape[1])
                 terms += [(np.full(len(n), k), -found[n, e, f]) for f, k in enumerate(theta)]
             self._rows.append(_Row(reward[n, e], terms))

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmoe_opt.data import files, formats, validate
 from dmoe_opt.errors import InputError
-from dmoe_opt.offload import ceiling, surprises
+from dmoe_opt.offload import ceiling
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.pricing import MOST_POWER, Tariff, by_threshold, equal_experts
@@ -72,8 +72,8 @@ def fit(
 
     The three forms of a tariff are fitted on the same episodes, and the best on as many others is
     kept. The price of a form is found by a pattern search: each number goes up or down by a step
-    that is halved when nothing gets better. Last come the weights of the ceiling, if the rates of
-    arrivals are known.
+    that is halved when nothing gets better. Last come the weights of the ceiling, if there
+    is one.
     """
     rng = np.random.default_rng([TRAINING, validate.whole("seed", seed, 0)])
     episodes = [State(draw(scenario, rng)) for _ in range(EPISODES)]
@@ -97,7 +97,7 @@ def fit(
     (least,) = _searched([0.02], partial(mean, _by_threshold))
     made_by = f"dmoe-opt offload fit, {EPISODES} episodes, seed {seed}"
     tariff = tariffs[chosen]
-    penalty = ceiling.fitted(scenario, tariff, seed) if surprises.known(scenario) else None
+    penalty = ceiling.fitted(scenario, tariff, seed) if ceiling.exists(scenario) else None
     return Fit(scenario.name, chosen, tariff, least, made_by, penalty)
 
 

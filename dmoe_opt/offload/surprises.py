@@ -34,14 +34,8 @@ def size(scenario: Scenario) -> int:
     return len(POWERS) * 2 * scenario.num_types
 
 
-def known(scenario: Scenario) -> bool:
-    """Whether the rates of arrivals are known: neither load nor mix of types drifts."""
-    drift = scenario.drift
-    return drift is None or (drift.load is None and drift.types is None)
-
-
 def surprises(episode: Episode, reference: Whole) -> Array:
-    """Z, shape (N, E, F); 0 where the result would be late.
+    """Z, shape (N, E, F); 0 where the subtask may not be started.
 
     `reference` holds the choices of the policy of reference, (N,), made without knowing the future.
     """
@@ -55,7 +49,7 @@ def surprises(episode: Episode, reference: Whole) -> Array:
     seen, expected = _running(jumps), _running(steps)
 
     begin_s = np.repeat(episode.arrival_s[:, None], len(shares[0]), axis=1)
-    end_s = np.where(episode.in_time, episode.finish_s, episode.arrival_s[:, None])[:, :-1]
+    end_s = np.where(episode.may_start, episode.finish_s, episode.arrival_s[:, None])[:, :-1]
     expert = np.broadcast_to(np.arange(end_s.shape[1]), end_s.shape)
 
     def until(moment_s: Array) -> Array:
@@ -125,7 +119,7 @@ def _arrivals(episode: Episode) -> tuple[Array, Array]:
 def _occupied(episode: Episode, choice: Whole) -> tuple[Array, Array, Whole]:
     """Times of arrivals and departures, (T,), what is occupied after each, and the last arrival.
 
-    The second array, (T, E), has the occupied share of the slots of the experts equal to each. The
+    The second array, (T, E), has the occupied share of the capacity of experts equal to each. The
     third, (T,), has the number of the last arrival by then.
     """
     slots = episode.scenario.experts.capacity
@@ -135,9 +129,11 @@ def _occupied(episode: Episode, choice: Whole) -> tuple[Array, Array, Whole]:
     at, count = choice[placed], episode.num_subtasks
     times_s = np.append(episode.arrival_s, episode.finish_s[placed, at])
     change = np.zeros((len(times_s), member.shape[1]))
-    change[placed, groups[at]] = 1.0
-    change[count + np.arange(len(placed)), groups[at]] = -1.0
+    size = episode.size[placed]
+    change[placed, groups[at]] = size
+    change[count + np.arange(len(placed)), groups[at]] = -size
     order = np.argsort(times_s, kind="stable")
-    shares = change[order].cumsum(axis=0) / np.maximum(slots @ member, 1)
+    total = slots @ member
+    shares = change[order].cumsum(axis=0) / np.where(total > 0, total, 1.0)
     arrival = np.where(order < count, order, 0)
     return times_s[order], shares @ member.T, np.maximum.accumulate(arrival)

@@ -136,10 +136,10 @@ def test_a_comparison_splits_the_gap() -> None:
     assert greedy.behind_best == pytest.approx(price.return_mean - greedy.return_mean)
 
 
-def test_there_is_no_ceiling_where_rates_are_not_known() -> None:
+def test_there_is_a_ceiling_only_where_rates_are_known() -> None:
     """A given episode is no sample of a scenario, and a drifting load is not told."""
     busy = preset("busy")
     assert compare(draw(busy, 0), ["price"]).ceiling_mean is None
     drifting = replace(busy, drift=Drift(load=[[0.5, 2.0]]))
-    assert not surprises.known(drifting)
+    assert not ceiling.exists(drifting)
     assert compare(drifting, ["price"], episodes=1).ceiling_mean is None
