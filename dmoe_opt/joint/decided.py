@@ -18,13 +18,15 @@ from dmoe_opt.joint.activation import (
     serve_over,
     too_many_links,
 )
+from dmoe_opt.joint.apart import solve_apart
 from dmoe_opt.joint.descent import Descent, better, conclude
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
-from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, descend, first_point
-from dmoe_opt.joint.multipliers import Frame, evaluate, frame_of
+from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, descend, first_point, served
+from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of
 from dmoe_opt.joint.program import (
     Open,
+    OpenAnswer,
     everything,
     no_answer,
     share_kept,
@@ -34,10 +36,15 @@ from dmoe_opt.joint.program import (
 from dmoe_opt.joint.steps import Effort, Log
 
 QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom finds more
-THOROUGH = Effort(500, 5, 0)
-BEFORE_PROGRAM = Effort(150, 5, 0)  # then the program is faster than the ascent
+THOROUGH = Effort(500, 30, 0)
+BEFORE_PROGRAM = Effort(100, 30, 0)  # then the program is faster than the ascent
+NARROWED = Effort(60, 60, 0)
+MOST_NARROWED = 5
+LESS = 0.8  # of what was open before: then ascend once more
 FAR = 0.01
 PAID_ONLY = {"send_once", "wake_energy"}  # rules that say what is paid, not what is allowed
+MOST_PAIRS = 4_000  # of token and expert, for a program of the experts alone
+SHARE = 0.2  # of the time, for the same
 NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
 OUT_OF_TIME = "no answer within the limit"
 UNDECIDED = "the solver leaves open whether the round has an answer"
@@ -62,6 +69,11 @@ def approached(
         if isinstance(few, Result):
             return few
         answer, bound_j = few
+    elif answer is None and instance.capacity is not None:
+        staffed = solve_apart(frame, everything(instance), None, left_s())
+        if staffed.infeasible:
+            return infeasible(instance, method, no_answer(instance))
+        answer, bound_j = _descended(frame, staffed, answer), staffed.bound_j
     climbed = climb(frame, answer, effort=effort, far=far, log=log)
     return climbed._replace(bound_j=max(climbed.bound_j, bound_j))
 
@@ -81,6 +93,14 @@ def _over_few_links(frame: Frame, method: str) -> tuple[Descent | None, float] |
         if decision is not None:
             answer = better(answer, descend(frame, decision))
     return answer, activation.bound_j
+
+
+def _descended(frame: Frame, staffed: OpenAnswer, answer: Descent | None) -> Descent | None:
+    """The better one of an answer and the descent from the experts that were found."""
+    if staffed.decision is None:
+        return answer
+    decision = served(frame.instance, staffed.decision.selection)
+    return answer if decision is None else better(answer, descend(frame, decision))
 
 
 def solve_descent(
@@ -114,8 +134,9 @@ def solve_ascent(
     end = approached(instance, "lagrangian", effort=THOROUGH, log=log, start=start)
     if isinstance(end, Result):
         return end
+    answer, bound_j, _ = _staffed(end)
     stats = {"iterations": end.iterations}
-    return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, NONE_FOUND)
+    return conclude(instance, "lagrangian", answer, bound_j, stats, NONE_FOUND)
 
 
 def solve_whole(
@@ -128,11 +149,10 @@ def solve_whole(
     end = approached(instance, "exact", effort=BEFORE_PROGRAM, log=log, start=start)
     if isinstance(end, Result):
         return end
-    answer, bound_j = end.answer, end.bound_j
+    answer, bound_j, part = _narrowed(*_staffed(end), end.point, instance)
     stats = {"iterations": end.iterations, "kept": 0.0}
-    if answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j:
+    if _is_closed(answer, bound_j):
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    part = _open_part(end)
     if part is None:
         assert answer is not None  # nothing is better than the answer
         return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
@@ -142,14 +162,69 @@ def solve_whole(
     return finish(instance, answer, bound_j, part, stats, log)
 
 
-def _open_part(climbed: Climbed) -> Open | None:
-    instance = climbed.frame.instance
-    if climbed.answer is None:
-        return everything(instance)
+def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
+    """The answer after experts were chosen by a program of their own, the bound, what is open.
+
+    The latter is None where nothing better is left.
+    """
+    frame, answer, bound_j = climbed.frame, climbed.answer, climbed.bound_j
+    if answer is None:
+        return None, bound_j, everything(frame.instance)
+    if _is_closed(answer, bound_j):
+        return answer, bound_j, None
+    part = _open_part(climbed, answer)
+    if part is None or not _are_tied(frame) or part.possible.sum() > MOST_PAIRS or is_over():
+        return answer, bound_j, part
+    staffed = solve_apart(frame, part, answer.decision, SHARE * left_s())
+    bound_j = max(bound_j, min(staffed.bound_j, answer.energy_j))
+    if staffed.infeasible:
+        return answer, answer.energy_j, None
+    better_one = _descended(frame, staffed, answer)
+    assert better_one is not None
+    if better_one.energy_j < answer.energy_j:
+        part = _open_part(climbed, better_one)
+    return better_one, min(bound_j, better_one.energy_j), part
+
+
+def _are_tied(frame: Frame) -> bool:
+    """Whether rules on experts tie tokens together."""
+    instance = frame.instance
+    if instance.capacity is not None:
+        return True
+    return instance.wake_energy is not None and not frame.surely_awake.all()
+
+
+def _narrowed(
+    answer: Descent | None,
+    bound_j: float,
+    part: Open | None,
+    point: Point,
+    instance: Instance,
+) -> tuple[Descent | None, float, Open | None]:
+    """The same after ascents over what is open, whose bounds leave less of it open."""
+    for _ in range(MOST_NARROWED):
+        if answer is None or part is None or _is_closed(answer, bound_j) or is_over():
+            break
+        before = share_kept(instance, part)
+        again = climb(frame_of(instance, part), answer, effort=NARROWED, start=point)
+        assert again.answer is not None
+        answer, point = again.answer, again.point
+        bound_j = max(bound_j, min(again.bound_j, answer.energy_j))
+        part = _open_part(again, answer)
+        if part is not None and share_kept(instance, part) > LESS * before:
+            break
+    return answer, bound_j, part
+
+
+def _is_closed(answer: Descent | None, bound_j: float) -> bool:
+    return answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
+
+
+def _open_part(climbed: Climbed, answer: Descent) -> Open | None:
     try:
-        return leftover(climbed.frame, climbed.point, climbed.answer.energy_j)
+        return leftover(climbed.frame, climbed.point, answer.energy_j)
     except TimeUp:
-        return everything(instance)
+        return everything(climbed.frame.instance)
 
 
 def finish(

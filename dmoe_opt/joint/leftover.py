@@ -6,12 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Selection
-from dmoe_opt.joint.multipliers import Frame, Point, Priced, costs_at, evaluate, wake_left_j
-from dmoe_opt.joint.passages import choose
+from dmoe_opt.joint.multipliers import (
+    Frame,
+    Point,
+    Priced,
+    costs_at,
+    evaluate,
+    is_unlimited,
+    wake_left_j,
+)
+from dmoe_opt.joint.passages import choose, passed
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.program import Open
 from dmoe_opt.selection import des
 
+PROBED = np.unique(np.geomspace(1, 2**20, 60).astype(int)) - 1  # ranks; the rest by the one before
 SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
@@ -26,7 +35,9 @@ def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:
     possible, certain = _experts(frame, point, priced, room)
     subcarriers = np.zeros(instance.link_energy.shape, dtype=bool)
     affordable = frame.link_j <= energy_j * (1 + SLACK)  # a link in use carries a token
-    subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = (rise <= room) & affordable
+    kept = (rise <= room) & affordable
+    kept &= _cheap_enough(frame, point, priced, rise, room, possible)
+    subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = kept
     linked = np.asarray(subcarriers.any(axis=2))
     possible &= instance.to_experts(linked) | ~instance.away
     droppable = frame.drop_j <= priced.bounds + room
@@ -72,13 +83,86 @@ def _is_empty(frame: Frame, part: Open) -> bool:
 def _rises(frame: Frame, priced: Priced) -> tuple[NDArray[np.float64], float]:
     """By how much the bound rises if a link takes a subcarrier (L, M), and the bound, J."""
     earned = priced.earned
-    if frame.instance.air_tokens is not None or not earned.size:
+    if not earned.size or is_unlimited(frame):
         return earned.max(axis=0, initial=0.0) - earned, priced.value_j
-    rent = rents_of(earned[None], priced.taken[None])
+    copies = np.repeat(np.arange(len(earned)), frame.most_used)
+    first = frame.most_used.cumsum() - frame.most_used
+    link, m = np.nonzero(priced.taken)
+    nth = np.arange(len(link)) - np.searchsorted(link, link)  # of the subcarriers of its link
+    taken = np.zeros((1, len(copies), earned.shape[1]), dtype=bool)
+    taken[0, first[link] + nth, m] = True
+    rent = rents_of(earned[copies][None], taken)
     profit = np.maximum((earned - rent).max(axis=1, initial=0.0), 0.0)
     matched_j = float(earned[priced.taken].sum())
-    value_j = priced.value_j + matched_j - float(profit.sum() + rent.sum())
-    return profit[:, None] + rent - earned, value_j
+    dual_j = float(profit @ frame.most_used + rent.sum())
+    return profit[:, None] + rent - earned, priced.value_j + matched_j - dual_j
+
+
+def _cheap_enough(
+    frame: Frame,
+    point: Point,
+    priced: Priced,
+    rise: NDArray[np.float64],
+    room: float,
+    possible: Selection,
+) -> NDArray[np.bool_]:
+    """Subcarriers (L, M) on which the tokens of a link can pay at least their energy.
+
+    If a link uses subcarrier m, one of its tokens pays c[m], which lifts the bound beyond `rise`
+    (L, M). If m is the cheapest that it uses, all of them pay at least c[m] in place of lambda, and
+    the link earns nothing. It uses dearer ones only under a deadline, where its tokens do not fit
+    on a cheaper one. `possible` (T, K) are the experts that tokens may use.
+    """
+    kept = np.zeros(rise.shape, dtype=bool)
+    others = passed(frame.instance, possible)
+    for n in range(len(rise)):
+        t, c = frame.pairs[frame.first[n] : frame.first[n + 1]].T
+        users = np.unique(t[others[t, c]])
+        if not len(users):
+            continue
+        order = np.argsort(frame.link_j[n], kind="stable")
+        energy = frame.link_j[n, order]
+        ranks = PROBED[: np.searchsorted(PROBED, np.isfinite(energy).sum())]
+        asked = np.append(0.0, energy[ranks])
+        bounds = priced.bounds[users]
+        free, *serving = _bounds_asked(frame, point, possible, n, users, asked)
+        paid = np.minimum(serving, frame.drop_j[users])
+        one_j = np.maximum((free + energy[ranks, None] - paid).min(axis=1), 0.0)
+        more_j = (paid - bounds).sum(axis=1) + one_j
+        probed = np.searchsorted(ranks, np.arange(len(order)), side="right") - 1
+        cheapest = rise[n, order] + priced.earned[n, order] + more_j[probed] <= room
+        if frame.instance.air_tokens is not None:
+            least_room = np.minimum.accumulate(frame.room[n, order])
+            cheapest[1:] |= least_room[:-1] < others[t, c].sum()
+        least_j = np.maximum(energy + (free - bounds).min(), 0.0)
+        kept[n, order] = cheapest & (rise[n, order] + least_j <= room)
+    return kept
+
+
+def _bounds_asked(
+    frame: Frame,
+    point: Point,
+    possible: Selection,
+    n: int,
+    tokens: NDArray[np.int64],
+    asked: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Bounds of `tokens` (t,), J, (E, t), where link n asks for each of the energies (E,)."""
+    instance, end = frame.instance, frame.ends[n, 1]
+    everyone = np.tile(tokens, len(asked))
+    energy = np.repeat(asked, len(tokens))[:, None]
+    cost = costs_at(instance, point)
+    experts, nodes = cost.experts[everyone], None
+    if cost.nodes is None:
+        there = instance.node_of == end
+        apart = instance.compute_energy + point.waking[everyone] + point.room
+        experts[:, there] = apart[:, there] + energy
+    else:
+        nodes = cost.nodes[everyone]
+        nodes[:, [end]] = energy
+    problem = instance.selection_problem().rows(everyone)
+    _, bounds = des.choose(problem, experts, possible[everyone], des.QUICK_NODES, nodes)
+    return np.asarray(bounds.reshape(len(asked), len(tokens)))
 
 
 def _experts(

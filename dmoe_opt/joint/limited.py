@@ -146,12 +146,15 @@ def climb(
     far: float = CLOSED,
     log: Log | None = None,
     widest_j: float = 0.0,
+    start: Point | None = None,
 ) -> Climbed:
     """Step 2: raise the bound until it is `far` from the answer, steps are short or time is up.
 
-    The bound holds for answers of up to `widest_j` above the best one.
+    The bound holds for answers of up to `widest_j` above the best one, inf for all. `start` is a
+    point to begin at.
     """
-    start = first_point(frame)
+    first = first_point(frame)
+    start = first if start is None else start
     flat = _flat(start)
     bound_j, iteration, repair_at = 0.0, 0, 1
     seen: set[bytes] = set()
@@ -159,7 +162,7 @@ def climb(
     if _is_closed(answer, priced.value_j, far):
         return Climbed(start, max(priced.value_j, 0.0), answer, 0, frame)
     tokens_j = priced.value_j / max(frame.instance.num_tokens, 1)
-    scale = _scales(frame, start, tokens_j)
+    scale = _scales(frame, first, tokens_j)
     state = Climb(flat, flat)
     for iteration in range(1, effort.steps + 1):
         if iteration > 1:
@@ -191,7 +194,7 @@ def _awake(frame: Frame, state: Climb, answer: Descent | None, widest_j: float) 
 
     Sums of prices bound a fixed energy poorly. One that is paid in any case needs no prices.
     """
-    if answer is None or frame.instance.wake_energy is None:
+    if answer is None or frame.instance.wake_energy is None or widest_j == np.inf:
         return frame
     point = _point(frame, state.best_prices)
     sure = surely_awake(frame, point, evaluate(frame, point), answer.energy_j + widest_j)

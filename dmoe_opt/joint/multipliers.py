@@ -9,8 +9,8 @@ With rho[t] the price of dropping the token, inf where it may not be dropped,
 
 (without the min where an expert is known to be awake) bounds every round from below. On subcarrier
 m a link earns the sum of its U largest positive lambda[t, j] - c. Without a deadline every link has
-one subcarrier, and the most is a matching; with one, every subcarrier takes the link that earns
-most on it. All prices are >= 0.
+one subcarrier, and the most is a matching. With one, links may use several, and as long as nothing
+says how many, every subcarrier takes the link that earns most on it. All prices are >= 0.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from scipy.optimize import linear_sum_assignment
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.data.radio import MOST_TOKENS
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.program import usable_experts, usable_subcarriers
+from dmoe_opt.joint.program import Open, everything
 
 ROUNDING = 1e-13  # relative, of sums of floats
 LITTLE = 256  # links times subcarriers that Python alone adds up while numba would load
@@ -37,7 +38,8 @@ class Frame(NamedTuple):
     `usable` (T, K); `drop_j` (T,) in J, inf where a token may not be dropped. The links, `ends`
     (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
     in tokens. Their pairs of token and passage are `pairs` (P, 2), those of link l from `first[l]`.
-    Experts that are `surely_awake` (K,) in every answer that counts pay their wake-up in any case.
+    A link uses at most `most_used` (L,) subcarriers. Experts that are `surely_awake` (K,) in every
+    answer that counts pay their wake-up in any case.
     """
 
     instance: Instance
@@ -48,6 +50,7 @@ class Frame(NamedTuple):
     room: NDArray[np.int64]
     pairs: NDArray[np.int64]
     first: NDArray[np.int64]
+    most_used: NDArray[np.int64]
     surely_awake: NDArray[np.bool_]
 
 
@@ -77,29 +80,42 @@ class Priced(NamedTuple):
     slope: Point
 
 
-def frame_of(instance: Instance) -> Frame:
-    """The frame of a round."""
-    usable = usable_experts(instance)
-    works = usable_subcarriers(instance)
-    t, c = np.nonzero(passages.passed(instance, usable))
+def frame_of(instance: Instance, part: Open | None = None) -> Frame:
+    """The frame of a round, or of what is open of it."""
+    whole = part is None
+    part = everything(instance) if part is None else part
+    t, c = np.nonzero(passages.passed(instance, part.possible))
     link = instance.source[t] * instance.num_nodes + passages.ends(instance)[c]
     order = np.argsort(link, kind="stable")
     known, first = np.unique(link[order], return_index=True)
     ends = np.stack(np.divmod(known, instance.num_nodes), axis=1)
     i, n = ends.T
-    energy = np.where(works[i, n], instance.link_energy[i, n], np.inf)
-    most = np.diff(np.append(first, len(link)))[:, None]
+    first = np.append(first, len(link))
+    energy = np.where(part.subcarriers[i, n], instance.link_energy[i, n], np.inf)
+    most = np.diff(first)[:, None]
     room = np.ascontiguousarray(np.broadcast_to(most, energy.shape))
+    most_used = np.ones(len(ends), dtype=np.int64)
     if instance.air_tokens is not None:
         room = np.minimum(room, instance.air_tokens[i, n])
+        most_used[:] = instance.num_subcarriers
+        if not whole:  # all but the last that a link uses are full
+            least = np.where(part.subcarriers[i, n], room, most).min(axis=1, initial=MOST_TOKENS)
+            most_used = np.minimum(1 + (most[:, 0] - 1) // np.maximum(least, 1), most_used)
     drop_j = np.full(instance.num_tokens, np.inf)
     if instance.drop_price is not None:
-        needs = instance.selection_problem().need_units > 0
-        drop_j = np.where(needs, instance.drop_price, np.inf)
-    pairs = np.stack([t[order], c[order]], axis=1)
-    first = np.append(first, len(link))
-    nobody = np.zeros(instance.num_experts, dtype=bool)
-    return Frame(instance, usable, drop_j, ends, energy, room, pairs, first, nobody)
+        drop_j = np.where(part.droppable, instance.drop_price, np.inf)
+    return Frame(
+        instance=instance,
+        usable=part.possible,
+        drop_j=drop_j,
+        ends=ends,
+        link_j=energy,
+        room=room,
+        pairs=np.stack([t[order], c[order]], axis=1),
+        first=first,
+        most_used=most_used,
+        surely_awake=part.surely_awake,
+    )
 
 
 def evaluate(frame: Frame, point: Point) -> Priced:
@@ -125,7 +141,7 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     selection = selection & (serving <= frame.drop_j)[:, None]
     bounds = np.minimum(serving, frame.drop_j)
     earned, passing = _earnings(frame, point.link)
-    taken = _takers(instance, earned)
+    taken = _takers(frame, earned)
     wake_j = wake_left_j(frame, point)
     awake = frame.surely_awake | (wake_j < 0)
     earned_j = float(earned[taken].sum())
@@ -196,18 +212,25 @@ def _earn(first, falling, link_j, room, earned, number):  # type: ignore[no-unty
                 earned[n, m] = max(sums[low] - low * link_j[n, m], 0.0)
 
 
-def _takers(instance: Instance, earned: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _takers(frame: Frame, earned: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which link takes which subcarrier, (L, M)."""
     taken = np.zeros(earned.shape, dtype=bool)
     if not earned.size:
         return taken
-    if instance.air_tokens is None:
-        link, m = linear_sum_assignment(earned, maximize=True)
-    else:
+    if is_unlimited(frame):
         link, m = earned.argmax(axis=0), np.arange(earned.shape[1])
+    else:
+        copies = np.repeat(np.arange(len(earned)), frame.most_used)
+        copy, m = linear_sum_assignment(earned[copies], maximize=True)
+        link = copies[copy]
     good = earned[link, m] > 0
     taken[link[good], m[good]] = True
     return taken
+
+
+def is_unlimited(frame: Frame) -> bool:
+    """Whether each link may use all subcarriers."""
+    return bool((frame.most_used >= frame.link_j.shape[1]).all())
 
 
 def _passes(frame: Frame, taken: NDArray[np.bool_], passing: _Passing) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ def priced(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, .
     start = Descent(decision, [decision.energy_j])
     frame = frame_of(instance)
     if instance.optional_rules:
-        point = climb(frame, start, effort=THOROUGH, far=0.0).point
+        point = climb(frame, start, effort=THOROUGH, far=0.0, widest_j=np.inf).point
         rents = _rents(frame, point)
     else:
         end = ascend(instance, start, 0.0)  # the known bound would end it at once
