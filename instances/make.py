@@ -101,6 +101,7 @@ def committed() -> Iterator[tuple[str, Instance | SelectionProblem]]:
     yield "scarce", generate("scarce-8x48", 0)
     yield "richer", generate("deadline-8x64", 1, num_tokens=32, air_deadline_s=0.018)
     yield "richer", generate("capacity-8x64", 1, num_tokens=32, capacity=8)
+    yield "richer", generate("wake-12x132", 1, num_tokens=24)
     yield "richer", generate("rich-8x64", 1, num_tokens=24, capacity=6, air_deadline_s=0.018)
     for data in digits():
         yield "digits", data

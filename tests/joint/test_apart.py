@@ -1,0 +1,32 @@
+"""Experts by a program without subcarriers."""
+
+from __future__ import annotations
+
+import pytest
+
+from dmoe_opt import Instance, Status, check, generate, solve
+from dmoe_opt.joint.apart import solve_apart
+from dmoe_opt.joint.multipliers import frame_of
+from dmoe_opt.joint.program import everything
+
+
+@pytest.mark.parametrize(("seed", "status"), [(8, Status.FEASIBLE), (3, Status.INFEASIBLE)])
+def test_full_experts(seed: int, status: Status) -> None:
+    """Where moving tokens one by one fails, `bcd` finds an answer, or says that there is none."""
+    data = generate("capacity-8x64", seed)
+    answer = solve(data, "jesa", "bcd")
+    assert answer.status == status
+    assert check(data, answer, patience_s=0) == []
+    if status == Status.FEASIBLE:
+        assert answer.gap < 0.01
+
+
+def test_it_bounds_the_round() -> None:
+    """Without (C3) and (C7) nothing costs more, and the experts keep their capacities."""
+    data = generate("rich-8x64", 1, num_tokens=24, capacity=6, air_deadline_s=0.018)
+    assert isinstance(data, Instance)
+    best = solve(data, "jesa", "exact")
+    apart = solve_apart(frame_of(data), everything(data), best.decision, 20.0)
+    assert apart.decision is not None
+    assert apart.bound_j <= best.objective_j * (1 + 1e-9)
+    assert (apart.decision.selection.sum(axis=0) <= data.capacity).all()
