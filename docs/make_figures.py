@@ -5,7 +5,7 @@ commands wrote them; some take an hour:
 
 - `comparison.csv`: `dmoe-opt compare instances --time-limit 2 -o results`
 - `digits`, `domains`: `dmoe-opt frontier digits --seeds 10 -o digits`, and with domains
-- `busy.json`: `dmoe-opt offload compare busy --json`
+- `busy.json`, `fading.json`, `mixed.json`: `python tests/benchmarks/offloading.py compared`
 - `fading`: `dmoe-opt offload train fading --seed 0 -o fading --json > fading/learned.json`; the
   rules with prices were played later on the same validation episodes
 - `methods`: `dmoe-opt sweep tests/benchmarks/methods.toml -o methods`
@@ -95,7 +95,9 @@ def results() -> Iterator[tuple[Path, bytes]]:
         drawn = protocol.of_frontier(read_frontier(DATA / task), task)
         yield IMAGES / f"accuracy-energy-{task}.png", drawn["accuracy_energy.png"]
     busy = msgspec.json.decode((DATA / "busy.json").read_bytes(), type=OffloadComparison)
-    yield IMAGES / "offload-shares-busy.png", offload.of_comparison(busy)["shares.png"]
+    drawn = offload.of_comparison(busy)
+    yield IMAGES / "offload-shares-busy.png", drawn["shares.png"]
+    yield IMAGES / "offload-gaps-busy.png", drawn["gaps.png"]
     yield IMAGES / "offload-learning-fading.png", learning()
     ratios = profile_rows(judge(read_jobs(DATA / "methods")))
     yield IMAGES / "profile-jesa.png", profiles.of_profiles(ratios)["profile-jesa.png"]

@@ -6,6 +6,8 @@ for s in 0 1 2 3 4; do
   done
 done
 python tests/benchmarks/offloading.py agents
+
+The tables of docs/results.md: python tests/benchmarks/offloading.py compared
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from dmoe_opt.comparing.policies import compare
+from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow, compare
 from dmoe_opt.offload import agent as agents
 from dmoe_opt.offload import windows
 from dmoe_opt.offload.environment import EdgeOffload
@@ -27,6 +30,7 @@ from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.simulate import State, run
 
 EPISODES = 50
+FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def steps_per_second() -> None:
@@ -93,6 +97,43 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
         )
 
 
+def compared(count: int = 50, limit_s: float = 3.0) -> None:
+    """Play all policies under load, keep the comparisons for pictures, and print their tables."""
+    done = []
+    for name in ("busy", "fading", "mixed"):
+        trained = {"sac": agents.committed(name)}
+        done.append(compare(preset(name), agents=trained, episodes=count, time_limit=limit_s))
+        (FIGURES / f"{name}.json").write_bytes(msgspec.json.encode(done[-1]) + b"\n")
+    tables(done)
+
+
+def tables(done: list[OffloadComparison]) -> None:
+    """The tables of docs/results.md: share of the optimum, and the two gaps in % of its bound."""
+    print("| policy | " + " | ".join(of.scenario for of in done) + " |")
+    for title, field in (
+        ("share of the optimum", "optimum_share"),
+        ("behind the best policy", "behind_best"),
+        ("behind the ceiling", "behind_ceiling"),
+    ):
+        print(f"\n{title}, %\n")
+        for k, row in enumerate(done[0].rows):
+            cells = [_percent(of, of.rows[k], field) for of in done]
+            print(f"| `{row.policy}` | {' | '.join(cells)} |")
+    hindsight = [
+        f"{100 * of.hindsight / of.bound_mean:.2f} ± {100 * of.hindsight_ci95 / of.bound_mean:.2f}"
+        for of in done
+    ]
+    print(f"| hindsight | {' | '.join(hindsight)} |")
+    print("optimum found, %:", [f"{100 * of.optimum.optimum_share:.1f}" for of in done])
+    print("optima proven:", [f"{of.proven} of {of.episodes}" for of in done])
+
+
+def _percent(of: OffloadComparison, row: PolicyRow, field: str) -> str:
+    factor = 100.0 if field == "optimum_share" else 100.0 / of.bound_mean
+    mean, half = getattr(row, field), getattr(row, f"{field}_ci95")
+    return f"{factor * mean:.1f} ± {factor * half:.1f}"
+
+
 def seeds(folder: Path) -> None:
     """Every agent of the folder over held-out episodes, beside the rules."""
     print(
@@ -118,6 +159,8 @@ def seeds(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["compared"]:
+        sys.exit(compared())
     steps_per_second()
     many_steps_per_second()
     optima()
