@@ -5,7 +5,7 @@ commands wrote them; some take an hour:
 
 - `comparison.csv`: `dmoe-opt compare instances --time-limit 2 -o results`
 - `digits`, `domains`: `dmoe-opt frontier digits --seeds 10 -o digits`, and with domains
-- `busy.json`, `fading.json`, `mixed.json`: `python tests/benchmarks/offloading.py compared`
+- `busy.json`: `dmoe-opt offload compare busy --time-limit 3 --json`
 - `fading`: `dmoe-opt offload train fading --seed 0 -o fading --json > fading/learned.json`; the
   rules with prices were played later on the same validation episodes
 - `methods`: `dmoe-opt sweep tests/benchmarks/methods.toml -o methods`

@@ -16,7 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow, compare
@@ -30,7 +29,6 @@ from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.simulate import State, run
 
 EPISODES = 50
-FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
 def steps_per_second() -> None:
@@ -98,12 +96,11 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
 
 
 def compared(count: int = 50, limit_s: float = 3.0) -> None:
-    """Play all policies under load, keep the comparisons for pictures, and print their tables."""
+    """Play all policies under load, and print the tables."""
     done = []
     for name in ("busy", "fading", "mixed"):
         trained = {"sac": agents.committed(name)}
         done.append(compare(preset(name), agents=trained, episodes=count, time_limit=limit_s))
-        (FIGURES / f"{name}.json").write_bytes(msgspec.json.encode(done[-1]) + b"\n")
     tables(done)
 
 
