@@ -50,6 +50,25 @@ def fit(path: str | None) -> Fit | None:
     return None if path is None else fitting.load(path)
 
 
+def shifted(names: list[str], presets: list[str]) -> list[str]:
+    """The fitted ones of the policies as made for each of the presets, such as `price@busy`.
+
+    Without the policies that a preset has not.
+    """
+    from dmoe_opt.errors import InputError
+    from dmoe_opt.offload import agent
+    from dmoe_opt.offload.policies import FITTED, SAC
+    from dmoe_opt.offload.presets import PRESETS
+
+    shown = []
+    for preset in (name.strip() for name in presets):
+        if preset not in PRESETS:
+            raise InputError(f"fitted-on = {preset!r}; allowed: {', '.join(PRESETS)}")
+        made = [*FITTED, SAC] if agent.committed(preset) else [*FITTED]
+        shown += [f"{name}@{preset}" for name in names if name in made]
+    return shown
+
+
 def one_of(scenario: str | None, preset: str | None) -> str:
     """The one name that was given, as the argument or as the option."""
     if scenario is not None and preset is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dmoe_opt.cli import offload_inputs
-from dmoe_opt.cli.options import JSON, NATURAL, emit, setting
+from dmoe_opt.cli.options import JSON, NATURAL, WHOLE, emit, setting
 from dmoe_opt.data.words import counted
 from dmoe_opt.errors import printable
 
@@ -14,16 +14,27 @@ from dmoe_opt.errors import printable
 @click.argument("preset", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--list", "listing", is_flag=True, help="List the presets.")
 @click.option("--seed", type=NATURAL, help="Number of a held-out episode to write.")
+@setting("--copies", type=WHOLE, default=1, help="Of each expert, for as many times the load.")
+@click.option("--jobs", type=WHOLE, help="Of an episode; default: those of the scenario by copy.")
 @click.option("-o", "--output", metavar="FILE", help="Default: offload-PRESET[-sSEED].json here.")
 @JSON
 def generate(
-    preset: str | None, listing: bool, seed: int | None, output: str | None, as_json: bool
+    preset: str | None,
+    listing: bool,
+    seed: int | None,
+    copies: int,
+    jobs: int | None,
+    output: str | None,
+    as_json: bool,
 ) -> None:
     """Write a scenario of a preset or a file, or one of its episodes."""
+    from pathlib import Path
+
     from dmoe_opt.cli import offload_tables
     from dmoe_opt.data import files, printed
     from dmoe_opt.offload import presets, store
     from dmoe_opt.offload.episode import draw, scenario_of
+    from dmoe_opt.offload.scaling import scaled
 
     if listing:
         emit(offload_tables.preset_facts()) if as_json else offload_tables.presets()
@@ -32,9 +43,9 @@ def generate(
         raise click.UsageError(
             f"PRESET is missing; allowed: {', '.join(presets.PRESETS)}, or --list"
         )
-    data = offload_inputs.data(preset)
-    scenario = scenario_of(data)
-    path = _default_name(preset, seed) if output is None else output
+    scenario = scaled(scenario_of(offload_inputs.data(preset)), copies, jobs)
+    grown = "" if copies == 1 else f"-x{copies}"
+    path = _default_name(f"{Path(preset).stem}{grown}", seed) if output is None else output
     store.save(scenario if seed is None else draw(scenario, seed), path)
     if files.is_stdout(path):
         return
@@ -44,12 +55,10 @@ def generate(
         click.echo(printable(str(path)))
 
 
-def _default_name(preset: str, seed: int | None) -> str:
+def _default_name(scenario: str, seed: int | None) -> str:
     """The file of a scenario, or of its episode with a number."""
-    from pathlib import Path
-
     episode = "" if seed is None else f"-s{seed}"
-    return f"offload-{Path(preset).stem}{episode}.json"
+    return f"offload-{scenario}{episode}.json"
 
 
 @click.command("import")

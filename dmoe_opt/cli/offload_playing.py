@@ -120,7 +120,16 @@ def _prices(played: Episode, choice: Whole, fit: Fit | None) -> Array:
 @click.command()
 @click.argument("scenario", required=False, metavar="[PRESET_OR_FILE]")
 @click.option("--preset", metavar="NAME", help="The same, as an option.")
-@click.option("--policies", metavar="A,B,C", help="Default: all rules, sac if there is an agent.")
+@click.option(
+    "--policies",
+    metavar="A,B,C",
+    help="Default: all rules, sac if there is an agent; price@busy is fitted to busy.",
+)
+@click.option(
+    "--fitted-on",
+    metavar="A,B",
+    help="Also the fitted ones as made for these presets, for a test of shifts.",
+)
 @setting("--episodes", type=WHOLE, default=30, metavar="N", help="Held-out episodes.")
 @setting("--seed", type=NATURAL, default=0, help="Number of the first.")
 @setting(
@@ -139,6 +148,7 @@ def compare(
     scenario: str | None,
     preset: str | None,
     policies: str | None,
+    fitted_on: str | None,
     episodes: int,
     seed: int,
     time_limit: float,
@@ -154,13 +164,16 @@ def compare(
     from dmoe_opt.comparing.policies import compare as run
     from dmoe_opt.data import files
     from dmoe_opt.offload.episode import scenario_of
-    from dmoe_opt.offload.policies import SAC
+    from dmoe_opt.offload.policies import MADE, SAC, usual
 
     data = offload_inputs.data(offload_inputs.one_of(scenario, preset))
     names = None if policies is None else [name.strip() for name in policies.split(",")]
     with_sac = names is None or SAC in names
     agents = offload_inputs.agents(scenario_of(data), agent) if with_sac else None
     fit = offload_inputs.fit(fit_file)
+    if fitted_on is not None:
+        made = offload_inputs.shifted(names or [*MADE], fitted_on.split(","))
+        names = [*(names or usual(scenario_of(data), agents, fit)), *made]
     if output is not None:
         files.make_folder(output)
     with console.progress("compare") as report:

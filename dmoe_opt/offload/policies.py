@@ -11,9 +11,12 @@ from functools import partial
 
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
+from dmoe_opt.offload import agent as trained
+from dmoe_opt.offload import fitting
 from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.fitting import Fit, committed
 from dmoe_opt.offload.fluid import resolving
+from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.pricing import by_threshold
 from dmoe_opt.offload.rollout import rollout
 from dmoe_opt.offload.scenario import Scenario
@@ -110,6 +113,8 @@ FITTED: dict[str, Callable[[Scenario, Fit], Policy]] = {
     "rollout": sampled,
 }
 """Rules with numbers that are fitted to a scenario."""
+MADE = (*FITTED, SAC)
+"""Policies that are made for a scenario."""
 
 
 def usual(scenario: Scenario, agents: Agents | None = None, fit: Fit | None = None) -> list[str]:
@@ -125,6 +130,9 @@ def policy(
 
     Parameters
     ----------
+    name
+        Such as "price"; "price@busy" is the rule as it was fitted to the preset busy, and what
+        stands after the @ may be a file of a fit or of an agent.
     agents
         Trained agents by name; they come before rules of the same name.
     fit
@@ -133,8 +141,8 @@ def policy(
     Raises
     ------
     InputError
-        If there is no policy of that name, or the agent was trained for other numbers of experts
-        or types than the scenario has.
+        If there is no policy of that name, or it was made for other numbers of experts or types
+        than the scenario has.
 
     Examples
     --------
@@ -149,6 +157,9 @@ local, lp, price, threshold, rollout, sac, optimum
     if name in agents:
         agents[name].require(scenario)
         return lambda seed: agents[name].act
+    rule, _, source = name.partition("@")
+    if source and rule in MADE:
+        return made_for(source, rule, scenario)
     if name == SAC:
         raise InputError(
             'policy = "sac" needs a trained agent; '
@@ -164,3 +175,22 @@ local, lp, price, threshold, rollout, sac, optimum
         names = [*RULES, *FITTED, *(agents or [SAC]), OPTIMUM]
         raise fail("policy", name, ", ".join(names))
     return RULES[name]
+
+
+def made_for(source: str, rule: str, scenario: Scenario) -> Policy:
+    """A policy of `MADE` as it was made for another scenario: a preset, or the file of it.
+
+    Raises
+    ------
+    InputError
+        If it comes with no such preset, the file cannot be read, or the numbers of experts or types
+        differ.
+    """
+    is_preset = source in PRESETS
+    if rule == SAC:
+        agent = trained.committed(source) if is_preset else trained.load(source)
+        if agent is None:
+            raise fail("policy", f"{rule}@{source}", "a preset with an agent, or a file of one")
+        return policy(SAC, scenario, {SAC: agent})
+    numbers = committed(preset(source)) if is_preset else fitting.load(source)
+    return policy(rule, scenario, fit=numbers)

@@ -40,6 +40,14 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
     rows = json.loads(ended.stdout)["rows"]
     assert [row["policy"] for row in rows] == ["greedy", "local"]
     assert {"return_mean", "return_ci95", "optimum_share", "lost", "energy_j"} <= set(rows[0])
+    ended = typed(
+        *("offload", "compare", "busy", "--policies", "price,sac,greedy", "--episodes", "1"),
+        *("--fitted-on", "light,drifting", "--format", "csv", "--time-limit", "1"),
+    )
+    names = [row["policy"] for row in csv.DictReader(ended.stdout.splitlines())]
+    assert names == [
+        *("price", "sac", "greedy", "price@light", "sac@light", "price@drifting", "optimum")
+    ]
     shown = typed(
         *("offload", "compare", "offload-light.json", *few, "--policies", "greedy", "-o", "cmp")
     )
@@ -66,6 +74,7 @@ def test_commands(typed: Typed, tmp_path: Path) -> None:
             "none.npz: cannot be read",
         ),
         (["compare", "busy", "--policies", ""], "policy = ''"),
+        (["compare", "busy", "--fitted-on", "heavy"], "fitted-on = 'heavy'; allowed: light, busy"),
         (["compare", "busy", "--episodes", "0"], "0 is not in the range"),
     ],
 )

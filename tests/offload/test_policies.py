@@ -10,6 +10,7 @@ from helpers.offloads import by_hand
 from dmoe_opt import InputError
 from dmoe_opt.offload.agent import committed
 from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.fitting import committed as fit_of
 from dmoe_opt.offload.policies import FITTED, RULES, policy
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.offload.simulate import LOST, State, run
@@ -43,6 +44,20 @@ def test_policies_by_name() -> None:
         policy("sac", scenario)
     with pytest.raises(InputError, match='policy = "price" needs a fit; allowed: a preset'):
         policy("price", by_hand().scenario)
+    episode = draw(scenario, 0)
+    shifted = run(episode, policy("price@light", scenario)(0))
+    assert (
+        shifted == run(episode, policy("price", scenario, fit=fit_of(preset("light")))(0))
+    ).all()
+    assert (shifted != run(episode, policy("price", scenario)(0))).any()
+    with pytest.raises(InputError, match="the tariff has 8 experts; allowed: 6"):
+        policy("price@fading", scenario)
+    with pytest.raises(
+        InputError, match="policy = 'sac@drifting'; allowed: a preset with an agent"
+    ):
+        policy("sac@drifting", scenario)
+    with pytest.raises(InputError, match=r"nowhere\.json: cannot be read"):
+        policy("price@nowhere.json", scenario)
     with pytest.raises(InputError, match="policy = 'nobody'; allowed: random"):
         policy("nobody", scenario)
     with pytest.raises(InputError, match="the agent has 7 actions"):
