@@ -1,9 +1,9 @@
 """JSON Schema of the file formats, for editors and for programs in other languages.
 
 Names, nesting and types come from the structures of the files: `data/formats.py`,
-`data/printed.py`, `proof/files.py`, `offload/scenario.py` and `offload/episode.py`. Ranges of
-numbers and words are added here. The loader says what a schema cannot say: sizes that must agree,
-numbers that are finite.
+`data/placements.py`, `data/printed.py`, `proof/files.py`, `offload/scenario.py` and
+`offload/episode.py`. Ranges of numbers and words are added here. The loader says what a schema
+cannot say: sizes that must agree, numbers that are finite.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from dmoe_opt.answer.result import Status
-from dmoe_opt.data import formats, printed
+from dmoe_opt.data import formats, placements, printed
 from dmoe_opt.data.instance import MOST_CAPACITY
 from dmoe_opt.data.problem import MOST_ENERGY_J, MOST_THRESHOLD, ON_SHORTFALL
 from dmoe_opt.method_table import PROBLEMS
@@ -54,6 +54,8 @@ LIMITS: list[tuple[str, Schema]] = [
     ("job", {"minimum": 0, "maximum": episode.MOST_JOBS - 1}),
     ("spread", {"minimum": 0, "maximum": scenario.MOST_SPREAD}),
     ("load types gain", {"minimum": drift.LEAST_FACTOR, "maximum": drift.MOST_FACTOR}),
+    ("memory compute_factor", {"minimum": 0}),
+    ("size", {"exclusiveMinimum": 0}),
     ("loss", {"minimum": 0, "maximum": scenario.MOST_LOSS}),
 ]
 RANGES = {name: limits for names, limits in LIMITS for name in names.split()}
@@ -66,7 +68,7 @@ def schemas() -> dict[str, Schema]:
     --------
     >>> from dmoe_opt.schema import schemas
     >>> print(*sorted(name.removeprefix("dmoe-opt/") for name in schemas()))
-    certificate episode-certificate explanation offload round selection solution
+    certificate episode-certificate explanation memory offload placement round selection solution
     >>> schemas()["dmoe-opt/solution"]["properties"]["status"]
     {'enum': ['optimal', 'feasible', 'infeasible', 'no_solution']}
     """
@@ -75,6 +77,8 @@ def schemas() -> dict[str, Schema]:
         store.OFFLOAD: _of_offload(),
         proof_files.FORMAT: _of_certificate(),
         proving.FORMAT: _of_file(proving.EpisodeCertificateFields),
+        placements.MEMORY: _of_file(placements.Memory),
+        placements.PLACEMENT: _of_file(placements.PlacementFile),
     }
     for name, schema in made.items():
         schema["properties"] |= {"format": {"const": name}, "version": {"const": formats.VERSION}}

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from dmoe_opt import InputError, Instance, explain, load, save, solve
 from dmoe_opt.cli import documents as cli_documents
 from dmoe_opt.data import files
+from dmoe_opt.data.placements import PlacedLayer, placement_json
 from dmoe_opt.offload import episode, presets, store
 from dmoe_opt.schema import documents, schemas
 
@@ -94,6 +95,17 @@ def test_written_files_meet_the_schema(tmp_path: Path) -> None:
     bare = Instance([0], [[0.25, 0.75]], 0.5, 1, [1.0, 1.0], link_energy=np.ones((2, 2, 1)))
     save(bare, tmp_path / "bare.json")
     assert complaints(json.loads((tmp_path / "bare.json").read_text())) == []
+
+
+def test_memory_and_placements_meet_the_schema() -> None:
+    """As the page of placements has them; a node without a number and a size of 0 do not."""
+    page = (PUBLISHED.parent / "problems" / "placement.md").read_text()
+    memory = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    assert complaints(memory) == []
+    assert complaints(memory | {"size": 0})
+    written = json.loads(placement_json(2, [PlacedLayer(None, [[0], [1, 0]])]))
+    assert complaints(written) == []
+    assert complaints(written | {"layers": [{"layer": 0, "placement": [[-1]]}]})
 
 
 def test_certificates_meet_the_schema() -> None:

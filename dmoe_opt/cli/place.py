@@ -79,9 +79,10 @@ def place(
     from dmoe_opt.placing.rounds import split
 
     traced = {name: options.pop(name) for name in OF_TRACES}
-    limits = _limits(memory, nodes)
     given = _given(placement, nodes)
     found = _source(source, nodes, traced, options["seed"])
+    experts = next(iter(found.layers.values()))[0].num_experts
+    limits = _limits(memory, nodes, experts)
     if output is not None:
         files.make_folder(output)
     studies: dict[int | None, PlacementStudy] = {}
@@ -117,13 +118,13 @@ def _sending(send_each: bool) -> str:
     return "a hidden state is sent once to a node, however many of its experts are there"
 
 
-def _limits(file: str | None, nodes: int) -> dict[str, Any]:
+def _limits(file: str | None, nodes: int, experts: int) -> dict[str, Any]:
     """Memory, sizes and factors as `place` takes them."""
     from dmoe_opt.data.placements import read_memory
 
     if file is None:
         return {}
-    given = read_memory(file)
+    given = read_memory(file, nodes, experts)
     memory = [given.memory] * nodes if isinstance(given.memory, float) else given.memory
     return {"memory": memory, "size": given.size, "factor": given.compute_factor}
 

@@ -9,7 +9,7 @@ import msgspec
 
 from dmoe_opt.data.formats import VERSION, check_header, decode
 from dmoe_opt.data.reading import read
-from dmoe_opt.data.validate import fail
+from dmoe_opt.data.validate import fail, real_array
 from dmoe_opt.errors import InputError
 
 F = TypeVar("F", "Memory", "PlacementFile")
@@ -46,9 +46,20 @@ class PlacementFile(msgspec.Struct, forbid_unknown_fields=True):
     layers: list[PlacedLayer]
 
 
-def read_memory(path: str | os.PathLike[str]) -> Memory:
-    """Read what nodes hold; raises `InputError` of one line that names file and field."""
-    return _read(path, Memory, MEMORY)
+def read_memory(path: str | os.PathLike[str], nodes: int, experts: int) -> Memory:
+    """Read what so many nodes hold, and the sizes of so many experts.
+
+    It raises `InputError` of one line that names file and field.
+    """
+    document = _read(path, Memory, MEMORY)
+    for field, length in {"memory": nodes, "size": experts, "compute_factor": nodes}.items():
+        value = getattr(document, field)
+        try:
+            if isinstance(value, list):
+                real_array(field, value, (length,))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    return document
 
 
 def read_placement(path: str | os.PathLike[str]) -> PlacementFile:

@@ -50,7 +50,7 @@ def test_rounds_are_written_with_their_placement(typed: Typed, tmp_path: Path) -
         ("rounds --nodes 3", "has 4 nodes, and --nodes is 3; allowed: --nodes 4, or a router"),
         ("rounds --nodes 4 --memory small.json", "the experts do not fit: they need 8 and the nod"),
         ("rounds --nodes 4 --memory odd.json", "the experts do not fit: they need 12 and the n"),
-        ("rounds --nodes 4 --memory shape.json", "memory has shape 2; allowed: 4"),
+        ("rounds --nodes 4 --memory shape.json", "shape.json: memory has shape 2; allowed: 4"),
         ("rounds --nodes 4 --tokens 5", "--tokens is not taken for rounds in files"),
         ("rounds --nodes 4 --held-out 1", "held_out = 1.0; allowed: a number from 0 to below 1"),
         ("bare.npz --nodes 4", "a selection problem has no nodes; allowed: rounds"),

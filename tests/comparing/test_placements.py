@@ -102,7 +102,6 @@ def test_files_are_refused_in_one_line(text: str, line: str, tmp_path: Any) -> N
     """File, field, index, value and what is allowed."""
     path = tmp_path / "file.json"
     path.write_text(text)
-    read = read_placement if "placement" in text else read_memory
     with pytest.raises(InputError) as error:
-        read(path)
+        read_placement(path) if "placement" in text else read_memory(path, 2, 2)
     assert str(error.value).startswith(f"{path}: {line}")
