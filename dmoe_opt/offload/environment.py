@@ -39,7 +39,8 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     Actions are experts 0 .. E - 1, and E for the device itself. An observation is a float32 array
     of shape (5 E + Y + 4,), see `dmoe_opt.offload.observe`. `info["action_mask"]`, int8 of shape
     (E + 1,), is 1 where an action is open. Any other action loses the subtask, and so does a device
-    that is too slow. The episode terminates after its last subtask. The rewards add up to the
+    that is too slow. No action is open where every expert and a device of finite capacity are full,
+    or where a job of stages has lost one. The episode terminates after its last subtask. The rewards add up to the
     return of the choices (`dmoe_opt.offload.simulate.account`).
 
     Parameters

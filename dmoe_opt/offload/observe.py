@@ -5,7 +5,7 @@ The observation has 5 E + Y + 4 entries, float32, for E experts and Y types, in 
 ======= ============================ ===========================================================
 entries unit, range                  meaning
 ======= ============================ ===========================================================
-E + 1   0 or 1                       the action mask: expert open; the last, a finite device too
+E + 1   0 or 1                       the action mask: 1 where an action is open (`State.mask`)
 E + 1   reward, clipped to [-2, 2]   reward of each action now, the loss where it is not open
 E + 1   deadlines, clipped to [0, 2] time from choice to result
 E       0 to 1                       share of the expert's slots that are free
