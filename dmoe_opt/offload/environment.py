@@ -40,8 +40,8 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     of shape (5 E + Y + 4,), see `dmoe_opt.offload.observe`. `info["action_mask"]`, int8 of shape
     (E + 1,), is 1 where an action is open. Any other action loses the subtask, and so does a device
     that is too slow. No action is open where every expert and a device of finite capacity are full,
-    or where a job of stages has lost one. The episode terminates after its last subtask. The rewards add up to the
-    return of the choices (`dmoe_opt.offload.simulate.account`).
+    or where a job of stages has lost one. The episode terminates after its last subtask. The
+    rewards add up to the return of the choices (`dmoe_opt.offload.simulate.account`).
 
     Parameters
     ----------
