@@ -200,15 +200,15 @@ def compare(
     names = list(policies or usual(scenario, agents, fit))
     players = [policy(name, scenario, agents, fit) for name in names]
     numbers = [seed] if isinstance(data, Episode) else range(seed, seed + episodes)
-    limits = fit or committed(scenario)
+    above = fit or committed(scenario)
     if isinstance(data, Episode) or not ceiling.exists(scenario):
-        limits = None  # a ceiling bounds means over the episodes that a scenario draws
+        above = None  # a ceiling bounds means over the episodes that a scenario draws
     played: list[_Played] = []
     for number in numbers:
         if progress:
             progress(len(played), len(numbers))
         episode = data if isinstance(data, Episode) else draw(data, number)
-        played.append(_play_all(episode, players, number, time_limit, limits))
+        played.append(_play_all(episode, players, number, time_limit, above))
     return _summary(scenario.name, seed, names, played)
 
 

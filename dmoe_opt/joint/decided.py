@@ -22,7 +22,16 @@ from dmoe_opt.joint.apart import solve_apart
 from dmoe_opt.joint.descent import Descent, better, conclude
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
-from dmoe_opt.joint.limited import CLOSED, Climbed, begin, climb, descend, first_point, served
+from dmoe_opt.joint.limited import (
+    CLOSED,
+    Climbed,
+    begin,
+    climb,
+    descend,
+    first_point,
+    is_closed,
+    served,
+)
 from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of
 from dmoe_opt.joint.program import (
     Open,
@@ -151,7 +160,7 @@ def solve_whole(
         return end
     answer, bound_j, part = _narrowed(*_staffed(end), end.point, instance)
     stats = {"iterations": end.iterations, "kept": 0.0}
-    if _is_closed(answer, bound_j):
+    if is_closed(answer, bound_j):
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
     if part is None:
         assert answer is not None  # nothing is better than the answer
@@ -170,7 +179,7 @@ def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
     frame, answer, bound_j = climbed.frame, climbed.answer, climbed.bound_j
     if answer is None:
         return None, bound_j, everything(frame.instance)
-    if _is_closed(answer, bound_j):
+    if is_closed(answer, bound_j):
         return answer, bound_j, None
     part = _open_part(climbed, answer)
     if part is None or not _are_tied(frame) or part.possible.sum() > MOST_PAIRS or is_over():
@@ -203,7 +212,7 @@ def _narrowed(
 ) -> tuple[Descent | None, float, Open | None]:
     """The same after ascents over what is open, whose bounds leave less of it open."""
     for _ in range(MOST_NARROWED):
-        if answer is None or part is None or _is_closed(answer, bound_j) or is_over():
+        if answer is None or part is None or is_closed(answer, bound_j) or is_over():
             break
         before = share_kept(instance, part)
         again = climb(frame_of(instance, part), answer, effort=NARROWED, start=point)
@@ -214,10 +223,6 @@ def _narrowed(
         if part is not None and share_kept(instance, part) > LESS * before:
             break
     return answer, bound_j, part
-
-
-def _is_closed(answer: Descent | None, bound_j: float) -> bool:
-    return answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
 
 
 def _open_part(climbed: Climbed, answer: Descent) -> Open | None:

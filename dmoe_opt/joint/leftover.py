@@ -110,8 +110,8 @@ def _cheap_enough(
 
     If a link uses subcarrier m, one of its tokens pays c[m], which lifts the bound beyond `rise`
     (L, M). If m is the cheapest that it uses, all of them pay at least c[m] in place of lambda, and
-    the link earns nothing. It uses dearer ones only under a deadline, where its tokens do not fit
-    on a cheaper one. `possible` (T, K) are the experts that tokens may use.
+    the link earns nothing. It uses others only under a deadline, where its tokens do not fit on a
+    cheaper one. `possible` (T, K) are the experts that tokens may use.
     """
     kept = np.zeros(rise.shape, dtype=bool)
     others = passed(frame.instance, possible)

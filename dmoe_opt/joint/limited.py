@@ -159,7 +159,7 @@ def climb(
     bound_j, iteration, repair_at = 0.0, 0, 1
     seen: set[bytes] = set()
     priced = evaluate(frame, start)
-    if _is_closed(answer, priced.value_j, far):
+    if is_closed(answer, priced.value_j, far):
         return Climbed(start, max(priced.value_j, 0.0), answer, 0, frame)
     tokens_j = priced.value_j / max(frame.instance.num_tokens, 1)
     scale = _scales(frame, first, tokens_j)
@@ -180,7 +180,7 @@ def climb(
             if known is not frame:
                 frame = known
                 continue
-        if settled or state.step < SHORTEST_STEP or is_over() or _is_closed(answer, bound_j, far):
+        if settled or state.step < SHORTEST_STEP or is_over() or is_closed(answer, bound_j, far):
             break
         if state.stalled >= PATIENCE:
             state.cut()
@@ -212,7 +212,7 @@ def _at_most(answer: Descent | None, value_j: float) -> float:
     return value_j if answer is None else min(value_j, answer.energy_j)
 
 
-def _is_closed(answer: Descent | None, bound_j: float, far: float) -> bool:
+def is_closed(answer: Descent | None, bound_j: float, far: float = CLOSED) -> bool:
     """Whether the answer is no further than `far` from the bound, relative."""
     return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 

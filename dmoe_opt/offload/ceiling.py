@@ -109,10 +109,11 @@ class _Dual:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
-        self._cost = [np.zeros(shape[0] * shape[1])]
-        self._least = [np.full(shape[0] * shape[1], -np.inf)]
+        self._cost: list[Array] = []
+        self._least: list[Array] = []
         self._rows: list[_Row] = []
-        self._width = shape[0] * shape[1]
+        self._width = 0
+        self._theta = self._columns(np.zeros(shape[0] * shape[1]), -np.inf)
 
     def _columns(self, cost: Array, least: float) -> Whole:
         """Numbers of new columns of these costs."""
@@ -159,7 +160,7 @@ class _Dual:
                 (paid[n], -size),
             ]
             if found is not None and e < len(groups):
-                theta = groups[e] * self._shape[1] + np.arange(self._shape[1])
+                theta = self._theta.reshape(self._shape)[groups[e]]
                 terms += [(np.full(len(n), k), -found[n, e, f]) for f, k in enumerate(theta)]
             self._rows.append(_Row(reward[n, e], terms))
 
@@ -183,8 +184,7 @@ class _Dual:
         )
         if solved.status != 0:
             raise LimitError(f"the solver found no ceiling: {solved.message}")
-        theta = solved.x[: self._shape[0] * self._shape[1]]
-        return float(solved.fun), theta.reshape(self._shape)
+        return float(solved.fun), solved.x[self._theta].reshape(self._shape)
 
 
 def _merged(episode: Episode, reward: Array, groups: Whole) -> Whole:

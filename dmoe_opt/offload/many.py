@@ -53,12 +53,6 @@ class Many:
         self._loss: Array = self._padded(episodes, lambda of: of.loss_reward)
         self._deadline: Array = self._padded(episodes, lambda of: of.deadline_s)
         self._type: Whole = self._padded(episodes, lambda of: of.type)
-        self._quality: Array = self._padded(episodes, lambda of: of.quality)
-        self._paid: Array = self._padded(episodes, lambda of: of.paid)
-        self._job: Whole = self._padded(episodes, lambda of: of.job)
-        jobs = int(self._job.max()) + 1
-        self._worth = np.ones((len(episodes), jobs))  # of a job of stages so far
-        self._begun, self._gone = np.zeros((2, len(episodes), jobs), dtype=bool)
         self._share: Array = self._padded(episodes, lambda of: of.share)
         room = self.scenario.room
         most = int(min(room.max() / (self._size.min() * FITS), len(self._arrival)))
@@ -66,6 +60,8 @@ class Many:
         self._ends = np.full(shape, -np.inf)  # of what is held, and of what was before
         self._held = np.zeros(shape, dtype=room.dtype)
         self._rows = np.arange(len(episodes))
+        if self.scenario.arrivals.job_quality is not None:
+            self._begin_jobs(episodes)
         self.choice: Whole = np.full((len(episodes), int(self._sizes.max())), LOST)
         self.n = 0
         self._arrive()
@@ -81,6 +77,15 @@ class Many:
             columns.append(values[np.minimum(np.arange(most), len(values) - 1)])
         return np.stack(columns, axis=1)
 
+    def _begin_jobs(self, episodes: Sequence[Episode]) -> None:
+        """What jobs of stages need beside the rest."""
+        self._quality: Array = self._padded(episodes, lambda of: of.quality)
+        self._paid: Array = self._padded(episodes, lambda of: of.paid)
+        self._job: Whole = self._padded(episodes, lambda of: of.job)
+        shape = len(episodes), int(self._job.max()) + 1
+        self._worth = np.ones(shape)  # of a job so far
+        self._begun, self._gone = np.zeros((2, *shape), dtype=bool)
+
     def _arrive(self) -> None:
         n = min(self.n, len(self._arrival) - 1)
         self.alive = self.n < self._sizes
@@ -91,7 +96,6 @@ class Many:
         places = self._free.shape[1]
         has_room = self._free >= self._size[n][:, None] * FITS
         self.mask[:, :places] = self._may_start[n][:, :places] & has_room
-
         if self.scenario.arrivals.job_quality is not None:
             self._join()
 

@@ -21,14 +21,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from highspy import Highs, HighsSolution, SolutionStatus, kHighsInf
+from highspy import Highs, HighsStatus, SolutionStatus, kHighsInf
 
 from dmoe_opt.joint import highs
 from dmoe_opt.offload import optimum
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.scenario import Array, Whole
-from dmoe_opt.offload.simulate import LOST, State, account
+from dmoe_opt.offload.simulate import LOST, account, run
 
 
 def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
@@ -38,10 +38,10 @@ def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
     for name, value in highs.options(np.inf if time_limit is None else time_limit).items():
         solver.setOptionValue(name, value)
     solver.passModel(program.model())
-    greedy = _greedy(episode)
-    start = HighsSolution()
-    start.col_value = program.values(greedy).tolist()
-    solver.setSolution(start)
+    greedy = run(episode, lambda state: state.best_open(state.reward))
+    taken = np.arange(program.taken, dtype=np.int32)
+    status = solver.setSolution(program.taken, taken, program.values(greedy))
+    assert status == HighsStatus.kOk
     highs.run(solver)
     return _concluded(episode, program, solver, greedy)
 
@@ -58,13 +58,6 @@ def _concluded(episode: Episode, program: _Program, solver: Any, greedy: Whole) 
     alone = optimum.most_alone(episode)
     bound = min(-solver.getInfo().mip_dual_bound * program.unit, alone)
     return Optimum("stages", max(bound, returns[best]), returns[best], choices[best], program.unit)
-
-
-def _greedy(episode: Episode) -> Whole:
-    state = State(episode)
-    while not state.done:
-        state.step(state.best_open(state.reward))
-    return state.choice
 
 
 class _Program:
@@ -136,7 +129,7 @@ class _Program:
         rows.add(self._jobs, -kHighsInf, 0.0, (job, self._q + job, 1.0), (job, last, -1.0))
 
     def values(self, choice: Whole) -> Array:
-        """The columns of a choice; those of z, V, Q and L are left to the solver."""
+        """The columns alpha of a choice; the solver finds those of z, V, Q and L."""
         first = np.append(optimum.twins(self._episode), self._episode.scenario.num_experts)
         lost = self._episode.scenario.num_experts + 1
         actions = [lost if action == LOST else int(first[action]) for action in choice.tolist()]

@@ -13,6 +13,8 @@ than
 
 and being lost is an option that holds no place. The size is 1, or the work where capacities count
 work. Rewards are taken a little too high and stays a little too short: logarithms are rounded.
+
+Its ends are those of `check_proof`: each of the two files runs alone, so neither imports the other.
 """
 
 from __future__ import annotations

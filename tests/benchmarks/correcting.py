@@ -160,7 +160,7 @@ class Correction(nn.Module):
         )
 
     def forward(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of actor and critic."""
+        """What the actor and what the critic make of the observations."""
         return self.forward_actor(seen), self.forward_critic(seen)
 
     def forward_actor(self, seen: torch.Tensor) -> torch.Tensor:
