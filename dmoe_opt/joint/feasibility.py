@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Set
 from typing import NamedTuple
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 
@@ -149,13 +148,13 @@ def _relevance(program: Program, rows: Rows) -> None:
 def _cap(program: Program, rows: Rows) -> None:
     t, _ = program.pairs
     most = program.round.instance.max_experts
-    rows.add(len(program.tokens), -highspy.kHighsInf, most, (t, np.arange(len(t)), 1.0))
+    rows.add(len(program.tokens), -np.inf, most, (t, np.arange(len(t)), 1.0))
 
 
 def _exclusive(program: Program, rows: Rows) -> None:
     columns = program.first_y + np.arange(len(program.uses))
     sizes = program.round.sizes
-    rows.add(len(sizes), -highspy.kHighsInf, sizes, (program.uses[:, 1], columns, 1.0))
+    rows.add(len(sizes), -np.inf, sizes, (program.uses[:, 1], columns, 1.0))
 
 
 def _carried(program: Program, rows: Rows) -> None:
@@ -165,18 +164,18 @@ def _carried(program: Program, rows: Rows) -> None:
     link = program.link_numbers()[program.source[t], instance.node_of[j]]
     step, linked = np.arange(len(away)), np.flatnonzero(link >= 0)
     served = (linked, program.first_u + link[linked], -1.0)  # without a link alpha stays 0
-    rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), served)
+    rows.add(len(away), -np.inf, 0.0, (step, away, 1.0), served)
     links, uses = np.arange(len(program.links)), np.arange(len(program.uses))
     carriers = (program.uses[:, 0], program.first_y + uses, -1.0)
     u = (links, program.first_u + links, 1.0)
-    rows.add(len(links), -highspy.kHighsInf, 0.0, u, carriers)
+    rows.add(len(links), -np.inf, 0.0, u, carriers)
 
 
 def _within_capacity(program: Program, rows: Rows) -> None:
     capacity = program.round.instance.capacity
     assert capacity is not None
     _, j = program.pairs
-    rows.add(len(capacity), -highspy.kHighsInf, capacity, (j, np.arange(len(j)), 1.0))
+    rows.add(len(capacity), -np.inf, capacity, (j, np.arange(len(j)), 1.0))
 
 
 def _in_time(program: Program, rows: Rows) -> None:
@@ -188,12 +187,12 @@ def _in_time(program: Program, rows: Rows) -> None:
         t, j = (index[away] for index in program.pairs)
         sent = program.first_omega + t * instance.num_nodes + instance.node_of[j]
         step = np.arange(len(away))
-        rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, sent, -1.0))
+        rows.add(len(away), -np.inf, 0.0, (step, away, 1.0), (step, sent, -1.0))
     i, n = program.links[program.uses[:, 0]].T
     columns = program.first_y + np.arange(len(program.uses))
     room = np.minimum(instance.air_tokens[i, n, program.uses[:, 1]], program.first_u)
     carried = (program.uses[:, 0], columns, -room.astype(float))
-    rows.add(len(program.links), -highspy.kHighsInf, 0.0, (link, passing, 1.0), carried)
+    rows.add(len(program.links), -np.inf, 0.0, (link, passing, 1.0), carried)
 
 
 class Rule(NamedTuple):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -21,8 +20,12 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import GRID, SCORE_UNIT
+from dmoe_opt.errors import MissingExtraError
 from dmoe_opt.selection.covers import MOST_CUTS, one_needed
 from dmoe_opt.selection.relaxed import relaxed_bound
+
+if TYPE_CHECKING:
+    import highspy
 
 Seen = Callable[[float, float], None]
 """Called with incumbent (inf: none) and bound in J now and then while HiGHS works."""
@@ -30,6 +33,18 @@ Seen = Callable[[float, float], None]
 
 Term = tuple[Any, Any, Any]
 """Rows, columns and coefficients of entries of a program."""
+
+
+@cache
+def solver() -> Any:
+    """The package highspy: most rounds need no integer program, and a browser may not have it."""
+    try:
+        import highspy
+    except ImportError:
+        raise MissingExtraError(
+            "this needs an integer program, and HiGHS is not installed: pip install highspy"
+        ) from None
+    return highspy
 
 
 class Outcome(NamedTuple):
@@ -75,7 +90,7 @@ class Rows:
         self.covers.append(Cover(units, sums, most))
         self.blocks.append(units / (SCORE_UNIT / GRID))
         self.lower.append(least)
-        self.upper.append(np.full(len(least), highspy.kHighsInf))
+        self.upper.append(np.full(len(least), np.inf))
 
     def _matrix(self, number: int, *terms: Term) -> sparse.csr_matrix:
         row, column, value = (
@@ -92,7 +107,7 @@ class Rows:
                 row = units[t]
                 needed = one_needed(row.data, sums[t], most, chosen[row.indices])
                 columns = row.indices[needed]
-                self.add(1, 1.0, highspy.kHighsInf, (np.zeros_like(columns), columns, 1.0))
+                self.add(1, 1.0, np.inf, (np.zeros_like(columns), columns, 1.0))
         return len(self.blocks) > blocks
 
     def forbid(self, pairs: NDArray[np.int64], selections: Sequence[Selection]) -> None:
@@ -102,7 +117,7 @@ class Rows:
             chosen = selection[pairs[:, 0], pairs[:, 1]]
             if chosen.sum() == selection.sum():  # otherwise it is not part of the reduced round
                 change = np.zeros_like(column), column, np.where(chosen, -1.0, 1.0)
-                self.add(1, 1.0 - chosen.sum(), highspy.kHighsInf, change)
+                self.add(1, 1.0 - chosen.sum(), np.inf, change)
 
     def program(
         self,
@@ -113,16 +128,17 @@ class Rows:
     ) -> highspy.HighsLp:
         """The program in HiGHS' own form; cost and limits by column, the first `whole` integer."""
         matrix = sparse.vstack(self.blocks, format="csc")
-        lp = highspy.HighsLp()
+        library = solver()
+        lp: highspy.HighsLp = library.HighsLp()
         lp.num_col_, lp.num_row_ = self.width, matrix.shape[0]
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
         lp.row_lower_, lp.row_upper_ = np.concatenate(self.lower), np.concatenate(self.upper)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.format_ = library.MatrixFormat.kColwise
         lp.a_matrix_.start_ = matrix.indptr
         lp.a_matrix_.index_ = matrix.indices
         lp.a_matrix_.value_ = matrix.data
-        real = highspy.HighsVarType.kContinuous
-        lp.integrality_ = [highspy.HighsVarType.kInteger] * whole + [real] * (self.width - whole)
+        real = library.HighsVarType.kContinuous
+        lp.integrality_ = [library.HighsVarType.kInteger] * whole + [real] * (self.width - whole)
         return lp
 
 
@@ -172,12 +188,12 @@ def decide(
     bound_j = 0.0
     for _ in range(MOST_CUTS):
         program = rows.program(cost, lower, upper, whole)
-        highs = highspy.Highs()
+        highs = solver().Highs()
         for name, value in options(ends - time.monotonic()).items():
             highs.setOptionValue(name, value)
         highs.passModel(program)
         if start is not None:
-            given = highspy.HighsSolution()
+            given = solver().HighsSolution()
             given.col_value = start.tolist()
             highs.setSolution(given)
         if seen:
@@ -197,18 +213,19 @@ def _report(seen: Seen, factor: float, event: Any) -> None:
 
 def _run_twice(highs: highspy.Highs, factor: float) -> Outcome:
     """Run HiGHS, and once more without costs if they span too much for it."""
+    library = solver()
     run(highs)
-    undecided = highs.getModelStatus() == highspy.HighsModelStatus.kUnknown
+    undecided = highs.getModelStatus() == library.HighsModelStatus.kUnknown
     if undecided:  # whether a solution exists does not need the costs
         width = highs.getNumCol()
         highs.cbMipLogging.clear()
         highs.changeColsCost(width, np.arange(width, dtype=np.int32), np.zeros(width))
         run(highs)
     info = highs.getInfo()
-    infeasible = highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible
+    infeasible = highs.getModelStatus() == library.HighsModelStatus.kInfeasible
     is_bound = np.isfinite(info.mip_dual_bound) and not undecided
     bound_j = max(info.mip_dual_bound / factor, 0.0) if is_bound else 0.0
-    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+    if info.primal_solution_status != library.SolutionStatus.kSolutionStatusFeasible:
         return Outcome(None, bound_j, infeasible)
     return Outcome(np.array(highs.getSolution().col_value), bound_j, infeasible)
 

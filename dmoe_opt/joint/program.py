@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 
@@ -193,7 +192,7 @@ def _columns(instance: Instance, part: Open) -> _Columns:
 
 def _rows(instance: Instance, columns: _Columns) -> Rows:
     """The constraints, in the order of this file's first lines."""
-    problem, inf = instance.selection_problem(), highspy.kHighsInf
+    problem, inf = instance.selection_problem(), np.inf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     d, w, u, y, _, f, width = columns.starts
     pair, use, links = np.arange(len(t)), np.arange(len(link)), np.arange(len(columns.links))
@@ -233,7 +232,7 @@ def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
     number[columns.sent[:, 0], columns.sent[:, 1]] = np.arange(len(columns.sent))
     omega = columns.starts[4] + number[t, instance.node_of[j]]
     step = np.arange(len(away))
-    rows.add(len(away), -highspy.kHighsInf, 0.0, (step, away, 1.0), (step, omega, -1.0))
+    rows.add(len(away), -np.inf, 0.0, (step, away, 1.0), (step, omega, -1.0))
 
 
 def _limits(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import highspy
 import numpy as np
 
 from dmoe_opt.allocation.links import LinkAnswer
@@ -44,7 +43,7 @@ def _send(routes: Routes) -> LinkAnswer:
     use = np.arange(len(link))
     width = 2 * len(use)  # y, then f
     rows = Rows(width)
-    inf = highspy.kHighsInf
+    inf = np.inf
     rows.add(routes.room.shape[1], -inf, 1.0, (m, use, 1.0))
     rows.add(len(routes.load), routes.load, routes.load, (link, len(use) + use, 1.0))
     rows.add(len(routes.load), routes.needed, inf, (link, use, 1.0))
