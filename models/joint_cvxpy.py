@@ -21,6 +21,7 @@ from dmoe_opt.joint.passages import passed, to_passages
 from dmoe_opt.joint.program import alone_j, stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
+from dmoe_opt.selection.covers import Cut, threshold_rows
 
 
 class RoundProgram(NamedTuple):
@@ -50,11 +51,11 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     """
     if reason := stranded(instance):
         raise InputError(f"{reason}; allowed: a round that can have an answer")
-    problem = instance.selection_problem()
+    g, theta = threshold_rows(instance.selection_problem())
     works = usable_subcarriers(instance) & (instance.link_energy <= most_j)
     ends = np.argwhere(works.any(axis=2))
     usable = usable_experts(instance) & (alone_j(instance) <= most_j)
-    alpha = cp.Variable(problem.scores.shape, boolean=True)
+    alpha = cp.Variable(g.shape, boolean=True)
     d, kept = _dropping(instance)
     w = None if instance.wake_energy is None else cp.Variable(instance.num_experts, boolean=True)
     energy = (factor * instance.compute_energy) @ cp.sum(alpha, axis=0)
@@ -64,8 +65,7 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
         energy += cp.sum(cp.multiply(factor * np.asarray(instance.wake_energy), w))
     constraints = [
         # (C1) the chosen experts reach the threshold, unless the token is dropped
-        cp.sum(cp.multiply(problem.grid_scores, alpha), axis=1)
-        >= cp.multiply(problem.least_relevance, kept),
+        cp.sum(cp.multiply(g, alpha), axis=1) >= cp.multiply(theta, kept),
         # (C2) a token uses at most D experts, and none if it is dropped
         cp.sum(alpha, axis=1) <= instance.max_experts * kept,
         alpha <= usable.astype(np.float64),
@@ -156,9 +156,9 @@ def solve(
         program = model.program
         if attempt.start is not None:
             _begin(model, attempt.start)
-        if attempt.needed:
-            larger = [_chosen(model, t, experts) >= 1 for t, experts in attempt.needed]
-            program = cp.Problem(program.objective, [*program.constraints, *larger])
+        if attempt.cuts:
+            cuts = [_kept(model, t, cut) for t, cut in attempt.cuts]
+            program = cp.Problem(program.objective, [*program.constraints, *cuts])
         outcome = cvxpy_solver.run(program, solver, None if left_s() == np.inf else left_s())
         bound_j = None if outcome.bound is None else max(outcome.bound / attempt.factor, 0.0)
         decision = _decision(instance, model) if outcome.solved else None
@@ -176,10 +176,10 @@ def solve(
     )
 
 
-def _chosen(model: RoundProgram, token: int, experts: NDArray[np.bool_]) -> Any:
-    """How many of some experts a token uses, or that it is dropped."""
-    chosen = experts.astype(float) @ model.alpha[token]
-    return chosen if model.d is None else chosen + model.d[token]
+def _kept(model: RoundProgram, token: int, cut: Cut) -> cp.Constraint:
+    """A cut, unless the token is dropped."""
+    kept = 1 if model.d is None else 1 - model.d[token]
+    return cut.weights @ model.alpha[token] >= cut.least * kept
 
 
 def _begin(model: RoundProgram, start: Decision) -> None:

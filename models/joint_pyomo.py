@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import visits
@@ -44,10 +43,10 @@ from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.whole_round import (
     Attempt,
     RoundAnswer,
-    needed_by,
+    cuts_of,
     solve_round,
 )
-from dmoe_opt.selection.covers import MOST_CUTS
+from dmoe_opt.selection.covers import MOST_CUTS, Cut, threshold_rows
 
 
 def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) -> pyo.ConcreteModel:
@@ -63,7 +62,7 @@ def build(instance: Instance, *, factor: float = 1.0, most_j: float = np.inf) ->
     if reason := stranded(instance):
         raise InputError(f"{reason}; allowed: a round that can have an answer")
     problem = instance.selection_problem()
-    g, theta = problem.grid_scores, problem.least_relevance
+    g, theta = threshold_rows(problem)
     sets = sets_of(instance, most_j)
     model = pyo.ConcreteModel("jesa")
     model.tokens = pyo.Set(initialize=list(sets.experts_of))
@@ -197,7 +196,7 @@ def solve(
         built_s = time.monotonic() - began
         if not len(model.tokens):  # nothing to decide, which HiGHS does not take
             return RoundAnswer(_decision(instance, model), 0.0)
-        _cut_off(model, attempt.needed)
+        _cut_off(model, attempt.cuts)
         if attempt.start is not None:
             _begin(model, attempt.start)
         begun = attempt.start is not None
@@ -257,10 +256,10 @@ def solve_built(
     for _ in range(MOST_CUTS):
         outcome = pyomo_solver.run(model, solver, time_limit)
         decision = _decision(instance, model) if outcome.solved else None
-        needed = [] if decision is None else needed_by(decision)
-        if not needed:
+        cuts = [] if decision is None else cuts_of(decision)
+        if not cuts:
             break
-        _cut_off(model, needed)
+        _cut_off(model, cuts)
     stats = {"solver": solver or pyomo_solver.DEFAULT, "model_bound": outcome.bound}
     message = "" if outcome.solved else "the solver gave no answer to the model"
     if outcome.infeasible:
@@ -269,15 +268,15 @@ def solve_built(
     return result_of(instance, "pyomo", decision, stats=stats, message=message)
 
 
-def _cut_off(model: pyo.ConcreteModel, needed: list[tuple[int, NDArray[np.bool_]]]) -> None:
+def _cut_off(model: pyo.ConcreteModel, cuts: list[tuple[int, Cut]]) -> None:
     """Cut off sets of experts that miss their threshold by less than the solver can see."""
-    if not hasattr(model, "larger"):
-        model.larger = pyo.ConstraintList()
-    for token, experts in needed:  # at least one of them, unless the token is dropped
-        some = [model.alpha[t, j] for t, j in model.pairs if t == token and experts[j]]
-        if hasattr(model, "d") and token in model.d:
-            some.append(model.d[token])
-        model.larger.add(sum(some) >= 1)
+    if not hasattr(model, "cuts"):
+        model.cuts = pyo.ConstraintList()
+    for token, cut in cuts:
+        some = [float(cut.weights[j]) * model.alpha[t, j] for t, j in model.pairs if t == token]
+        if hasattr(model, "d") and token in model.d:  # a dropped token needs none
+            some.append(cut.least * model.d[token])
+        model.cuts.add(sum(some) >= cut.least)
 
 
 def _begin(model: pyo.ConcreteModel, start: Decision) -> None:

@@ -15,7 +15,7 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.placing.exact import factor_of, most_together, placed
 from dmoe_opt.placing.problem import Placed, PlacementProblem
-from dmoe_opt.selection.covers import MOST_CUTS, needed_for
+from dmoe_opt.selection.covers import MOST_CUTS, missed, threshold_rows
 
 
 class PlacementProgram(NamedTuple):
@@ -56,7 +56,7 @@ def build(
             rules += _pairs(problem, x, omega)
         return PlacementProgram(cp.Problem(cp.Minimize(energy), rules), x, None)
 
-    g, theta = choice.grid_scores, choice.least_relevance
+    g, theta = threshold_rows(choice)
     alpha = cp.Variable(g.shape, boolean=not relax)
     omega = cp.Variable(problem.price.shape, bounds=[0, 1])
     v = [cp.Variable(g.shape, bounds=[0, 1]) for _ in range(problem.num_nodes)]
@@ -120,9 +120,9 @@ def solve(
                 break
             if choice is None or alpha is None:
                 return placed(problem, model.x.value, None, outcome.bound, factor)
-            needed = needed_for(choice, alpha.value > 0.5)
-            if not needed:
+            short = missed(choice, alpha.value > 0.5)
+            if not short:
                 return placed(problem, model.x.value, alpha.value, outcome.bound, factor)
-            larger = [experts.astype(float) @ alpha[t] >= 1 for t, experts in needed]
-            program = cp.Problem(program.objective, [*program.constraints, *larger])
+            cuts = [cut.weights @ alpha[t] >= cut.least for t, cut in short]
+            program = cp.Problem(program.objective, [*program.constraints, *cuts])
     return placed(problem, None, None, outcome.bound, factor)

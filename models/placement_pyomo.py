@@ -45,7 +45,7 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.placing.exact import factor_of, most_together, placed
 from dmoe_opt.placing.problem import Placed, PlacementProblem
-from dmoe_opt.selection.covers import MOST_CUTS, needed_for
+from dmoe_opt.selection.covers import MOST_CUTS, missed, threshold_rows
 
 
 def build(
@@ -147,7 +147,7 @@ def _of_tokens(
     model.tokens = pyo.RangeSet(0, problem.num_tokens - 1)
     model.v = pyo.Var(model.tokens, model.experts, model.nodes, domain=pyo.UnitInterval)
     model.omega = pyo.Var(model.tokens, model.nodes, domain=pyo.UnitInterval)
-    g, theta = choice.grid_scores, choice.least_relevance
+    g, theta = threshold_rows(choice)
     sent = factor * problem.price
     work = factor * problem.work[:, :, None] * problem.factor
     if not problem.send_once:
@@ -200,7 +200,7 @@ def solve(
     """Solve with HiGHS, or with another solver by its Pyomo name, up to a limit in seconds."""
     factor = factor_of(problem, choice)
     model = build(problem, choice, factor=factor)
-    model.larger = pyo.ConstraintList()
+    model.cuts = pyo.ConstraintList()
     with until(time_limit):
         for _ in range(MOST_CUTS):
             outcome = pyomo_solver.run(model, solver, pyomo_solver.limit_after(0.0))
@@ -210,12 +210,12 @@ def solve(
             if choice is None:
                 return placed(problem, x, None, outcome.bound, factor)
             alpha = _values([[model.alpha[t, j] for j in model.experts] for t in model.tokens])
-            needed = needed_for(choice, alpha > 0.5)
-            if not needed:
+            short = missed(choice, alpha > 0.5)
+            if not short:
                 return placed(problem, x, alpha, outcome.bound, factor)
-            for t, experts in needed:
-                some = [model.alpha[t, j] for j in np.flatnonzero(experts).tolist()]
-                model.larger.add(sum(some) >= 1)
+            for t, cut in short:
+                chosen = sum(float(cut.weights[j]) * model.alpha[t, j] for j in model.experts)
+                model.cuts.add(chosen >= cut.least)
     return placed(problem, None, None, outcome.bound, factor)
 
 

@@ -24,6 +24,7 @@ from dmoe_opt.answer.result import Result
 from dmoe_opt.data.problem import GRID, SelectionProblem
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
+from dmoe_opt.selection.covers import threshold_rows
 from dmoe_opt.selection.search import Progress
 
 
@@ -36,6 +37,7 @@ class TokenProgram:
     """
 
     problem: SelectionProblem
+    scores: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     g: cp.Parameter
     e: cp.Parameter
@@ -55,7 +57,7 @@ class TokenProgram:
         `candidates` (K,) are experts that may be chosen, by default all that are usable.
         """
         usable = self.problem.usable[t] if candidates is None else candidates
-        self.g.value = self.problem.grid_scores[t]
+        self.g.value = self.scores[t]
         self.e.value = factor * np.where(usable, self.problem.cost[t], 0.0)
         if self.p is not None and self.problem.node_cost is not None:
             self.p.value = factor * self.problem.node_cost[t]
@@ -86,8 +88,8 @@ def build(problem: SelectionProblem, *, relax: bool = False) -> TokenProgram:
         energy = cp.Minimize(e @ alpha + p @ omega)
         rules += [omega[problem.placement] >= alpha, omega >= 0]
     program = cp.Problem(energy, rules)
-    thresholds = problem.grid_need if relax else problem.least_relevance
-    return TokenProgram(problem, thresholds, g, e, p, theta, usable, alpha, relevance, cap, program)
+    rows = threshold_rows(problem, relax=relax)
+    return TokenProgram(problem, *rows, g, e, p, theta, usable, alpha, relevance, cap, program)
 
 
 def solve(
@@ -103,9 +105,9 @@ def solve(
     def solve_token(token: Token) -> TokenAnswer:
         model.set_token(token.t, token.factor, token.candidates)
         program = model.program
-        if token.needed:
-            larger = [experts.astype(float) @ model.alpha >= 1 for experts in token.needed]
-            program = cp.Problem(program.objective, [*program.constraints, *larger])
+        if token.cuts:
+            cuts = [cut.weights @ model.alpha >= cut.least for cut in token.cuts]
+            program = cp.Problem(program.objective, [*program.constraints, *cuts])
         outcome = cvxpy_solver.run(program, solver, token.time_limit)
         bound_j = None if outcome.bound is None else outcome.bound / token.factor
         return TokenAnswer(np.asarray(model.alpha.value) if outcome.solved else None, bound_j)

@@ -29,6 +29,7 @@ from dmoe_opt.answer.result import Result
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.tokenwise import Token, TokenAnswer, scaled, solve_each
+from dmoe_opt.selection.covers import threshold_rows
 from dmoe_opt.selection.search import Progress
 
 
@@ -47,7 +48,7 @@ def build(
     all that are usable.
     """
     usable = problem.usable if candidates is None else candidates
-    g, theta = problem.grid_scores, problem.grid_need if relax else problem.least_relevance
+    g, theta = threshold_rows(problem, relax=relax)
     e = np.where(usable, problem.cost, 0.0)
     model = pyo.ConcreteModel("selection")
     model.tokens = pyo.Set(initialize=range(problem.num_tokens) if tokens is None else tokens)
@@ -104,9 +105,10 @@ def solve(
         t = token.t
         candidates = np.broadcast_to(token.candidates, problem.scores.shape)
         model = build(problem, [t], factor=token.factor, candidates=candidates)
-        model.larger = pyo.ConstraintList()
-        for experts in token.needed:
-            model.larger.add(sum(model.alpha[t, int(j)] for j in np.flatnonzero(experts)) >= 1)
+        model.cuts = pyo.ConstraintList()
+        for cut in token.cuts:
+            chosen = sum(float(cut.weights[j]) * model.alpha[t, j] for j in model.experts)
+            model.cuts.add(chosen >= cut.least)
         outcome = pyomo_solver.run(model, solver, token.time_limit)
         bound_j = None if outcome.bound is None else outcome.bound / token.factor
         if not outcome.solved:

@@ -198,11 +198,6 @@ class SelectionProblem:
         """The need in the unit of `grid_scores`, for linear relaxations, shape (T,)."""
         return self.need_units / (SCORE_UNIT / GRID)
 
-    @property
-    def least_relevance(self) -> NDArray[np.float64]:
-        """The right-hand side of (C1) for integer programs, by `least_sums`, shape (T,)."""
-        return least_sums(self.usable_units, self.need_units)[1]
-
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:
         best = np.zeros(self.num_tokens)
@@ -283,20 +278,6 @@ class SelectionProblem:
     def __reduce__(self) -> tuple[Any, ...]:
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return validate.rebuild, (type(self), given)
-
-
-def least_sums(
-    units: NDArray[np.float64], need: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The least sums of scores (T, K) that reach needs (T,), and what to ask of an integer program.
-
-    Sums are multiples of the scores' greatest common divisor: the needs become the next ones, in
-    score units. Right-hand sides for a solver, in the unit of `grid_scores`, are half a divisor and
-    1e-7 lower, since HiGHS 1.15 errs where a sum is closer. Sets that fall short must be cut off.
-    """
-    divisor = np.maximum(np.gcd.reduce(units.astype(np.int64), axis=1, initial=0), 1)
-    sums = np.ceil(need / divisor) * divisor
-    return sums, (sums - divisor / 2) * (1 - 1e-7) / (SCORE_UNIT / GRID)
 
 
 def per_token(field_name: str, value: object, tokens: int, most: float) -> NDArray[np.float64]:

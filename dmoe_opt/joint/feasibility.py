@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.objective import Selection, loads, visits
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import SCORE_TOLERANCE, SCORE_UNIT, least_sums, score_units
+from dmoe_opt.data.problem import SCORE_TOLERANCE, SCORE_UNIT, score_units
 from dmoe_opt.joint.activation import Fewest, fewest_links
 from dmoe_opt.joint.highs import Rows, decide
 from dmoe_opt.joint.passages import ends, need_link
+from dmoe_opt.selection.covers import cover
 
 
 class Round:
@@ -141,8 +142,8 @@ class Program:
 def _relevance(program: Program, rows: Rows) -> None:
     given = score_units(program.round.instance.scores[program.tokens])
     t, j = program.pairs
-    sums, least = least_sums(given, program.round.needs[program.tokens])
-    rows.cover(sums, least, program.most, (t, np.arange(program.first_u), given[t, j]))
+    reached = cover(given, program.round.needs[program.tokens])
+    rows.cover(reached, program.most, (t, np.arange(program.first_u), reached.units[t, j]))
 
 
 def _cap(program: Program, rows: Rows) -> None:

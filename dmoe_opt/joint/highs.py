@@ -21,7 +21,7 @@ from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import GRID, SCORE_UNIT
 from dmoe_opt.errors import MissingExtraError
-from dmoe_opt.selection.covers import MOST_CUTS, one_needed
+from dmoe_opt.selection.covers import MOST_CUTS, Cover, cuts
 from dmoe_opt.selection.relaxed import relaxed_bound
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
     infeasible: bool
 
 
-class Cover(NamedTuple):
+class Covered(NamedTuple):
     """Rows whose units, of at most `most` columns, reach the sums (T,)."""
 
     units: sparse.csr_matrix
@@ -71,7 +71,7 @@ class Rows:
         self.blocks: list[sparse.csr_matrix] = []
         self.lower: list[NDArray[np.float64]] = []
         self.upper: list[NDArray[np.float64]] = []
-        self.covers: list[Cover] = []
+        self.covers: list[Covered] = []
 
     def add(self, number: int, lower: Any, upper: Any, *terms: Term) -> None:
         """Rows lower <= sum of terms <= upper."""
@@ -79,18 +79,13 @@ class Rows:
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
 
-    def cover(
-        self, sums: NDArray[np.float64], least: NDArray[np.float64], most: int, *terms: Term
-    ) -> None:
-        """(C1): at most `most` terms, in whole score units, reach the sums.
-
-        HiGHS is told `least`. Both limits are those of `dmoe_opt.data.problem.least_sums`.
-        """
-        units = self._matrix(len(sums), *terms)
-        self.covers.append(Cover(units, sums, most))
+    def cover(self, cover: Cover, most: int, *terms: Term) -> None:
+        """(C1): at most `most` terms, in whole score units, reach the sums of the cover."""
+        units = self._matrix(len(cover.sums), *terms)
+        self.covers.append(Covered(units, cover.sums, most))
         self.blocks.append(units / (SCORE_UNIT / GRID))
-        self.lower.append(least)
-        self.upper.append(np.full(len(least), np.inf))
+        self.lower.append(cover.least)
+        self.upper.append(np.full(len(cover.least), np.inf))
 
     def _matrix(self, number: int, *terms: Term) -> sparse.csr_matrix:
         row, column, value = (
@@ -105,9 +100,9 @@ class Rows:
         for units, sums, most in self.covers:
             for t in np.flatnonzero(units @ chosen < sums):
                 row = units[t]
-                needed = one_needed(row.data, sums[t], most, chosen[row.indices])
-                columns = row.indices[needed]
-                self.add(1, 1.0, np.inf, (np.zeros_like(columns), columns, 1.0))
+                for cut in cuts(row.data, sums[t], most, chosen[row.indices]):
+                    change = np.zeros_like(row.indices), row.indices, cut.weights
+                    self.add(1, cut.least, np.inf, change)
         return len(self.blocks) > blocks
 
     def forbid(self, pairs: NDArray[np.int64], selections: Sequence[Selection]) -> None:

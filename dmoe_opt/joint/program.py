@@ -32,9 +32,10 @@ from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection, visits
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import least_sums, score_units
+from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint import passages
 from dmoe_opt.joint.highs import Rows, Seen, decide
+from dmoe_opt.selection.covers import cover
 
 NOTHING = np.zeros(0, dtype=bool)
 
@@ -199,13 +200,14 @@ def _rows(instance: Instance, columns: _Columns) -> Rows:
     drop = d + np.arange(len(columns.drops))
     passing, over = columns.passing(instance)
     step = np.arange(len(passing))
-    sums, least = least_sums(problem.usable_units, problem.need_units)
+    relevance = cover(problem.usable_units, problem.need_units)
+    sums = relevance.sums
     most = problem.max_experts
     carried = columns.most_on(instance)
     most_on_link = 0.0 if instance.air_tokens is None else inf
     rows = Rows(width)
-    scores = (t, pair, score_units(problem.scores)[t, j])
-    rows.cover(sums, least, most, scores, (columns.drops, drop, sums[columns.drops]))
+    scores = (t, pair, relevance.units[t, j])
+    rows.cover(relevance, most, scores, (columns.drops, drop, sums[columns.drops]))
     rows.add(len(sums), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
     rows.add(len(links), 0.0, most_on_link, (links, u + links, -1.0), (link, y + use, 1.0))

@@ -6,7 +6,7 @@ Solvers work to absolute tolerances. Per token, therefore,
 2. experts that alone cost more than U are dropped, since no optimum uses them;
 3. the objective is measured in units of L (of U where L is 0), so that the optimum is about 1;
 4. an answer that misses the threshold by the solver's tolerance is cut off, and the program is
-   solved again, with at least one of some other experts (`dmoe_opt.selection.covers`).
+   solved again (`dmoe_opt.selection.covers`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dmoe_opt.answer.objective import token_energy_j
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.data.problem import SelectionProblem, score_units
 from dmoe_opt.selection import des
-from dmoe_opt.selection.covers import MOST_CUTS, one_needed
+from dmoe_opt.selection.covers import MOST_CUTS, Cut, cuts
 from dmoe_opt.selection.search import Progress
 
 WIDEST = 1e9  # of known answer over bound: beyond, tolerances hide the cheap experts
@@ -44,12 +44,12 @@ class Scaled(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A token for a solver: number, units, candidates, and sets of which one expert is needed."""
+    """A token for a solver: number, units, candidates, and what cuts off sets that fall short."""
 
     t: int
     factor: float
     candidates: NDArray[np.bool_]
-    needed: list[NDArray[np.bool_]]
+    cuts: list[Cut]
     time_limit: float | None
 
 
@@ -128,7 +128,7 @@ def _solve_one(
     limited = " within the limit" if share_s < np.inf else ""
     units = np.where(scale.candidates[t], score_units(problem.scores[t]), 0.0)
     need, most = float(problem.need_units[t]), problem.max_experts
-    needed: list[NDArray[np.bool_]] = []
+    known: list[Cut] = []
     deadline = time.monotonic() + share_s
     answer = TokenAnswer(None, None)
     for _ in range(MOST_CUTS):
@@ -136,13 +136,13 @@ def _solve_one(
         if left_s <= 0:
             return TokenAnswer(None, answer.bound_j), missing + limited
         limit_s = None if left_s == np.inf else left_s
-        token = Token(t, float(scale.factor[t]), scale.candidates[t], needed, limit_s)
+        token = Token(t, float(scale.factor[t]), scale.candidates[t], known, limit_s)
         answer = solve_token(token)
         if answer.chosen is None:
             return answer, missing + limited
         experts = answer.chosen > 0.5
         if units[experts].sum() >= need:
             return TokenAnswer(experts, answer.bound_j), ""
-        needed.append(one_needed(units, need, most, experts))
+        known += cuts(units, need, most, experts)
     text = f"{missing} that reaches its threshold exactly, in {MOST_CUTS} tries"
     return TokenAnswer(None, answer.bound_j), text

@@ -4,7 +4,7 @@
 2. Experts and subcarriers that alone cost more than U are dropped, since no optimum uses them.
 3. The objective is measured in units of the bound per token; costs far above it are refused.
 4. Where the solver's tolerance let a token miss its threshold, its set is cut off, and the program
-   is solved again, with at least one of some other experts (`dmoe_opt.selection.covers`).
+   is solved again (`dmoe_opt.selection.covers`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status, build, infeasible
@@ -23,7 +22,7 @@ from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.program import alone_j, no_answer
-from dmoe_opt.selection.covers import MOST_CUTS, needed_for
+from dmoe_opt.selection.covers import MOST_CUTS, Cut, missed
 
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
 OUT_OF_TIME = "no answer within the limit"
@@ -35,13 +34,13 @@ class Attempt(NamedTuple):
     """What a program is built from.
 
     `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
-    than `most_j` is left out; `needed` has pairs (token, experts (K,)) of which it needs at least
-    one; `start` is an answer for a solver that takes one.
+    than `most_j` is left out; `cuts` cut off sets of tokens that fall short; `start` is an answer
+    for a solver that takes one.
     """
 
     factor: float
     most_j: float
-    needed: list[tuple[int, NDArray[np.bool_]]]
+    cuts: list[tuple[int, Cut]]
     start: Decision | None
 
 
@@ -105,11 +104,11 @@ def _solve(
             bound_j = max(bound_j or 0.0, answer.bound_j)
         if answer.decision is None:
             return _without(instance, method, answer, first, bound_j, stats)
-        needed = needed_by(answer.decision)
-        if not needed:
+        cuts = cuts_of(answer.decision)
+        if not cuts:
             decision = answer.decision.without_idle_links()
             return build(instance, method, decision, bound_j=bound_j, stats=stats)
-        attempt.needed.extend(needed)
+        attempt.cuts.extend(cuts)
     message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
@@ -163,7 +162,7 @@ def _without(
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
 
-def needed_by(decision: Decision) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Tokens that miss their threshold and are not dropped, with experts of which one is needed."""
-    short = needed_for(decision.problem, decision.selection)
-    return [(t, experts) for t, experts in short if not decision.dropped[t]]
+def cuts_of(decision: Decision) -> list[tuple[int, Cut]]:
+    """Tokens that miss their threshold and are not dropped, with the cuts of their sets."""
+    short = missed(decision.problem, decision.selection)
+    return [(t, cut) for t, cut in short if not decision.dropped[t]]

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dmoe_opt.data.problem import SCORE_UNIT, least_sums
+from dmoe_opt.data.problem import SCORE_UNIT
 from dmoe_opt.joint.highs import Rows, decide
+from dmoe_opt.selection.covers import cover
 
 
 def test_near_ties_are_decided_in_whole_units() -> None:
@@ -22,14 +23,14 @@ def test_near_ties_are_decided_in_whole_units() -> None:
         near = sets[rng.integers(1, len(sets))] @ units
         need = near + np.ceil(10.0 ** rng.uniform(-11, -7) * SCORE_UNIT)
         rows = Rows(6)
-        terms = np.zeros(6, dtype=int), np.arange(6), units
-        rows.cover(*least_sums(units[None], np.array([need])), 6, terms)
+        reached = cover(units[None], np.array([need]))
+        rows.cover(reached, 6, (np.zeros(6, dtype=int), np.arange(6), reached.units[0]))
         outcome = decide(rows, cost, np.zeros(6), np.ones(6), 6)
-        reached = sets[sets @ units >= need]
-        if not len(reached):
+        right = sets[sets @ units >= need]
+        if not len(right):
             assert outcome.infeasible
             continue
-        best = float((reached @ cost).min())
+        best = float((right @ cost).min())
         assert outcome.value is not None
         assert float(np.rint(outcome.value) @ units) >= need
         assert float(outcome.value @ cost) == pytest.approx(best, rel=1e-9)

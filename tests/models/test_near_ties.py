@@ -51,6 +51,32 @@ def test_nearly_equal_scores(method: str) -> None:
     assert (str(result.status), result.objective_j) == ("optimal", pytest.approx(1.89))
 
 
+@pytest.mark.parametrize("method", ["des", "pyomo", "cvxpy"])
+def test_equal_costs_and_nearly_equal_scores(method: str) -> None:
+    """Any four of eight experts, and none of 56 sets of three, which reach all but 2e-9."""
+    problem = SelectionProblem(
+        scores=[[*(0.25 + np.array([2, 0, -2, 2, 1, 2, 2, -1]) * 2.0**-31), 0.0, 0.0]],
+        cost=np.full((1, 10), 1e-3),
+        threshold=0.7500000043283065,
+        max_experts=4,
+    )
+    result = solve(problem, method=method)
+    assert (str(result.status), result.objective_j) == ("optimal", pytest.approx(4e-3))
+
+
+@pytest.mark.parametrize("method", ["des", "pyomo", "cvxpy"])
+def test_a_threshold_below_what_a_solver_sees(method: str) -> None:
+    """One expert is needed for a threshold of eleven score units, and all have a quarter."""
+    problem = SelectionProblem(
+        scores=0.25 + np.array([[-3, -1, 3, 1, 2, -2, 0, 3, -4, -3]]) * 2.0**-31,
+        cost=[[0.3, 0.8, 0.5, 1.0, 0.5, 0.08, 0.5, 0.7, 0.9, 0.6]],
+        threshold=1.01e-9,
+        max_experts=3,
+    )
+    result = solve(problem, method=method)
+    assert (str(result.status), result.objective_j) == ("optimal", pytest.approx(0.08))
+
+
 @pytest.mark.parametrize("model", [placement_pyomo, placement_cvxpy])
 def test_a_placement_of_experts_with_nearly_equal_scores(model: ModuleType) -> None:
     """Where experts are chosen and placed at once, none is chosen that misses the threshold."""
