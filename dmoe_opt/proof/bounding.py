@@ -18,14 +18,11 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.decided import THOROUGH
 from dmoe_opt.joint.descent import Descent
-from dmoe_opt.joint.exact import dual
-from dmoe_opt.joint.lagrangian import ascend
-from dmoe_opt.joint.limited import climb
-from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate, frame_of
+from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
+from dmoe_opt.proof.cases import Case, Proof, by_cases
 from dmoe_opt.proof.trees import Token, prove_token, root_bound
 from dmoe_opt.selection import des
 
@@ -35,24 +32,32 @@ Fields = dict[str, Any]
 
 
 def priced(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, ...]]:
-    """Prices and rents of the Lagrangian bound, and a tree per token at these prices.
+    """Prices and rents of the Lagrangian bound, and a tree per token at these prices, by cases.
 
     The second value are tokens of which less is proven than DES knows.
     """
-    start = Descent(decision, [decision.energy_j])
-    frame = frame_of(instance)
-    if instance.optional_rules:
-        point = climb(frame, start, effort=THOROUGH, far=0.0, widest_j=np.inf).point
-        rents = _rents(frame, point)
-    else:
-        end = ascend(instance, start, 0.0)  # the known bound would end it at once
-        point = Point(end.prices, np.zeros_like(end.prices), np.zeros(instance.num_experts))
-        rents = dual(instance, end.prices).rent
+    return _written(by_cases(instance, Descent(decision, [decision.energy_j])))
+
+
+def _written(proof: Proof) -> tuple[Fields, tuple[int, ...]]:
+    """The fields of a proof, and its open tokens."""
+    if isinstance(proof, Case):
+        return _one_case(proof.frame, proof.point)
+    awake, open_if_awake = _written(proof.awake)
+    asleep, open_if_asleep = _written(proof.asleep)
+    fields = {"split": ["expert", proof.expert], "with": awake, "without": asleep}
+    return fields, tuple(sorted({*open_if_awake, *open_if_asleep}))
+
+
+def _one_case(frame: Frame, point: Point) -> tuple[Fields, tuple[int, ...]]:
+    """The fields that prove the bound at a point, and its open tokens."""
+    instance = frame.instance
     could_pass = passages.passed(instance, frame.usable)
     point = point._replace(link=np.where(could_pass, point.link, 0.0))
     lines, open_tokens = trees(
         instance.selection_problem(), costs_at(instance, point), frame.usable, frame.drop_j
     )
+    rents = _rents(frame, point)
     fields = lines | {"prices": point.link.tolist(), "rents": rents.tolist()}
     return fields | _of_experts(instance, point), open_tokens
 
@@ -171,6 +176,9 @@ def trees(
         # DES stops at a bound that is a little below its answer, where the answer itself is proven.
         wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
         most = np.inf if drop_j is None else drop_j[t]
+        if min(bound_j, most) == np.inf:
+            lines.append({"z": None, "tree": 0.0})  # no experts serve it
+            continue
         line = _proven(token, [min(value, most) * DOWN for value in wanted])
         if line is None:
             open_tokens.append(t)

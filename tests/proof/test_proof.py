@@ -84,14 +84,16 @@ def test_rounds_are_proven_from_below(instance: Instance) -> None:
 
 @pytest.mark.parametrize("draw", [drawn, drawn_on_nodes])
 def test_optional_rules_are_proven_from_below(draw: Callable[[int], Instance]) -> None:
-    """Any optional rules: never more than the optimum, and given experts to rounding."""
+    """Any optional rules: nearly the optimum, never more, and given experts to rounding."""
     met = 0
-    for seed in range(40):
+    for seed in range(24):
         instance = draw(seed)
         result = solve(instance, "jesa")
         if result.decision is None or result.objective_j is None:
             continue
-        assert (prove(instance, result).bound_j or 0.0) <= result.objective_j
+        joint_j = prove(instance, result).bound_j
+        assert joint_j is not None
+        assert result.objective_j * (1 - 1e-6) <= joint_j <= result.objective_j
         linked = solve(instance, "allocation", selection=result.selection)
         assert linked.objective_j is not None
         bound_j = prove(instance, linked).bound_j
@@ -99,14 +101,14 @@ def test_optional_rules_are_proven_from_below(draw: Callable[[int], Instance]) -
         assert bound_j <= linked.objective_j
         met += bound_j >= linked.objective_j * (1 - 1e-9)
         assert met or instance.air_deadline_s is not None
-    assert met > 20  # with a deadline, prices of links can leave a gap
+    assert met > 12  # with a deadline, prices of links can leave a gap
 
 
 @pytest.mark.parametrize(
-    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("scarce-8x48-s0", 1e-3)]
+    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("deadline-8x64-s1", 1e-6)]
 )
 def test_committed_rounds_are_certified(name: str, gap: float) -> None:
-    """With links to spare the joint optimum is certified, where spectrum is scarce within 0.1 %."""
+    """With links to spare the joint optimum is certified, under a deadline nearly so."""
     result = solve(load(name), "jesa", "lagrangian")
     certificate = prove(load(name), result)
     assert certificate.bound_j is not None
