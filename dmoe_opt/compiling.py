@@ -42,10 +42,15 @@ def _njit() -> Callable[..., Any] | None:
 class Kernel:
     """A function that numba can compile; called from Python, it runs as it is."""
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], is_entry: bool, options: dict[str, Any]
+    ) -> None:
         functools.update_wrapper(self, function)
         self.py_func = function
-        self.targetoptions = options  # where numba looks for `inline`
+        self.is_entry = is_entry
+        # Wrappers for Python and for C hold the kernel once more, so few kernels have them.
+        wrappers = {"no_cpython_wrapper": not is_entry, "no_cfunc_wrapper": True}
+        self.targetoptions = wrappers | options  # where numba looks for `inline`
         self.is_loaded = False
 
     def __call__(self, *arguments: Any) -> Any:
@@ -77,9 +82,12 @@ class Kernel:
         return types.Dispatcher(self.compiled)
 
 
-def cached(**options: Any) -> Callable[[Callable[..., Any]], Kernel]:
-    """A decorator like `numba.njit` that makes a `Kernel`; `options` are those of numba."""
-    return lambda function: Kernel(function, options)
+def cached(*, is_entry: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    """A decorator like `numba.njit` that makes a `Kernel`; `options` are those of numba.
+
+    An entry is what `call` takes; other kernels are called by kernels only.
+    """
+    return lambda function: Kernel(function, is_entry, options)
 
 
 def always() -> None:
@@ -94,11 +102,12 @@ def loading_s() -> float:
 
 
 def call(kernel: Kernel, *arguments: Any, little: bool = False) -> Any:
-    """Call a kernel from Python.
+    """Call an entry from Python.
 
     `little` promises that the plain function takes less than about a tenth of a second. It then
     runs while the kernel is not compiled and such calls have not taken as long as numba takes.
     """
+    assert kernel.is_entry, kernel
     if little and not kernel.is_compiled and _plain_s < MOST_PLAIN_S:
         return _call_plain(kernel, arguments)
     compiled = _loaded(kernel, arguments)

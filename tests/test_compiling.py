@@ -15,7 +15,7 @@ def test_a_kernel_without_a_place_for_its_cache(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(compiling, "without_cache", [])
     names: dict[str, object] = {}
     exec(compile("def twice(x):\n    return 2 * x\n", "<nowhere>", "exec"), names)
-    twice = compiling.cached()(names["twice"])  # type: ignore[arg-type]
+    twice = compiling.cached(is_entry=True)(names["twice"])  # type: ignore[arg-type]
     assert compiling.call(twice, 3) == 6
     assert compiling.without_cache == ["twice"]
 
@@ -23,7 +23,7 @@ def test_a_kernel_without_a_place_for_its_cache(monkeypatch: pytest.MonkeyPatch)
 def test_errors_of_a_kernel_are_its_own() -> None:
     """A kernel that has run before is not compiled again because it raises."""
 
-    @compiling.cached()
+    @compiling.cached(is_entry=True)
     def inverse(x):  # type: ignore[no-untyped-def]
         return 1 // x
 
@@ -57,7 +57,7 @@ def test_a_small_file_needs_few_packages() -> None:
 def test_much_work_is_compiled_though_each_call_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain functions run until they have taken as long as numba would."""
 
-    @compiling.cached()
+    @compiling.cached(is_entry=True)
     def twice(x):  # type: ignore[no-untyped-def]
         return 2 * x
 
@@ -74,7 +74,7 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     compiling._njit.cache_clear()
 
-    @compiling.cached()
+    @compiling.cached(is_entry=True)
     def twice(x):  # type: ignore[no-untyped-def]
         return 2 * x
 

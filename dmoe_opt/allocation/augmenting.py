@@ -12,7 +12,7 @@ import numpy as np
 from dmoe_opt.compiling import cached
 
 
-@cached(nogil=True)
+@cached(is_entry=True, nogil=True)
 def augment(cost, stop, column_of):  # type: ignore[no-untyped-def]
     """Least-cost columns of the rows of `cost` (n, m), finite and n <= m, into `column_of` (n,).
 

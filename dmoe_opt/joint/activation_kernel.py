@@ -89,7 +89,7 @@ def _levels(links):  # type: ignore[no-untyped-def]
     )
 
 
-@cached(nogil=True)
+@cached(is_entry=True, nogil=True)
 def close_most(  # type: ignore[no-untyped-def]
     units, order, node_of, roof, roof_order, need, links, cap, limit, stop
 ):
@@ -152,7 +152,7 @@ def close_most(  # type: ignore[no-untyped-def]
     return best, most
 
 
-@cached(nogil=True)
+@cached(is_entry=True, nogil=True)
 def closable(  # type: ignore[no-untyped-def]
     units, order, node_of, need, links, cap, least, found, limit, stop
 ):

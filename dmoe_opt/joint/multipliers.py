@@ -191,7 +191,7 @@ def _earnings(frame: Frame, prices: NDArray[np.float64]) -> tuple[NDArray[np.flo
     return earned, _Passing(order, number)
 
 
-@cached(nogil=True)
+@cached(is_entry=True, nogil=True)
 def _earn(first, falling, link_j, room, earned, number):  # type: ignore[no-untyped-def]
     """Fill in what links earn (L, M), and how many pairs pass; prices fall within each link."""
     for n in range(link_j.shape[0]):

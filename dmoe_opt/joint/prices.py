@@ -42,7 +42,7 @@ class PricedRound(NamedTuple):
     earned: NDArray[np.float64]
 
 
-@cached(nogil=True)
+@cached(is_entry=True, nogil=True)
 def _earnings(  # type: ignore[no-untyped-def]
     order, first, node_of, prices, link_energy, best, stop, earned
 ):

@@ -58,7 +58,7 @@ def least_of_token(experts, copies, price, work, factor, send_once, working):
     return best, best_work
 
 
-@cached()
+@cached(is_entry=True)
 def tokens_least(starts, experts_of, copies, price, work, factor, send_once, energy_j, computing_j):
     """Fill the least energy of every token and the part of computing, J, both (T,)."""
     working = workroom(copies)
@@ -74,7 +74,7 @@ def tokens_least(starts, experts_of, copies, price, work, factor, send_once, ene
         )
 
 
-@cached()
+@cached(is_entry=True)
 def best_copy(
     starts,
     experts_of,

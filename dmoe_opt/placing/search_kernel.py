@@ -150,7 +150,7 @@ def energy_of(starts, sets_of, setup, linear, placement):
     return total
 
 
-@cached()
+@cached(is_entry=True)
 def improve(starts, sets_of, chosen, setup, linear, size, room, placement, kicks):
     """Descend, then kick and descend again, once for every row of `kicks` (R, P, 2).
 

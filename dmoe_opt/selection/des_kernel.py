@@ -121,7 +121,7 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
     )
 
 
-@cached(nogil=True, _nrt=False)
+@cached(is_entry=True, nogil=True, _nrt=False)
 def solve_tokens(
     scores,
     cost,

@@ -27,7 +27,7 @@ from dmoe_opt.selection.des_bound import BEST, INDEX, NONE, ROUNDING, TIE, E, G,
 from dmoe_opt.selection.des_kernel import solve_token
 from dmoe_opt.selection.des_nodes_bound import CLOSED, OPEN, UNDECIDED, best_prices, choice
 
-SOURCES = "2f25fffd82a81912"
+SOURCES = "c5eabda41ed8e856"
 """Digest of the kernels that this file calls; see `des_kernel`."""
 ALL = np.bool_(True)  # a literal True would make numba compile all of DES once more
 
@@ -208,7 +208,7 @@ def _solve(s, m, need, cap, limit, w, store, stop, tree, rows):
     return best, size, nodes, min(best, low)
 
 
-@cached(nogil=True, _nrt=False)
+@cached(is_entry=True, nogil=True, _nrt=False)
 def solve_tokens(
     scores,
     cost,
