@@ -94,7 +94,7 @@ def _answers(
     data: Instance | SelectionProblem, claim: formats.Solution, deadline: float
 ) -> Iterator[Decision | None]:
     """Answers of fast methods to the problem of a claim, one after the other."""
-    from dmoe_opt.allocation.links import solve_assignment
+    from dmoe_opt import method_calls
     from dmoe_opt.answer.check import selection_of
     from dmoe_opt.joint.bcd import solve_bcd
     from dmoe_opt.joint.lagrangian import solve_lagrangian
@@ -109,8 +109,9 @@ def _answers(
     assert isinstance(data, Instance)  # the recomputation has seen to it
     if claim.problem == "allocation":
         selection = None if claim.selection is None else selection_of(data, claim)
-        yield solve_assignment(data, selection=selection).decision
+        given = {"selection": selection, "time_limit": left_s()}
+        yield method_calls.assignment(data, **given).decision
     else:
-        yield solve_bcd(data).decision
+        yield solve_bcd(data, time_limit=left_s()).decision
         if time.monotonic() < deadline:
             yield solve_lagrangian(data, time_limit=left_s()).decision

@@ -16,6 +16,7 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.models import allocation_pyomo, joint_pyomo, selection_pyomo
 from dmoe_opt.models.solvers.tokenwise import scaled
+from dmoe_opt.selection.covers import cover
 
 SUFFIXES = (".mps", ".lp", ".nl")
 
@@ -25,7 +26,8 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
 
     The factor is a power of two. The program of `allocation` serves the links of the selection that
     DES finds with every link on its best subcarrier; its objective is the energy of the links
-    alone.
+    alone. Thresholds are as close as scores tell apart, while our own models ask HiGHS for a little
+    less, and cut off what falls short (`is_too_fine`).
 
     Raises
     ------
@@ -48,6 +50,8 @@ def export(data: Instance | SelectionProblem, problem: str, path: str | os.PathL
     if suffix not in SUFFIXES:
         raise InputError(f'output = "{path}"; allowed: a name that ends in {", ".join(SUFFIXES)}')
     model, factor = _model(data, problem)
+    if problem != "allocation":
+        _ask_closely(model, as_problem(data))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"model{suffix}"
         labels = {} if suffix == ".nl" else {"symbolic_solver_labels": True}
@@ -74,6 +78,22 @@ def _model(data: Instance | SelectionProblem, problem: str) -> tuple[pyo.Concret
     if problem == "allocation":
         return allocation_pyomo.build(_links(data).cost_j * factor), factor
     return joint_pyomo.build(data, factor=factor), factor
+
+
+def _ask_closely(model: pyo.ConcreteModel, problem: SelectionProblem) -> None:
+    """(C1) with thresholds that no set of experts is short of by less than half of the finest."""
+    close = cover(problem.usable_units, problem.need_units).close
+    for t, row in model.relevance.items():
+        row.set_value((float(close[t]), row.body, None))
+
+
+def is_too_fine(data: Instance | SelectionProblem) -> bool:
+    """Whether a solver has to tell apart sums of scores as HiGHS 1.15.1 does not.
+
+    It then calls wrong sets optimal. Scores of generated instances are coarse enough.
+    """
+    problem = as_problem(data)
+    return bool(cover(problem.usable_units, problem.need_units).is_fine.any())
 
 
 def _links(instance: Instance) -> Links:

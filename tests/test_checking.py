@@ -11,6 +11,7 @@ import pytest
 from helpers.drawn import Ended
 
 from dmoe_opt import InputError, Instance, check, load, solve
+from dmoe_opt.answer.check import decision_of
 from dmoe_opt.checking import told
 from dmoe_opt.data.files import load_solution
 from dmoe_opt.generating.trace_files import load_trace
@@ -100,6 +101,21 @@ def test_infeasibility_of_a_round_is_challenged() -> None:
     solution.selection, solution.allocation = None, None
     (complaint,) = check(round_, solution)
     assert complaint.startswith("claimed infeasible, yet an answer of 0.0026434")
+
+
+def test_a_dearer_allocation_in_time_is_not_optimal() -> None:
+    """Under a deadline, a link moves to a dearer subcarrier and still claims the optimum."""
+    round_ = load("deadline-8x64-s1")
+    solution = solve(round_, "allocation").solution()
+    assert check(round_, solution) == [] and solution.allocation is not None
+    i, j, _ = solution.allocation[0]
+    idle = set(range(round_.num_subcarriers)) - {used for *_, used in solution.allocation}
+    solution.allocation[0][2] = max(idle, key=lambda other: round_.air_tokens[i, j, other])
+    decision, broken = decision_of(round_, solution)
+    assert decision is not None and not (broken or decision.violations)
+    solution.objective_j = solution.bound_j = decision.energy_j
+    (complaint,) = check(round_, solution)
+    assert "J of a known answer" in complaint
 
 
 def test_links_that_were_given_are_not_challenged_with_others() -> None:

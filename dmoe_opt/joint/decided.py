@@ -263,7 +263,8 @@ def finish(
     last = build(instance, "exact", outcome.decision, bound_j=bound_j, stats=stats)
     if last.objective_j is not None and last.objective_j < energy_j:
         return last
-    return conclude(instance, "exact", answer, bound_j, stats, UNDECIDED)
+    reason = OUT_OF_TIME if is_over() else UNDECIDED
+    return conclude(instance, "exact", answer, bound_j, stats, reason)
 
 
 def first_bound(instance: Instance) -> float:

@@ -14,17 +14,30 @@ MOST_CUTS = 50
 """How often a program is solved again after sets were cut off."""
 LARGEST_WEIGHT = 2.0**20
 """Beside the others in a row, so that a solver sees all of them."""
+HIGHS_SEES = 1e-7
+"""Relative distance of a sum from what is asked of it, below which HiGHS 1.15.1 errs."""
 
 
 class Cover(NamedTuple):
     """(C1) of tokens: scores (T, K) in whole units, the sums (T,) that they must reach.
 
-    `least` (T,) is what to ask of a solver, in multiples of 1/GRID.
+    `close` and `least` (T,) are what to ask of a solver, in multiples of 1/GRID: of any, and of
+    HiGHS.
     """
 
     units: NDArray[np.float64]
     sums: NDArray[np.float64]
-    least: NDArray[np.float64]
+    close: NDArray[np.float64]
+
+    @property
+    def least(self) -> NDArray[np.float64]:
+        """Lower than `close`: HiGHS 1.15.1 errs where a sum is closer to what it is asked."""
+        return self.close * (1 - HIGHS_SEES)
+
+    @property
+    def is_fine(self) -> NDArray[np.bool_]:
+        """Where sums that fall short can be between the two, so that they must be cut off, (T,)."""
+        return self.close - self.least > self.sums / (SCORE_UNIT / GRID) - self.close
 
 
 class Cut(NamedTuple):
@@ -37,16 +50,15 @@ class Cut(NamedTuple):
 def cover(units: NDArray[np.float64], need: NDArray[np.float64]) -> Cover:
     """(C1) where scores (T, K) reach needs (T,), both in whole units.
 
-    Sums are multiples of the scores' greatest common divisor: the needs become the next ones. HiGHS
-    errs where a sum is close to what it is asked, which is therefore half a divisor and 1e-7 lower:
-    sets that fall short must be cut off. It also takes x = 0 for a solution of 0.25 x >= 1e-10, so
+    Sums are multiples of the scores' greatest common divisor: the needs become the next ones, and
+    what is asked is half a divisor lower. HiGHS takes no x for a solution of 0.25 x >= 1e-10, so
     scores are cut down to `LARGEST_WEIGHT` times their sum.
     """
     divisor = np.maximum(np.gcd.reduce(units.astype(np.int64), axis=1, initial=0), 1)
     sums = np.ceil(need / divisor) * divisor
-    least = (sums - divisor / 2) * (1 - 1e-7) / (SCORE_UNIT / GRID)
+    close = (sums - divisor / 2) / (SCORE_UNIT / GRID)
     most = np.maximum(sums, 0.0)[:, None] * LARGEST_WEIGHT
-    return Cover(np.minimum(units, most), sums, least)
+    return Cover(np.minimum(units, most), sums, close)
 
 
 def threshold_rows(

@@ -100,6 +100,14 @@ def test_one_line_of_complaint(typed: Typed, arguments: list[str], message: str)
     assert ended.stderr.count("\n") == 1
 
 
+def test_generate_sends_once(typed: Typed, tmp_path: Path) -> None:
+    """Several experts on a node, to which a token is sent once, where nodes are drawn."""
+    placed = ("--experts-per-node", "2", "--send-once")
+    assert typed("generate", "tiny", *placed, "-o", "x.json").returncode == 0
+    round_ = load(tmp_path / "x.json")
+    assert (round_.num_nodes, round_.num_experts, round_.send_once) == (2, 3, True)
+
+
 def test_lists(typed: Typed, tmp_path: Path) -> None:
     """What there is can be listed, as text and as JSON."""
     assert "deepseek-256" in typed("generate", "--list").stdout
