@@ -13,6 +13,10 @@ E       deadlines, clipped to [0, 2] mean time until its occupied slots are free
 Y       0 or 1                       type of the subtask
 1       0 to 1                       its share in its job
 ======= ============================ ===========================================================
+
+The share is known because the device splits a job before its first subtask leaves. It tells what
+the whole job weighs, but neither when the rest arrives nor of which types it is. The rules see the
+same share in their rewards, and the ceiling of `dmoe_opt.offload.ceiling` holds with it.
 """
 
 from __future__ import annotations

@@ -110,17 +110,17 @@ def crowds(episode: Episode) -> list[tuple[int, list[int], float]]:
         expert and its `twins`, in the unit of `Episode.size`. A device with a capacity counts as
         expert E.
     """
-    room = _room(episode)
+    places = room(episode)
     too_large = []
     for expert, subtasks in enumerate(_candidates(episode)):
         together = _largest_crowds(episode, expert, subtasks)
-        limit = room[expert]
+        limit = places[expert]
         crowded = [crowd for crowd in together if episode.size[crowd].sum() * FITS > limit]
         too_large += [(expert, crowd, limit) for crowd in crowded]
     return too_large
 
 
-def _room(episode: Episode) -> list[float]:
+def room(episode: Episode) -> list[float]:
     """Capacity of each expert and its twins together; 0 for a twin that is not the first.
 
     The capacity of the device comes last if it has one.
@@ -129,8 +129,8 @@ def _room(episode: Episode) -> list[float]:
     same = np.arange(len(capacity))
     same[: episode.scenario.num_experts] = twins(episode)
     together = np.bincount(same, capacity, minlength=len(capacity)).astype(capacity.dtype)
-    room: list[float] = together.tolist()
-    return room
+    capacities: list[float] = together.tolist()
+    return capacities
 
 
 def _candidates(episode: Episode) -> list[list[int]]:
