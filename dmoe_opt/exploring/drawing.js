@@ -77,6 +77,8 @@ function drawNetwork(data, point) {
   const head = draw(heads, "marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto" });
   draw(head, "path", { d: "M0,0 L8,4 L0,8 z", fill: "var(--chosen)" });
   const most = Math.max(1, ...links.map((link) => link[2]));
+  const list = document.getElementById("links");
+  list.replaceChildren();
   for (const [i, n, load, m, each] of links) {
     const [x1, y1] = at(i), [x2, y2] = at(n);
     const dx = x2 - x1, dy = y2 - y1, length = Math.hypot(dx, dy);
@@ -84,7 +86,9 @@ function drawNetwork(data, point) {
     const stop = (own + 4) / length;
     const ex = x2 + (bx - x2) * stop * 2, ey = y2 + (by - y2) * stop * 2;
     const path = draw(svg, "path", { d: `M${x1},${y1} Q${bx},${by} ${ex},${ey}`, fill: "none", stroke: "var(--chosen)", "stroke-opacity": 0.65, "stroke-width": 1 + (6 * load) / most, "marker-end": "url(#head)" });
-    draw(path, "title", {}, `${i} to ${n}: ${counted(load, "token")} on ${m.length > 1 ? "subcarriers" : "subcarrier"} ${m.join(", ")}, ${joules(each)} each`);
+    const words = `${i} to ${n}: ${counted(load, "token")} on ${m.length > 1 ? "subcarriers" : "subcarrier"} ${m.join(", ")}, ${joules(each)} each`;
+    draw(path, "title", {}, words);
+    list.appendChild(document.createElement("li")).textContent = words;
   }
   for (let n = 0; n < nodes; n++) {
     const [x, y] = at(n);

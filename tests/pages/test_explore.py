@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.browser import CHROMIUM, Browser, browser
 
 import dmoe_opt
 from dmoe_opt.exploring import grid
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-DRIVER = """
-<script>
-const seen = [];
-window.addEventListener("error", (event) => seen.push({ error: event.message }));
-for (const stands of SETTINGS) {
-  for (const [name, k] of Object.entries(stands)) {
+MOVE = """
+(() => {
+  for (const [name, k] of Object.entries(STAND)) {
     slider(name).value = k;
     slider(name).dispatchEvent(new Event("input"));
   }
   const { energyJ, boundJ, status } = document.getElementById("answer").dataset;
-  const bars = [...document.querySelectorAll("#bars text")].map((text) => text.textContent);
   const covering = document.getElementById("covering-says").textContent;
   const wide = document.documentElement.scrollWidth - window.innerWidth;
-  seen.push({ energyJ, boundJ, status, bars, covering, wide });
-}
-const unnamed = [...document.querySelectorAll("svg:not([aria-label]), input:not([id])")].length;
-const told = parent.document.createElement("pre");
-told.textContent = JSON.stringify({ seen, unnamed });
-parent.document.body.replaceChildren(told);
-</script>
+  return { energyJ, boundJ, status, covering, wide };
+})()
 """
+UNNAMED = "document.querySelectorAll('svg:not([aria-label]), input:not([id])').length"
+SAYS = "['answer', 'covering'].map((id) => document.getElementById(id).outerHTML).join()"
+FOCUSED = "document.activeElement.id || document.activeElement.tagName.toLowerCase()"
 
 
-def moved(page: dmoe_opt.Page, settings: list[dict[str, int]], folder: Path, width: int) -> Any:
-    """What the page shows after each setting of its sliders, in a frame of so many pixels.
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests."""
+    with browser(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
-    Windows of Chromium are never narrower than 500 pixels; frames are, and notebooks use them.
-    """
-    driver = DRIVER.replace("SETTINGS", json.dumps(settings))
-    text = html.escape(page.text.replace("</body>", driver + "</body>"))
-    path = folder / "page.html"
-    path.write_text(f'<iframe style="width: {width}px; height: 900px" srcdoc="{text}"></iframe>')
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += ["--window-size=1400,1000", f"--user-data-dir={folder / 'profile'}"]
-    command += ["--virtual-time-budget=10000", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    found = re.search("<pre>(.*?)</pre>", done.stdout, re.DOTALL)
-    assert found, done.stderr[-2000:]
-    return json.loads(html.unescape(found[1]))
+
+def shown(page: dmoe_opt.Page, folder: Path) -> str:
+    """Address of a page in a file."""
+    page.save(folder / "page.html")
+    return (folder / "page.html").as_uri()
+
+
+def moved(chromium: Browser, stands: list[dict[str, int]]) -> list[Any]:
+    """What the open page shows after each setting of its sliders."""
+    return [chromium.value(MOVE.replace("STAND", json.dumps(stand))) for stand in stands]
 
 
 def one_power(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,27 +55,33 @@ def one_power(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(grid, name, range(1))
 
 
+def agrees(seen: Any, result: dmoe_opt.Result) -> bool:
+    """Whether a page shows status and energy of a result, and need not be scrolled sideways."""
+    shows = None if seen["energyJ"] == "null" else float(seen["energyJ"])
+    energy = result.objective_j and pytest.approx(result.objective_j, rel=1e-6)
+    return bool(seen["status"] == result.status and shows == energy and seen["wide"] <= 0)
+
+
 @pytest.mark.parametrize("width", [390, 1200])
 def test_a_deadline_can_be_moved(
-    monkeypatch: pytest.MonkeyPatch, width: int, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, width: int, tmp_path: Path, chromium: Browser
 ) -> None:
     """Energy and status are those of `solve` for each deadline; the spectrum stays whole."""
     one_power(monkeypatch)
     data = dmoe_opt.generate("deadline-8x64", 1, num_experts=3, num_subcarriers=8, num_tokens=9)
     deadlines = grid.axes_of(data).deadlines
+    chromium.open(shown(dmoe_opt.explore(data), tmp_path), width)
     stands = [{"deadline": k, "cap": 1} for k in range(len(deadlines))]
-    shown = moved(dmoe_opt.explore(data), stands, tmp_path, width)
-    assert len(shown["seen"]) == len(deadlines)
-    for deadline_s, seen in zip(deadlines, shown["seen"], strict=True):
-        result = dmoe_opt.solve(data.replace(air_deadline_s=deadline_s), "jesa", "exact")
-        assert seen["status"] == result.status
-        shows = None if seen["energyJ"] == "null" else float(seen["energyJ"])
-        assert shows == (result.objective_j and pytest.approx(result.objective_j, rel=1e-6))
-        assert seen["wide"] <= 0
+    for deadline_s, seen in zip(deadlines, moved(chromium, stands), strict=True):
+        assert agrees(
+            seen, dmoe_opt.solve(data.replace(air_deadline_s=deadline_s), "jesa", "exact")
+        )
 
 
 @pytest.mark.parametrize(("name", "width"), [("tiny-s1", 390), ("weakly-correlated-s1", 1200)])
-def test_numbers_shown_are_those_of_solve(name: str, width: int, tmp_path: Path) -> None:
+def test_numbers_shown_are_those_of_solve(
+    name: str, width: int, tmp_path: Path, chromium: Browser
+) -> None:
     """Wherever the sliders stand, energy and status are what `solve` says of that instance."""
     data = dmoe_opt.load(name)
     axes = grid.axes_of(data)
@@ -100,17 +95,30 @@ def test_numbers_shown_are_those_of_solve(name: str, width: int, tmp_path: Path)
         for s in stands
         for m in [*spectra] or [0]
     ]
-    shown = moved(dmoe_opt.explore(data), stands, tmp_path, width)
-    assert shown["unnamed"] == 0
-    assert len(shown["seen"]) == len(stands)
-    for stand, seen in zip(stands, shown["seen"], strict=True):
+    chromium.open(shown(dmoe_opt.explore(data), tmp_path), width)
+    assert chromium.value(UNNAMED) == 0
+    for stand, seen in zip(stands, moved(chromium, stands), strict=True):
         power = grid.SCALES[stand["scale"]] + grid.LAYERS[stand["layer"]]
         number = axes.subcarriers[stand["subcarriers"]] if axes.subcarriers else None
-        result = grid.exact(
-            grid.variant(data, grid.Setting(power, axes.caps[stand["cap"]], number)), 60
-        )
-        assert seen["status"] == result.status
-        shows = None if seen["energyJ"] == "null" else float(seen["energyJ"])
-        assert shows == (result.objective_j and pytest.approx(result.objective_j, rel=1e-6))
+        setting = grid.Setting(power, axes.caps[stand["cap"]], number)
+        assert agrees(seen, grid.exact(grid.variant(data, setting), 60))
         assert seen["covering"].startswith(f"Token {stand['token']}")
-        assert seen["wide"] <= 0  # nothing to be scrolled sideways
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_page_is_used_by_keyboard(theme: str, tmp_path: Path, chromium: Browser) -> None:
+    """Tab goes through the page from top to bottom, arrows move sliders, the console is silent."""
+    chromium.complaints.clear()
+    chromium.open(shown(dmoe_opt.explore(dmoe_opt.load("tiny-s1")), tmp_path), 390, theme)
+    stops = ["theme", "scale", "layer", "cap", "subcarriers", "summary", "token"]
+    seen = []
+    for _ in stops:
+        chromium.press("Tab")
+        seen.append(chromium.value(FOCUSED))
+        place, before = chromium.value("document.activeElement.value"), chromium.value(SAYS)
+        chromium.press("ArrowLeft" if seen[-1] == "subcarriers" else "ArrowRight")
+        if seen[-1] not in ("theme", "summary"):
+            assert chromium.value("document.activeElement.value") != place
+            assert chromium.value(SAYS) != before
+    assert seen == stops
+    assert chromium.complaints == []
