@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,11 @@ def test_a_page_is_used_by_keyboard(theme: str, tmp_path: Path, chromium: Browse
             assert chromium.value(SAYS) != before
     assert seen == stops
     assert chromium.complaints == []
+
+
+def test_a_page_of_a_large_round_is_small() -> None:
+    """Less than 2 MB for 8 experts and 128 tokens, and nothing is loaded from elsewhere."""
+    data = dmoe_opt.generate("deadline-8x64", 1, num_experts=8, num_tokens=128)
+    page = dmoe_opt.explore(data, time_limit=0.2)
+    assert len(page.text.encode()) < 2_000_000
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page.text)

@@ -1,0 +1,57 @@
+"""The built documentation in a real browser; `SITE` names its folder, as `.ci/run` does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers.browser import CHROMIUM, browser
+
+SITE = os.environ.get("SITE", "")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not SITE, reason="SITE names no built documentation"),
+]
+PAGES = (
+    "index.html",
+    "docs/index.html",
+    "docs/installing.html",
+    "docs/explore.html",
+    "docs/which-method.html",
+    "docs/problems/joint.html",
+    "docs/api/index.html",
+    "notebooks/01-problem.html",
+)
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNTOLD = "[...document.images].filter((image) => !image.alt).map((image) => image.src)"
+BROKEN = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
+ORDERED = "[...document.querySelectorAll('[tabindex]')].filter((e) => e.tabIndex > 0).length"
+FOCUSED = "(document.activeElement.textContent || '').trim()"
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_pages_are_whole(width: int, tmp_path: Path) -> None:
+    """Nothing is cut at the side, pictures load and say what they show, the console is silent."""
+    with browser(tmp_path) as chromium:
+        for page in PAGES:
+            chromium.open((Path(SITE) / page).absolute().as_uri(), width)
+            assert chromium.value(WIDER) <= 0, page
+            assert chromium.value(UNTOLD) == [], page
+            assert chromium.value(BROKEN) == [], page
+            assert chromium.value(ORDERED) == 0, page
+        assert chromium.complaints == []
+
+
+def test_tab_reaches_the_cards_of_the_start_page(tmp_path: Path) -> None:
+    """In the order in which they stand, and the first stop skips the menu."""
+    with browser(tmp_path) as chromium:
+        chromium.open((Path(SITE) / "docs/index.html").absolute().as_uri())
+        stops = []
+        for _ in range(120):
+            chromium.press("Tab")
+            stops.append(chromium.value(FOCUSED))
+    assert stops[0] == "Skip to content"
+    cards = ["Install", "Look and move", "Learn", "Which method when"]
+    places = [len(stops) - 1 - stops[::-1].index(card) for card in cards]
+    assert places == sorted(places)
