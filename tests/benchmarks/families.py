@@ -1,7 +1,8 @@
 """Who wins on which family of knapsacks: DES and outside solvers, cell by cell.
 
 python tests/benchmarks/families.py [--tokens 5] [--limit 3] [--least 0.5] [--sizes 8-4,64-8,256-32]
-    [--shares 5,50,95] [--together] [--solvers des,gurobi] [--record FILE.jsonl]
+    [--times 3] [--shares 5,50,95] [--together] [--solvers des,gurobi] [--record FILE.jsonl]
+    [--families 'NAME;...' | --families unlisted]
 
 A cell is a family, a size K-D and a threshold in percent of the best D scores. Each solver gets one
 integer program per token, or with --together one program per cell. Programs are read beforehand,
@@ -9,8 +10,8 @@ which does not count. All times are of the processor, on one thread, so that oth
 machine does not count. DES is timed with all its checks, as the best of five runs below 1 s, and
 has `limit` seconds per token.
 
-An outside solver is stopped after `least` seconds per token, or three times as long as DES needs
-for this program, where that is more. What it has not proven to 10^-6 until then is charged these
+An outside solver is stopped after `least` seconds per token, or `times` as long as DES needs for
+this program, where that is more. What it has not proven to 10^-6 until then is charged these
 seconds, so that every ratio is a lower bound, and a solver that is faster than DES is seen as such.
 
 With --record every column of every solver is written to a file as soon as it is done, and the same
@@ -35,6 +36,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import outside
+import unlisted
 
 from dmoe_opt import SelectionProblem, generate, solve
 from dmoe_opt.generating.knapsacks import FAMILIES
@@ -43,7 +45,6 @@ from dmoe_opt.selection import des
 
 PROVEN = 1e-6
 QUICK_S = 1.0  # a time below is the best of five, because others use the machine too
-TIMES_DES = 3.0  # how many times longer than DES an outside solver may take
 PATIENCE = 100.0  # how many times longer than its time on the processor a program may wait
 DRAWN: dict[str, dict[str, Any]] = {
     **{family: {} for family in FAMILIES},
@@ -75,6 +76,8 @@ class Time(NamedTuple):
 def problem_of(cell: Cell, tokens: int) -> SelectionProblem:
     """The tokens of a cell."""
     experts, cap = map(int, cell.size.split("-"))
+    if cell.family in unlisted.DRAWS:
+        return unlisted.draw(cell.family, experts, cap, tokens, cell.share / 100)
     problem = generate(
         cell.family.partition(",")[0],
         5,
@@ -157,7 +160,11 @@ def by_solver(name: str, programs: list[Program]) -> dict[Cell, Time]:
 
 
 def measure(
-    name: str, cells: dict[Cell, list[SelectionProblem]], ours: dict[Cell, Time], least_s: float
+    name: str,
+    cells: dict[Cell, list[SelectionProblem]],
+    ours: dict[Cell, Time],
+    least_s: float,
+    times_ours: float,
 ) -> dict[Cell, Time]:
     """The times of an outside solver on some cells."""
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +173,7 @@ def measure(
             for part, seconds in zip(parts, ours[cell].each, strict=True):
                 file = str(Path(folder) / f"{len(programs)}.mps")
                 factor = export(part, "selection", file)
-                limit_s = max(least_s, TIMES_DES * seconds)
+                limit_s = max(least_s, times_ours * seconds)
                 programs.append(Program(cell, part, file, factor, limit_s))
         return by_solver(name, programs)
 
@@ -218,7 +225,7 @@ def report(times: dict[str, dict[Cell, Time]], cells: dict[Cell, list[SelectionP
     print("\n| family | " + " | ".join(f"{size}, {share} %" for size, share in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     ours = times["des"]
-    for family in DRAWN:
+    for family in dict.fromkeys(cell.family for cell in cells):
         row = []
         for size, share in columns:
             cell = Cell(family, size, share)
@@ -244,14 +251,19 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=5)
     parser.add_argument("--limit", type=float, default=3.0)
     parser.add_argument("--least", type=float, default=0.5)
+    parser.add_argument("--times", type=float, default=3.0)
     parser.add_argument("--sizes", default="8-4,32-8,64-8,128-16,256-32")
     parser.add_argument("--shares", default="5,25,50,75,95")
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--solvers", default=",".join(["des", *outside.installed()]))
+    parser.add_argument("--families", default=";".join(DRAWN), help="apart by ; or unlisted")
     parser.add_argument("--record", type=Path)
     given = parser.parse_args()
     solvers = given.solvers.split(",")
-    names = "tokens", "limit", "least", "together"
+    families = given.families.split(";")
+    if families == ["unlisted"]:
+        families = list(unlisted.DRAWS)
+    names = "tokens", "limit", "least", "times", "together"
     record = Record(given.record, {name: getattr(given, name) for name in names})
     per_program = given.tokens if given.together else 1
     des.prepare()
@@ -260,7 +272,7 @@ def main() -> None:
         for share in map(int, given.shares.split(",")):
             column = {
                 cell: parts_of(problem_of(cell, given.tokens), given.together)
-                for cell in (Cell(family, size, share) for family in DRAWN)
+                for cell in (Cell(family, size, share) for family in families)
             }
             for name in solvers:
                 if all((name, cell) in record.times for cell in column):
@@ -270,7 +282,7 @@ def main() -> None:
                     times = {cell: by_des(parts, limit_s) for cell, parts in column.items()}
                 else:
                     ours = {cell: record.times["des", cell] for cell in column}
-                    times = measure(name, column, ours, given.least * per_program)
+                    times = measure(name, column, ours, given.least * per_program, given.times)
                 record.add(name, times)
                 print(f"{name} has done {size}, {share} %", file=sys.stderr, flush=True)
             done |= column

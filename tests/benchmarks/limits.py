@@ -1,23 +1,27 @@
 """Whether time limits hold: by how much each method overruns its limit on large instances.
 
 python tests/benchmarks/limits.py [--limit S] [--sizes NAME,...] [--methods PROBLEM/NAME,...]
+    [--record FILE.jsonl]
 
 Prints in Markdown, for each size and method, the seconds from the limit to the end, as wall time /
 time on the processor that the method still used; `+` marks an answer, `b` a bound alone and `-`
 neither. A method that takes `KILL` times the limit and more is killed. A method without a time
 limit is not listed. Every call has a process of its own, with kernels compiled and libraries
 imported before. On a machine with more to do than processors the wall time shows what the others
-take.
+take. With --record every entry is kept in a file as soon as it is measured, and the same command
+goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from dmoe_opt import Instance, generate, solve
 from dmoe_opt.method_table import METHODS
@@ -72,13 +76,19 @@ def overrun(data: Instance, problem: str, method: str, limit_s: float) -> str:
     return late
 
 
+def measured(record: Path | None) -> dict[tuple[str, ...], str]:
+    """What the file has: size, problem, method, limit, and how late it was."""
+    lines = record.read_text().splitlines() if record and record.exists() else []
+    return {tuple(key): late for key, late in map(json.loads, lines)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=2.0, help="seconds")
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--methods", default="", help="as in jesa/exact")
+    parser.add_argument("--record", type=Path)
     arguments = parser.parse_args()
-    sizes = arguments.sizes.split(",")
     rows = [
         (problem, name)
         for problem, methods in METHODS.items()
@@ -91,16 +101,22 @@ def main() -> None:
     prepare("jesa")
     for problem, method in rows:
         solve(generate("tiny", 0), problem, method)
+    known = measured(arguments.record)
     print(f"limit {arguments.limit:g} s\n")
     print("| size | " + " | ".join("/".join(row) for row in rows) + " |")
     print("|---|" + "---|" * len(rows))
-    for size in sizes:
+    for size in arguments.sizes.split(","):
         data = SIZES[size]()
         assert isinstance(data, Instance)
         print(f"| {size} |", end="", flush=True)
         for problem, method in rows:
-            late = overrun(data, problem, method, arguments.limit)
-            print(f" {late} |", end="", flush=True)
+            key = size, problem, method, str(arguments.limit)
+            if key not in known:
+                known[key] = overrun(data, problem, method, arguments.limit)
+                if arguments.record:
+                    with arguments.record.open("a") as file:
+                        file.write(json.dumps([key, known[key]]) + "\n")
+            print(f" {known[key]} |", end="", flush=True)
         print(flush=True)
 
 
