@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from dmoe_opt.data import formats
+from dmoe_opt.data import formats, reading
 from dmoe_opt.data.complaints import one_lined
 from dmoe_opt.data.problem import SelectionProblem, digest_head, digest_start
 from dmoe_opt.errors import InputError
@@ -195,6 +195,7 @@ def _small(archive: zipfile.ZipFile, name: str) -> Any:
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """An archive; whatever is wrong with it becomes one line that starts with the path."""
+    reading.bytes_of(path)
     try:
         # Closed here, and not when the last member is forgotten, as an archive would do it.
         with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dmoe_opt.data import files
+from dmoe_opt.data import files, reading
 from dmoe_opt.errors import InputError
 
 RESULTS, RUNNING = "results.jsonl", "running.json"
@@ -31,6 +31,8 @@ class Journal:
         self.path = files.make_folder(folder) / RESULTS
         self.done: set[str] = set()
         self.damaged: list[int] = []
+        if self.path.exists():
+            reading.bytes_of(self.path)  # refuses a pipe, which would wait for ever
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:

@@ -9,7 +9,9 @@ import pytest
 
 from dmoe_opt import InputError, load
 from dmoe_opt.data.reading import read
+from dmoe_opt.data.streams import read_header
 from dmoe_opt.sweep import plan
+from dmoe_opt.sweep.journal import Journal
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -35,6 +37,11 @@ def test_other_files_are_one_line(tmp_path: Path) -> None:
             read(tmp_path / name, 10)
     with pytest.raises(InputError, match="it is a pipe or a device"):
         read("/dev/zero")
+    with pytest.raises(InputError, match="pipe: cannot be read: it is a pipe or a device"):
+        read_header(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "results.jsonl")
+    with pytest.raises(InputError, match="cannot be read: it is a pipe"):
+        Journal(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
