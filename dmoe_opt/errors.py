@@ -7,7 +7,7 @@ The type of an error says what to do about it, and with which exit code the comm
     DmoeError
     ├── InputError           wrong input or usage                      exit code 2
     ├── MissingExtraError    an optional package is not installed      exit code 2
-    ├── MethodError          a method of the user raised an error      exit code 2
+    ├── MethodError          a method raised an error, or was wrong    exit code 2
     └── NoAnswerError        the input is fine, and there is no answer
         ├── InfeasibleError      proven that none exists               exit code 3
         └── LimitError           a limit was reached before one        exit code 4
@@ -79,7 +79,7 @@ class MissingExtraError(DmoeError, ImportError):
 
 
 class MethodError(DmoeError, RuntimeError):
-    """A method of the user raised an error, or returned what is no answer.
+    """A method of the user raised an error, or returned what is no answer; or a bound is wrong.
 
     Examples
     --------

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from dmoe_opt.answer.objective import Selection
+from dmoe_opt.answer.tolerances import BOUND_NOISE
 from dmoe_opt.comparing.placement_rows import PlacementRow, PlacementStudy, gap_of
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.errors import InputError, LimitError
+from dmoe_opt.errors import InputError, LimitError, MethodError
 from dmoe_opt.placing.baselines import BASELINES
 from dmoe_opt.placing.bound import lower_bound
 from dmoe_opt.placing.copies import copies_energy, copies_in, with_replicas
@@ -131,6 +132,9 @@ def place(
     rows = [_row(name, placed, seen, others) for name, placed in placements.items()]
     rows.append(_row(method, best.placement, seen, others, best.selections))
     least_j = rows[-1].energy_j
+    if bound_j is not None and bound_j > best.energy_j * (1 + BOUND_NOISE):
+        wrong = f"the bound {bound_j:.9g} J of {method} is wrong"
+        raise MethodError(f"{wrong}; its placement costs {best.energy_j:.9g} J")
     tokens = max(problem.num_tokens, 1)
     computing_j = (least_j - rows[-1].sending_j) * tokens
     placed = [[n] for n in best.placement.tolist()]

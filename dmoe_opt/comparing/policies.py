@@ -8,8 +8,9 @@ from itertools import count
 
 import numpy as np
 
+from dmoe_opt.answer.tolerances import BOUND_NOISE
 from dmoe_opt.comparing.rows import half_width
-from dmoe_opt.errors import LimitError
+from dmoe_opt.errors import LimitError, MethodError
 from dmoe_opt.models import offload_pyomo
 from dmoe_opt.offload import ceiling, windows
 from dmoe_opt.offload.episode import Episode, draw, scenario_of
@@ -187,6 +188,8 @@ def compare(
     ------
     InputError
         As `dmoe_opt.offload.policies.policy`.
+    MethodError
+        If a policy earns more than the bound of an episode.
 
     Examples
     --------
@@ -227,6 +230,10 @@ def _play_all(
     assert best.bound is not None
     assert best.choice is not None
     accounts = [account(episode, run(episode, player(seed))) for player in players]
+    most = max(total.return_ for total in [*accounts, account(episode, best.choice)])
+    if most > best.bound + BOUND_NOISE * max(abs(best.bound), 1.0):
+        wrong = f"the bound {best.bound:.9g} on all returns is wrong"
+        raise MethodError(f"episode {seed}: {wrong}; a return of {most:.9g} is known")
     return _Played(
         subtasks=episode.num_subtasks,
         bound=best.bound,

@@ -54,11 +54,11 @@ def lower_bound(
 ) -> float:
     """A proven lower bound on the energy of every placement, J.
 
-    `energy_j` is that of a known placement; steps depend on it, and the bound is at most that.
-    Where every visit is sent, the bound is the optimum itself. `time_limit` is in seconds.
+    `energy_j` is that of a known placement; steps depend on it. Where every visit is sent, the
+    bound is the optimum itself. `time_limit` is in seconds.
     """
     if not problem.send_once or not problem.sets[1].any():
-        return min(assign(problem, problem.linear).bound, energy_j)
+        return assign(problem, problem.linear).bound
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     sets = problem.sets[0].astype(np.float64)
     cuts = np.arange(1, max(most_together(problem), 1) + 1)[:CUTS].astype(np.float64)
@@ -86,7 +86,7 @@ def lower_bound(
         if iteration % REWEIGH == REWEIGH - 1:
             weights = _reweighed(sets, cuts, weights, mean_x, mean_z)
             pairs = _weighed(problem, sets, cuts, weights)
-    return min(best_j, energy_j)
+    return best_j
 
 
 def _partners(problem: PlacementProblem) -> list[int]:

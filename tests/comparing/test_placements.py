@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import dmoe_opt
-from dmoe_opt import InputError, Instance
+from dmoe_opt import InputError, Instance, MethodError
 from dmoe_opt.answer.objective import energy_j
+from dmoe_opt.comparing import placements
 from dmoe_opt.comparing.placement_rows import over_layers
 from dmoe_opt.data.placements import read_memory, read_placement
 from dmoe_opt.generating.nodes import rounds_on_nodes
@@ -41,6 +42,13 @@ def test_searched_and_exact_placements(send_once: bool, select: str) -> None:
     assert least[0] == pytest.approx(least[1], rel=1e-7)
     assert least[0] <= energies[-1] * (1 + 1e-9)
     assert all(study.gap < 1e-6 for study in exact)
+
+
+def test_a_bound_above_the_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound above what the placement costs is wrong, and said so."""
+    monkeypatch.setattr(placements, "lower_bound", lambda _, energy_j, **__: 2 * energy_j)
+    with pytest.raises(MethodError, match="J of search is wrong; its placement costs"):
+        dmoe_opt.place(rounds_of(1), kicks=1)
 
 
 def test_the_evaluator_prices_the_written_rounds() -> None:

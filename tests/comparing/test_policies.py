@@ -10,7 +10,7 @@ from helpers.offloads import by_hand
 
 from dmoe_opt import InputError
 from dmoe_opt.comparing.policies import baselines, compare, play
-from dmoe_opt.errors import LimitError
+from dmoe_opt.errors import LimitError, MethodError
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
 from dmoe_opt.offload import windows
 from dmoe_opt.offload.agent import committed
@@ -77,3 +77,16 @@ def test_a_solver_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LimitError, match="the solver gave no bound on the optimum") as error:
         baselines([by_hand()])
     assert error.value.exit_code == 4
+
+
+def test_a_policy_above_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound below what a policy earns is wrong, and said so."""
+
+    def modest(episode: Episode, time_limit: float | None) -> Optimum:
+        found = offload_pyomo.solve(episode)
+        assert found.bound is not None
+        return replace(found, bound=found.bound / 2)
+
+    monkeypatch.setattr(windows, "solve", modest)
+    with pytest.raises(MethodError, match="on all returns is wrong; a return of"):
+        compare(by_hand(), ["greedy"])
