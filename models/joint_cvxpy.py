@@ -17,8 +17,8 @@ from dmoe_opt.answer.result import Result
 from dmoe_opt.clock import left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
+from dmoe_opt.joint.open_part import alone_j, stranded, usable_experts, usable_subcarriers
 from dmoe_opt.joint.passages import passed, to_passages
-from dmoe_opt.joint.program import alone_j, stranded, usable_experts, usable_subcarriers
 from dmoe_opt.models.solvers import cvxpy_solver
 from dmoe_opt.models.solvers.whole_round import Attempt, RoundAnswer, solve_round
 from dmoe_opt.selection.covers import Cut, threshold_rows

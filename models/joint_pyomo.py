@@ -37,7 +37,7 @@ from dmoe_opt.answer.result import Result
 from dmoe_opt.answer.result import build as result_of
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.errors import InputError
-from dmoe_opt.joint.program import stranded
+from dmoe_opt.joint.open_part import stranded
 from dmoe_opt.models.joint_sets import Sets, droppable, sets_of
 from dmoe_opt.models.solvers import pyomo_solver
 from dmoe_opt.models.solvers.whole_round import (

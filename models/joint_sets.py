@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dmoe_opt.data.instance import Instance
+from dmoe_opt.joint.open_part import alone_j, usable_experts, usable_subcarriers
 from dmoe_opt.joint.passages import ends, passed
-from dmoe_opt.joint.program import alone_j, usable_experts, usable_subcarriers
 
 Link = tuple[int, int]
 

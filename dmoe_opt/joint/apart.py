@@ -14,7 +14,8 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.data.radio import DEAD_LINK_J
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.multipliers import Frame
-from dmoe_opt.joint.program import Open, OpenAnswer, solve_open
+from dmoe_opt.joint.open_part import Open
+from dmoe_opt.joint.program import OpenAnswer, solve_open
 
 
 def solve_apart(frame: Frame, part: Open, known: Decision | None, time_limit: float) -> OpenAnswer:

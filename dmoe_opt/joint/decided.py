@@ -33,21 +33,16 @@ from dmoe_opt.joint.limited import (
     served,
 )
 from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of
-from dmoe_opt.joint.program import (
-    Open,
-    OpenAnswer,
-    everything,
-    no_answer,
-    share_kept,
-    solve_open,
-    stranded,
-)
+from dmoe_opt.joint.open_part import Open, everything, listed, no_answer, share_kept, stranded
+from dmoe_opt.joint.program import OpenAnswer, solve_open
+from dmoe_opt.joint.relaxation import relax
 from dmoe_opt.joint.steps import Effort, Log
 
 QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom finds more
 THOROUGH = Effort(500, 30, 0)
 BEFORE_PROGRAM = Effort(100, 30, 0)  # then the program is faster than the ascent
 NARROWED = Effort(60, 60, 0)
+FROM_RELAXED = Effort(30, 30, 0)
 MOST_NARROWED = 5
 LESS = 0.8  # of what was open before: then ascend once more
 FAR = 0.01
@@ -67,8 +62,13 @@ def approached(
     far: float = CLOSED,
     log: Log | None = None,
     start: Decision | None = None,
+    part: Open | None = None,
 ) -> Climbed | Result:
-    """A descent and an ascent; or the result where it is proven that there is no answer."""
+    """A descent and an ascent; or the result where it is proven that there is no answer.
+
+    With `part`, all of the round with its sets listed, the ascent starts at the prices of the
+    linear relaxation where it is small enough.
+    """
     if reason := stranded(instance):
         return infeasible(instance, method, reason)
     frame = frame_of(instance)
@@ -79,12 +79,32 @@ def approached(
             return few
         answer, bound_j = few
     elif answer is None and instance.capacity is not None:
-        staffed = solve_apart(frame, everything(instance), None, left_s())
+        staffed = solve_apart(frame, part or listed(instance), None, left_s())
         if staffed.infeasible:
             return infeasible(instance, method, no_answer(instance))
         answer, bound_j = _descended(frame, staffed, answer), staffed.bound_j
-    climbed = climb(frame, answer, effort=effort, far=far, log=log)
+    if part is None or part.choices is None:
+        climbed = climb(frame, answer, effort=effort, far=far, log=log)
+    else:
+        climbed = _relaxed(frame_of(instance, part), part, answer, log)
     return climbed._replace(bound_j=max(climbed.bound_j, bound_j))
+
+
+def _relaxed(frame: Frame, part: Open, answer: Descent | None, log: Log | None) -> Climbed:
+    """The ascent from the prices of the linear relaxation, where it is small enough."""
+    instance = frame.instance
+    if answer is not None and _are_tied(frame):
+        staffed = solve_apart(frame, part, answer.decision, SHARE * left_s())
+        answer = _descended(frame, staffed, answer)
+    energy_j = np.inf if answer is None else answer.energy_j
+    relaxed = relax(instance, part, energy_j)
+    if relaxed is None:
+        return climb(frame, answer, effort=FROM_RELAXED, log=log)
+    if relaxed.part is None:
+        return Climbed(relaxed.point, energy_j, answer, 0, frame)
+    frame = frame_of(instance, relaxed.part)
+    climbed = climb(frame, answer, effort=FROM_RELAXED, log=log, start=relaxed.point)
+    return climbed._replace(bound_j=max(climbed.bound_j, min(relaxed.bound_j, energy_j)))
 
 
 def _over_few_links(frame: Frame, method: str) -> tuple[Descent | None, float] | Result:
@@ -155,20 +175,22 @@ def solve_whole(
     start: Decision | None = None,
 ) -> Result:
     """`exact`: the ascent, and the program of what it leaves open."""
-    end = approached(instance, "exact", effort=BEFORE_PROGRAM, log=log, start=start)
+    end = approached(
+        instance, "exact", effort=BEFORE_PROGRAM, log=log, start=start, part=listed(instance)
+    )
     if isinstance(end, Result):
         return end
-    answer, bound_j, part = _narrowed(*_staffed(end), end.point, instance)
+    answer, bound_j, left = _narrowed(*_staffed(end), end.point, instance)
     stats = {"iterations": end.iterations, "kept": 0.0}
     if is_closed(answer, bound_j):
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    if part is None:
+    if left is None:
         assert answer is not None  # nothing is better than the answer
         return conclude(instance, "exact", answer, answer.energy_j, stats, OUT_OF_TIME)
-    stats["kept"] = share_kept(instance, part)
+    stats["kept"] = share_kept(instance, left)
     if is_over():
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
-    return finish(instance, answer, bound_j, part, stats, log)
+    return finish(instance, answer, bound_j, left, stats, log)
 
 
 def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
@@ -182,7 +204,9 @@ def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
     if is_closed(answer, bound_j):
         return answer, bound_j, None
     part = _open_part(climbed, answer)
-    if part is None or not _are_tied(frame) or part.possible.sum() > MOST_PAIRS or is_over():
+    if part is None or part.choices is not None or not _are_tied(frame):
+        return answer, bound_j, part
+    if part.possible.sum() > MOST_PAIRS or is_over():
         return answer, bound_j, part
     staffed = solve_apart(frame, part, answer.decision, SHARE * left_s())
     bound_j = max(bound_j, min(staffed.bound_j, answer.energy_j))
@@ -215,6 +239,12 @@ def _narrowed(
         if answer is None or part is None or is_closed(answer, bound_j) or is_over():
             break
         before = share_kept(instance, part)
+        relaxed = relax(instance, part, answer.energy_j)
+        if relaxed is not None:
+            bound_j, part = max(bound_j, min(relaxed.bound_j, answer.energy_j)), relaxed.part
+            if part is not None and share_kept(instance, part) > LESS * before:
+                break
+            continue
         again = climb(frame_of(instance, part), answer, effort=NARROWED, start=point)
         assert again.answer is not None
         answer, point = again.answer, again.point

@@ -29,8 +29,8 @@ from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.decided import OUT_OF_TIME, finish, solve_whole
 from dmoe_opt.joint.descent import conclude
 from dmoe_opt.joint.lagrangian import Ascent, close_in
+from dmoe_opt.joint.open_part import Open, everything, share_kept
 from dmoe_opt.joint.prices import evaluate_at, rents_of
-from dmoe_opt.joint.program import Open, everything, share_kept
 from dmoe_opt.joint.rented import ascend_rented
 from dmoe_opt.joint.steps import Log
 from dmoe_opt.selection import des

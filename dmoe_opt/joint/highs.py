@@ -73,11 +73,13 @@ class Rows:
         self.upper: list[NDArray[np.float64]] = []
         self.covers: list[Covered] = []
 
-    def add(self, number: int, lower: Any, upper: Any, *terms: Term) -> None:
-        """Rows lower <= sum of terms <= upper."""
+    def add(self, number: int, lower: Any, upper: Any, *terms: Term) -> slice:
+        """Rows lower <= sum of terms <= upper; returns where they stand."""
         self.blocks.append(self._matrix(number, *terms))
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
+        end = sum(block.shape[0] for block in self.blocks)
+        return slice(end - number, end)
 
     def cover(self, cover: Cover, most: int, *terms: Term) -> None:
         """(C1): at most `most` terms, in whole score units, reach the sums of the cover."""
@@ -200,6 +202,21 @@ def decide(
         if time.monotonic() > ends:
             break
     return Outcome(None, bound_j, False)
+
+
+def duals(
+    rows: Rows, cost: NDArray[np.float64], lower: Any, upper: Any, time_limit: float
+) -> NDArray[np.float64] | None:
+    """Duals of the rows of a linear program, by row; None where HiGHS has no optimum in time."""
+    library = solver()
+    highs = library.Highs()
+    for name, value in options(time_limit).items():
+        highs.setOptionValue(name, value)
+    highs.passModel(rows.program(cost, lower, upper, 0))
+    run(highs)
+    if highs.getModelStatus() != library.HighsModelStatus.kOptimal:
+        return None
+    return np.array(highs.getSolution().row_dual)
 
 
 def _report(seen: Seen, factor: float, event: Any) -> None:

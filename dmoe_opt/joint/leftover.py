@@ -15,9 +15,9 @@ from dmoe_opt.joint.multipliers import (
     is_unlimited,
     wake_left_j,
 )
+from dmoe_opt.joint.open_part import Open, agreed
 from dmoe_opt.joint.passages import choose, passed
 from dmoe_opt.joint.prices import rents_of
-from dmoe_opt.joint.program import Open
 from dmoe_opt.selection import des
 
 PROBED = np.unique(np.geomspace(1, 2**20, 60).astype(int)) - 1  # ranks; the rest by the one before
@@ -38,16 +38,18 @@ def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:
     kept = (rise <= room) & affordable
     kept &= _cheap_enough(frame, point, priced, rise, room, possible)
     subcarriers[frame.ends[:, 0], frame.ends[:, 1]] = kept
-    linked = np.asarray(subcarriers.any(axis=2))
-    possible &= instance.to_experts(linked) | ~instance.away
     droppable = frame.drop_j <= priced.bounds + room
     surely_dropped = droppable & (priced.serving > priced.bounds + room)
     wake_j = wake_left_j(frame, point)
     wakeable = frame.surely_awake | (wake_j <= room)
     surely_awake = frame.surely_awake | (-wake_j > room)
-    possible &= wakeable
-    part = Open(subcarriers, possible, certain, droppable, surely_dropped, wakeable, surely_awake)
-    return None if _is_empty(frame, part) else part
+    choices = frame.choices
+    if choices is not None:
+        paid = choices.paid_j(instance, costs_at(instance, point))
+        choices = choices.only(paid <= (priced.bounds + room)[choices.token])
+    limits = droppable, surely_dropped, wakeable, surely_awake
+    part = agreed(instance, Open(subcarriers, possible, certain, *limits, choices))
+    return None if part is None or _is_empty(frame, part) else part
 
 
 def surely_awake(frame: Frame, point: Point, priced: Priced, energy_j: float) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent, better
 from dmoe_opt.joint.leftover import surely_awake
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
-from dmoe_opt.joint.program import usable_subcarriers
+from dmoe_opt.joint.open_part import usable_subcarriers
 from dmoe_opt.joint.staffing import staff
 from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 

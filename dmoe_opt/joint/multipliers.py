@@ -26,7 +26,8 @@ from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.radio import MOST_TOKENS
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.program import Open, everything
+from dmoe_opt.joint.choices import Choices
+from dmoe_opt.joint.open_part import Open, everything
 
 ROUNDING = 1e-13  # relative, of sums of floats
 LITTLE = 256  # links times subcarriers that Python alone adds up while numba would load
@@ -39,7 +40,8 @@ class Frame(NamedTuple):
     (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
     in tokens. Their pairs of token and passage are `pairs` (P, 2), those of link l from `first[l]`.
     A link uses at most `most_used` (L,) subcarriers. Experts that are `surely_awake` (K,) in every
-    answer that counts pay their wake-up in any case.
+    answer that counts pay their wake-up in any case. `choices` are the sets that tokens may use,
+    None for all.
     """
 
     instance: Instance
@@ -52,6 +54,7 @@ class Frame(NamedTuple):
     first: NDArray[np.int64]
     most_used: NDArray[np.int64]
     surely_awake: NDArray[np.bool_]
+    choices: Choices | None
 
 
 class Point(NamedTuple):
@@ -115,6 +118,7 @@ def frame_of(instance: Instance, part: Open | None = None) -> Frame:
         first=first,
         most_used=most_used,
         surely_awake=part.surely_awake,
+        choices=part.choices,
     )
 
 

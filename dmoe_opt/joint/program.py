@@ -17,7 +17,10 @@ The program of `joint_pyomo`, with u[i, n], link active, in place of sums over s
     (C6) alpha[t, j] <= w[j]
     (C7) f[i, n, m] <= min(pairs of the link, U[i, n, m]) y[i, n, m]
 
-The columns d, w and omega, and (C5) to (C7), are there where the round has their fields.
+The columns d, w and omega, and (C5) to (C7), are there where the round has their fields. Where the
+sets of experts S of every token are listed (`choices`), they take the place of (C1) and (C2)::
+
+    sum_S z[t, S] + d[t] = 1,  alpha[t, j] = sum of z[t, S] over the sets S with expert j
 """
 
 from __future__ import annotations
@@ -30,31 +33,12 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.bill import dropped
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import Allocation, Selection, visits
+from dmoe_opt.answer.objective import Selection, visits
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import score_units
-from dmoe_opt.joint import passages
+from dmoe_opt.joint.columns import Columns, columns_of
 from dmoe_opt.joint.highs import Rows, Seen, decide
+from dmoe_opt.joint.open_part import Open
 from dmoe_opt.selection.covers import cover
-
-NOTHING = np.zeros(0, dtype=bool)
-
-
-class Open(NamedTuple):
-    """What is not decided yet.
-
-    Subcarriers that a link may use (N, N, M); experts that a token may and must use (T, K); where
-    the round has prices for them, tokens that may and must be dropped (T,), and experts that may
-    and must be awake (K,).
-    """
-
-    subcarriers: Allocation
-    possible: Selection
-    certain: Selection
-    droppable: NDArray[np.bool_] = NOTHING
-    surely_dropped: NDArray[np.bool_] = NOTHING
-    wakeable: NDArray[np.bool_] = NOTHING
-    surely_awake: NDArray[np.bool_] = NOTHING
 
 
 class OpenAnswer(NamedTuple):
@@ -68,164 +52,114 @@ class OpenAnswer(NamedTuple):
     infeasible: bool
 
 
-def everything(instance: Instance) -> Open:
-    """The whole round."""
-    problem = instance.selection_problem()
-    priced = instance.drop_price is not None
-    none = np.zeros(instance.num_experts, dtype=bool)
-    return Open(
-        subcarriers=usable_subcarriers(instance),
-        possible=usable_experts(instance),
-        certain=np.zeros_like(problem.usable),
-        droppable=(problem.need_units > 0) & priced,
-        surely_dropped=np.zeros(instance.num_tokens, dtype=bool),
-        wakeable=~none,
-        surely_awake=none,
-    )
+class Program(NamedTuple):
+    """Rows of a round, and where some of them stand.
+
+    (C4) by link, `loads`; what a subcarrier carries where it is used, `carried`; passages over
+    active links, `passing`; (C5), `room`; and (C6), `waking`.
+    """
+
+    rows: Rows
+    loads: slice
+    carried: slice
+    passing: slice
+    room: slice
+    waking: slice
 
 
-def usable_subcarriers(instance: Instance) -> Allocation:
-    """Subcarriers on which a link works, and can send a token in time, bool (N, N, M)."""
-    works = np.isfinite(instance.link_energy)
-    if instance.air_tokens is not None:
-        works &= instance.air_tokens > 0
-    own = np.arange(instance.num_nodes)
-    works[own, own] = False
-    return works
-
-
-def usable_experts(instance: Instance) -> Selection:
-    """Experts with room that a token can use, over a link that can send it in time, (T, K)."""
-    linked = np.asarray(usable_subcarriers(instance).any(axis=2))
-    reached = instance.to_experts(linked) | ~instance.away
-    usable = instance.selection_problem().usable & reached
-    return usable if instance.capacity is None else usable & (instance.capacity > 0)
-
-
-def alone_j(instance: Instance) -> NDArray[np.float64]:
-    """Energy of a token that uses one expert, with every link on its best subcarrier, J, (T, K)."""
-    problem = instance.selection_problem()
-    if problem.node_cost is None:
-        return problem.cost
-    return np.asarray(problem.cost + problem.node_cost[:, instance.node_of])
-
-
-def stranded(instance: Instance) -> str | None:
-    """Why a token reaches its threshold with none of its usable experts, in words, or None."""
-    if instance.drop_price is not None or not instance.optional_rules:
-        return None
-    problem = instance.selection_problem()
-    units = np.where(usable_experts(instance), score_units(problem.scores), 0.0)
-    best = np.sort(units, axis=1)[:, ::-1][:, : problem.max_experts].sum(axis=1)
-    short = np.flatnonzero(best < problem.need_units)
-    if not len(short):
-        return None
-    t = int(short[0])
-    where = "with experts of capacity above 0"
-    if instance.air_deadline_s is not None:
-        where += f" that a link reaches within {instance.air_deadline_s:g} s"
-    return f"token {t} of node {instance.source[t]} cannot reach its threshold {where}"
-
-
-def no_answer(instance: Instance) -> str:
-    """What a solver has proven where it finds no answer, in words."""
-    if not instance.optional_rules:
-        served = f"cannot all have one of the {instance.num_subcarriers} subcarriers"
-        return f"proven by the solver: the links that the tokens need {served}"
-    rules = " and ".join(instance.optional_rules)
-    return f"proven by the solver: no experts and subcarriers serve all tokens under {rules}"
-
-
-class _Columns(NamedTuple):
-    """The variables: alpha, d, w, u, y, omega, f, in this order."""
-
-    pairs: NDArray[np.int64]  # (P, 2) token and expert
-    drops: NDArray[np.int64]  # (R,) token
-    wakes: NDArray[np.int64]  # (W,) expert
-    links: NDArray[np.int64]  # (L, 2)
-    uses: NDArray[np.int64]  # (S, 2) link and subcarrier
-    sent: NDArray[np.int64]  # (O, 2) token and node, with `send_once`
-
-    @property
-    def starts(self) -> tuple[int, int, int, int, int, int, int]:
-        """First columns of d, w, u, y, omega and f, and the number of columns."""
-        sizes = [len(part) for part in (*self, self.uses)]
-        d, w, u, y, o, f, width = np.cumsum(sizes).tolist()
-        return d, w, u, y, o, f, width
-
-    def passing(self, instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Columns of what passes links, alpha or omega, and the link of each, both (Q,)."""
-        number = np.full((instance.num_nodes, instance.num_nodes), -1)
-        number[self.links[:, 0], self.links[:, 1]] = np.arange(len(self.links))
-        if instance.send_once:
-            t, n = self.sent.T
-            return self.starts[4] + np.arange(len(t)), number[instance.source[t], n]
-        t, j = self.pairs.T
-        away = np.flatnonzero(instance.away[t, j])
-        return away, number[instance.source[t[away]], instance.node_of[j[away]]]
-
-    def most_on(self, instance: Instance) -> NDArray[np.float64]:
-        """Tokens that every use can carry: all of its link, and U under a deadline, (S,)."""
-        carried = np.bincount(self.passing(instance)[1], minlength=len(self.links))
-        link, m = self.uses.T
-        if instance.air_tokens is None:
-            return np.asarray(carried[link], dtype=float)
-        i, n = self.links[link].T
-        return np.asarray(np.minimum(carried[link], instance.air_tokens[i, n, m]), dtype=float)
-
-
-def _columns(instance: Instance, part: Open) -> _Columns:
-    t, j = np.nonzero(part.possible & instance.away)
-    wanted = np.zeros((instance.num_nodes, instance.num_nodes), dtype=bool)
-    wanted[instance.source[t], instance.node_of[j]] = True
-    links = np.argwhere(wanted)
-    wakes = np.flatnonzero(part.possible.any(axis=0))
-    sent = passages.passed(instance, part.possible) if instance.send_once else np.zeros((0, 0))
-    return _Columns(
-        pairs=np.argwhere(part.possible),
-        drops=np.flatnonzero(part.droppable),
-        wakes=wakes if instance.wake_energy is not None else wakes[:0],
-        links=links,
-        uses=np.argwhere(part.subcarriers[links[:, 0], links[:, 1]]),
-        sent=np.argwhere(sent),
-    )
-
-
-def _rows(instance: Instance, columns: _Columns) -> Rows:
+def program_of(instance: Instance, part: Open, columns: Columns) -> Program:
     """The constraints, in the order of this file's first lines."""
-    problem, inf = instance.selection_problem(), np.inf
+    inf = np.inf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
-    d, w, u, y, _, f, width = columns.starts
+    w, u, y, f = (columns.starts[n] for n in (1, 2, 3, 5))
     pair, use, links = np.arange(len(t)), np.arange(len(link)), np.arange(len(columns.links))
-    drop = d + np.arange(len(columns.drops))
     passing, over = columns.passing(instance)
     step = np.arange(len(passing))
-    relevance = cover(problem.usable_units, problem.need_units)
-    sums = relevance.sums
-    most = problem.max_experts
-    carried = columns.most_on(instance)
-    most_on_link = 0.0 if instance.air_tokens is None else inf
-    rows = Rows(width)
-    scores = (t, pair, relevance.units[t, j])
-    rows.cover(relevance, most, scores, (columns.drops, drop, sums[columns.drops]))
-    rows.add(len(sums), -inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
+    rows = Rows(columns.starts[-1])
+    _add_relevance(rows, instance, part, columns)
     rows.add(instance.num_subcarriers, -inf, 1.0, (m, y + use, 1.0))
+    most_on_link = 0.0 if instance.air_tokens is None else inf
     rows.add(len(links), 0.0, most_on_link, (links, u + links, -1.0), (link, y + use, 1.0))
-    rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
-    rows.add(len(use), -inf, 0.0, (use, f + use, 1.0), (use, y + use, -carried))
-    rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
+    loads = rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
+    carried = _add_carried(rows, instance, part, columns)
+    passes = rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
     if instance.send_once:
         _add_sent_once(rows, instance, columns)
+    room = waking = slice(0, 0)
     if instance.capacity is not None:
-        rows.add(instance.num_experts, -inf, instance.capacity, (j, pair, 1.0))
+        room = rows.add(instance.num_experts, -inf, instance.capacity, (j, pair, 1.0))
     if instance.wake_energy is not None:
         number = np.full(instance.num_experts, -1)
         number[columns.wakes] = np.arange(len(columns.wakes))
-        rows.add(len(pair), -inf, 0.0, (pair, pair, 1.0), (pair, w + number[j], -1.0))
-    return rows
+        waking = rows.add(len(pair), -inf, 0.0, (pair, pair, 1.0), (pair, w + number[j], -1.0))
+    return Program(rows, loads, carried, passes, room, waking)
 
 
-def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
+def _add_relevance(rows: Rows, instance: Instance, part: Open, columns: Columns) -> None:
+    """(C1) and (C2), or in their place z: every token has one of its listed sets, or is dropped."""
+    t, j = columns.pairs.T
+    pair = np.arange(len(t))
+    drop = columns.starts[0] + np.arange(len(columns.drops))
+    if part.choices is None:
+        problem = instance.selection_problem()
+        relevance, most = cover(problem.usable_units, problem.need_units), problem.max_experts
+        scores = t, pair, relevance.units[t, j]
+        rows.cover(relevance, most, scores, (columns.drops, drop, relevance.sums[columns.drops]))
+        tokens = len(relevance.sums)
+        rows.add(tokens, -np.inf, most, (t, pair, 1.0), (columns.drops, drop, float(most)))
+        return
+    token, experts = part.choices
+    z = columns.starts[6] + np.arange(len(token))
+    rows.add(instance.num_tokens, 1.0, 1.0, (token, z, 1.0), (columns.drops, drop, 1.0))
+    number = np.zeros(instance.scores.shape, dtype=np.int64)
+    number[t, j] = pair
+    n, member = np.nonzero(experts)
+    rows.add(len(t), 0.0, 0.0, (pair, pair, -1.0), (number[token[n], member], z[n], 1.0))
+
+
+def _add_carried(rows: Rows, instance: Instance, part: Open, columns: Columns) -> slice:
+    """(C7), and what a used subcarrier carries at least by the experts that tokens must use.
+
+    Without a deadline that is all of its link; with one it is a token, and the link needs as many
+    subcarriers as carry its tokens.
+    """
+    link = columns.uses[:, 0]
+    use = np.arange(len(link))
+    y, f = columns.starts[3], columns.starts[5]
+    most, certain = columns.most_on(instance), columns.least_on(instance, part.certain)
+    first = rows.add(len(use), -np.inf, 0.0, (use, f + use, 1.0), (use, y + use, -most))
+    least = least_carried(instance, part, columns)
+    sure = np.flatnonzero(least)
+    row = np.arange(len(sure))
+    terms = (row, f + sure, 1.0), (row, y + sure, -least[sure])
+    last = rows.add(len(sure), 0.0, np.inf, *terms)
+    if instance.air_tokens is not None:
+        fewest = _fewest(link, most, certain)
+        rows.add(len(fewest), fewest, np.inf, (link, y + use, 1.0))
+    return slice(first.start, last.stop)
+
+
+def least_carried(instance: Instance, part: Open, columns: Columns) -> NDArray[np.float64]:
+    """Tokens that a subcarrier carries at least if it is used, by certain experts, (S,)."""
+    certain = columns.least_on(instance, part.certain)
+    if instance.air_tokens is not None:
+        certain = np.minimum(certain, 1)
+    return np.asarray(certain[columns.uses[:, 0]], dtype=float)
+
+
+def _fewest(
+    link: NDArray[np.int64], room: NDArray[np.float64], load: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How many subcarriers each link needs for its load (L,); `link` and `room` by use (S,)."""
+    order = np.lexsort((-room, link))
+    fewest = np.zeros(len(load), dtype=np.int64)
+    for n in np.flatnonzero(load):
+        rooms = room[order][link[order] == n].cumsum()
+        fewest[n] = np.searchsorted(rooms, load[n]) + 1
+    return fewest
+
+
+def _add_sent_once(rows: Rows, instance: Instance, columns: Columns) -> None:
     """A token that uses an expert of another node is sent there."""
     t, j = columns.pairs.T
     away = np.flatnonzero(instance.away[t, j])
@@ -237,8 +171,8 @@ def _add_sent_once(rows: Rows, instance: Instance, columns: _Columns) -> None:
     rows.add(len(away), -np.inf, 0.0, (step, away, 1.0), (step, omega, -1.0))
 
 
-def _limits(
-    instance: Instance, part: Open, columns: _Columns
+def limits(
+    instance: Instance, part: Open, columns: Columns
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Energy in J, lower and upper limit of every column."""
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
@@ -252,22 +186,18 @@ def _limits(
         part.certain[t, j],
         part.surely_dropped[columns.drops],
         part.surely_awake[columns.wakes],
-        np.zeros(len(idle) + len(sending)),
+        np.zeros(len(idle) + len(sending) + len(columns.choices.token)),
     ]
     allowed = [
         np.ones(len(t) + len(columns.drops)),
         part.wakeable[columns.wakes],
         np.ones(len(idle)),
         columns.most_on(instance),
+        np.ones(len(columns.choices.token)),
     ]
-    energy_j = np.concatenate([instance.compute_energy[j], drop, wake, idle, sending])
+    free = np.zeros(len(columns.choices.token))
+    energy_j = np.concatenate([instance.compute_energy[j], drop, wake, idle, sending, free])
     return energy_j, np.concatenate(certain).astype(float), np.concatenate(allowed).astype(float)
-
-
-def share_kept(instance: Instance, part: Open) -> float:
-    """Share of the (link, subcarrier) pairs that work which are open."""
-    works = usable_subcarriers(instance)
-    return float((part.subcarriers & works).sum() / max(works.sum(), 1))
 
 
 def solve_open(
@@ -285,14 +215,14 @@ def solve_open(
     `time_limit`, in seconds, may be inf. No decision has one of the selections (T, K) in
     `forbidden`.
     """
-    columns = _columns(instance, part)
+    columns = columns_of(instance, part)
     if not columns.starts[-1]:  # nothing to decide, which HiGHS does not take
         nothing = _decision(instance, columns, np.zeros(0))
         broken = bool(nothing.violations) or any(not one.any() for one in forbidden)
         return OpenAnswer(None if broken else nothing, 0.0, broken)
-    rows = _rows(instance, columns)
+    rows = program_of(instance, part, columns).rows
     rows.forbid(columns.pairs, forbidden)
-    energy_j, lower, upper = _limits(instance, part, columns)
+    energy_j, lower, upper = limits(instance, part, columns)
     value, bound_j, infeasible = decide(
         rows,
         factor * energy_j,
@@ -308,11 +238,10 @@ def solve_open(
     return OpenAnswer(decision, bound_j, infeasible)
 
 
-def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[np.float64]:
+def _values(instance: Instance, columns: Columns, start: Decision) -> NDArray[np.float64]:
     """A decision as values of the columns."""
     assert start.allocation is not None
     i, n = columns.links[columns.uses[:, 0]].T
-    used = start.allocation[i, n, columns.uses[:, 1]]
     active = start.loads[columns.links[:, 0], columns.links[:, 1]] > 0
     sent = start.sent[i, n, columns.uses[:, 1]]
     visited = visits(start.selection, instance.node_of, instance.num_nodes)
@@ -321,16 +250,17 @@ def _values(instance: Instance, columns: _Columns, start: Decision) -> NDArray[n
         dropped(instance, start.selection)[columns.drops],
         np.asarray(start.selection.any(axis=0))[columns.wakes],
         active,
-        used,
+        sent > 0,
         visited[columns.sent[:, 0], columns.sent[:, 1]],
         sent,
+        (start.selection[columns.choices.token] == columns.choices.experts).all(axis=1),
     ]
     return np.concatenate(parts).astype(float)
 
 
-def _decision(instance: Instance, columns: _Columns, value: NDArray[np.float64]) -> Decision:
+def _decision(instance: Instance, columns: Columns, value: NDArray[np.float64]) -> Decision:
     chosen = value > 0.5
-    d, _, _, y, omega, _, _ = columns.starts
+    d, y, omega = (columns.starts[n] for n in (0, 3, 4))
     selection = np.zeros(instance.scores.shape, dtype=bool)
     selection[tuple(columns.pairs[chosen[:d]].T)] = True
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)

@@ -32,7 +32,8 @@ from dmoe_opt.joint.lagrangian import as_descent, ascend
 from dmoe_opt.joint.leftover import leftover
 from dmoe_opt.joint.limited import climb
 from dmoe_opt.joint.multipliers import frame_of
-from dmoe_opt.joint.program import Open, solve_open
+from dmoe_opt.joint.open_part import Open
+from dmoe_opt.joint.program import solve_open
 from dmoe_opt.joint.steps import Log
 
 GAP = 0.01

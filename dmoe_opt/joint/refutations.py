@@ -9,7 +9,7 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.words import counted
 from dmoe_opt.joint.conflict import Conflict
-from dmoe_opt.joint.program import usable_experts
+from dmoe_opt.joint.open_part import usable_experts
 from dmoe_opt.selection import des
 
 MOST_NAMED = 10

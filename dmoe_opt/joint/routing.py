@@ -20,7 +20,7 @@ from dmoe_opt.data.words import counted, existing
 from dmoe_opt.joint.decided import first_bound
 from dmoe_opt.joint.limited import begin
 from dmoe_opt.joint.multipliers import frame_of
-from dmoe_opt.joint.program import stranded, usable_experts, usable_subcarriers
+from dmoe_opt.joint.open_part import stranded, usable_experts, usable_subcarriers
 
 COMPUTE_W = 1.0
 """Power of a computing expert, W, where only its energy is known; as in `layers.bills`."""

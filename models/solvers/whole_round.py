@@ -21,7 +21,7 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.bcd import solve_bcd
 from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
-from dmoe_opt.joint.program import alone_j, no_answer
+from dmoe_opt.joint.open_part import alone_j, no_answer
 from dmoe_opt.selection.covers import MOST_CUTS, Cut, missed
 
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones

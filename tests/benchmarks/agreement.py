@@ -15,7 +15,8 @@ import numpy as np
 
 from dmoe_opt import Instance, Status, generate, solve
 from dmoe_opt.joint.highs import factor_of
-from dmoe_opt.joint.program import everything, solve_open
+from dmoe_opt.joint.open_part import everything
+from dmoe_opt.joint.program import solve_open
 from tests.campaigns.brute_force import TooLarge, truth
 from tests.campaigns.drawn_rounds import draw
 from tests.campaigns.rounds import judge, made

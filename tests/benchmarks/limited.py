@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from dmoe_opt import Instance, generate, solve
-from dmoe_opt.joint.program import everything, solve_open
+from dmoe_opt.joint.open_part import everything
+from dmoe_opt.joint.program import solve_open
 from dmoe_opt.solving import prepare
 
 PRESETS = ("deadline-8x64", "capacity-8x64", "wake-12x132", "rich-8x64")

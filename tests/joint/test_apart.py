@@ -7,7 +7,7 @@ import pytest
 from dmoe_opt import Instance, Status, check, generate, solve
 from dmoe_opt.joint.apart import solve_apart
 from dmoe_opt.joint.multipliers import frame_of
-from dmoe_opt.joint.program import everything
+from dmoe_opt.joint.open_part import everything
 
 
 @pytest.mark.parametrize(("seed", "status"), [(8, Status.FEASIBLE), (3, Status.INFEASIBLE)])

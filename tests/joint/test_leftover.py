@@ -12,7 +12,8 @@ from dmoe_opt.joint.decided import BEFORE_PROGRAM, approached
 from dmoe_opt.joint.leftover import leftover, surely_awake
 from dmoe_opt.joint.limited import Climbed, climb, descend
 from dmoe_opt.joint.multipliers import evaluate, frame_of
-from dmoe_opt.joint.program import everything, share_kept, solve_open
+from dmoe_opt.joint.open_part import everything, share_kept
+from dmoe_opt.joint.program import solve_open
 
 RULES: dict[str, dict[str, Any]] = {
     "deadline": {"air_deadline_s": 0.03},
