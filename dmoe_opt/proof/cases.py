@@ -16,7 +16,7 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.limited import climb
 from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of, wake_left_j
-from dmoe_opt.joint.program import everything
+from dmoe_opt.joint.open_part import everything
 from dmoe_opt.joint.steps import Effort
 
 Experts = NDArray[np.bool_]
