@@ -27,7 +27,8 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 UNTOLD = "[...document.images].filter((image) => !image.alt).map((image) => image.src)"
 BROKEN = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
 ORDERED = "[...document.querySelectorAll('[tabindex]')].filter((e) => e.tabIndex > 0).length"
-FOCUSED = "(document.activeElement.textContent || '').trim()"
+FOCUSED = "document.activeElement.textContent.trim()"
+IN_CARDS = "!!document.activeElement.closest('.cards') && document.activeElement.textContent.trim()"
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -47,11 +48,12 @@ def test_tab_reaches_the_cards_of_the_start_page(tmp_path: Path) -> None:
     """In the order in which they stand, and the first stop skips the menu."""
     with browser(tmp_path) as chromium:
         chromium.open((Path(SITE) / "docs/index.html").absolute().as_uri())
+        chromium.press("Tab")
+        assert chromium.value(FOCUSED) == "Skip to content"
         stops = []
-        for _ in range(120):
+        for _ in range(80):
             chromium.press("Tab")
-            stops.append(chromium.value(FOCUSED))
-    assert stops[0] == "Skip to content"
-    cards = ["Install", "Look and move", "Learn", "Which method when"]
-    places = [len(stops) - 1 - stops[::-1].index(card) for card in cards]
-    assert places == sorted(places)
+            stops.append(chromium.value(IN_CARDS))
+    cards = [text for text in stops if text]
+    assert cards[:3] == ["Install", "Look and move", "Learn"]
+    assert "The problem" in cards
