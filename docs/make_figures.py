@@ -42,8 +42,9 @@ from dmoe_opt.sweep.profiles import profile_rows
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "figures"
-IMAGES = ROOT / "notebooks" / "images"
-BENCHMARKS = ROOT / "tests" / "benchmarks"
+IMAGES = Path("notebooks/images")
+CARDS = Path("docs/figures/cards")
+BENCHMARKS = Path("tests/benchmarks")
 MOST_BYTES = 200_000
 CARD_PX = 480
 """Width of the pictures of the gallery."""
@@ -114,18 +115,20 @@ def learning() -> bytes:
     return drawn["learning.png"]
 
 
-def benchmarks() -> None:
+def benchmarks(root: Path) -> list[Path]:
     """The pictures of the benchmarks, drawn by their scripts from the tables of their page."""
-    sys.path.insert(0, str(BENCHMARKS))
+    sys.path.insert(0, str(ROOT / BENCHMARKS))
     import asymptotics
     import joint
     import paying
 
-    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    joint.draw(str(BENCHMARKS / "bcd-time.png"), growth(page))
-    asymptotics.draw(str(BENCHMARKS / "asymptotics.png"), shares_proven(page))
-    rows = rows_of(BENCHMARKS / "paying.csv", paying.Row)
-    paying.draw_all(rows, IMAGES / "where-it-pays.png")
+    page = (ROOT / BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    paths = [BENCHMARKS / "bcd-time.png", BENCHMARKS / "asymptotics.png"]
+    paths.append(IMAGES / "where-it-pays.png")
+    joint.draw(str(root / paths[0]), growth(page))
+    asymptotics.draw(str(root / paths[1]), shares_proven(page))
+    paying.draw_all(rows_of(ROOT / BENCHMARKS / "paying.csv", paying.Row), root / paths[2])
+    return paths
 
 
 def growth(page: str) -> dict[str, tuple[list[float], list[float], float]]:
@@ -171,22 +174,23 @@ def cards() -> Iterator[tuple[Path, bytes]]:
         image.thumbnail((CARD_PX, CARD_PX))
         buffer = io.BytesIO()
         image.save(buffer, "PNG", optimize=True)
-        yield DATA / "cards" / f"{notebook.stem}.png", buffer.getvalue()
+        yield CARDS / f"{notebook.stem}.png", buffer.getvalue()
 
 
-def main() -> None:
-    """Write the pictures, and refuse those that are too large for a page."""
-    drawn = {IMAGES / "problem.png": problem()}
-    benchmarks()
-    drawn |= dict(results()) | dict(cards())
+def main(root: Path = ROOT) -> list[Path]:
+    """Write the pictures below a folder, and refuse those that are too large for a page."""
+    for folder in (IMAGES, CARDS, BENCHMARKS):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    drawn = {IMAGES / "problem.png": problem()} | dict(results()) | dict(cards())
     for path, content in drawn.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    written = [*drawn, *BENCHMARKS.glob("*.png"), *IMAGES.glob("*.png")]
-    for path in dict.fromkeys(written):
-        print(f"{path.stat().st_size:8,} {path.relative_to(ROOT)}")
-        if path.stat().st_size > MOST_BYTES:
+        (root / path).write_bytes(content)
+    written = [*drawn, *benchmarks(root)]
+    for path in written:
+        size = (root / path).stat().st_size
+        print(f"{size:8,} {path}")
+        if size > MOST_BYTES:
             sys.exit(f"{path}: more than {MOST_BYTES:,} bytes")
+    return written
 
 
 if __name__ == "__main__":
