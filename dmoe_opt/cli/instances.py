@@ -91,11 +91,11 @@ def _save(
 
 def _in_folder(folder: Path, data: Instance | SelectionProblem) -> Path:
     """A file of the instance's name in a folder, which is made if need be; .npz if it is large."""
-    from dmoe_opt.data.files import make_folder
+    from dmoe_opt.data.files import make_folder, stem_of
 
     links = getattr(data, "link_energy", None)
     size = data.scores.size + (0 if links is None else links.size)
-    return make_folder(folder) / f"{data.name}{'.npz' if size > LARGE else '.json'}"
+    return make_folder(folder) / f"{stem_of(data.name)}{'.npz' if size > LARGE else '.json'}"
 
 
 @click.command("import")

@@ -258,13 +258,15 @@ def _write(
         console.wrote(wrote)
         click.echo("rounds are not written: they cannot carry replicas", err=True)
         return
-    placed = {}
+    placed: dict[str, bytes] = {}
     for layer, rounds in found.layers.items():
         study = studies[layer]
         node = [held[0] for held in study.placement]
         for round_ in rounds:
             there = moved(round_, node, factor=factor, send_once=study.send_once)
-            placed[f"{round_.name}.json"] = files.as_json(there)
+            stem = files.stem_of(round_.name)
+            taken = f"{stem}.json" in placed
+            placed[f"{stem}-{len(placed)}.json" if taken else f"{stem}.json"] = files.as_json(there)
     files.write_all(Path(folder) / "rounds", placed)
     console.wrote([*wrote, Path(folder) / "rounds"])
 

@@ -51,7 +51,8 @@ def verdict(data: Instance | SelectionProblem, claim: Solution, path: str) -> st
     from dmoe_opt.proof.certificates import refusal
     from dmoe_opt.proof.files import load
 
+    certificate = load(path)
     try:
-        return refusal(data, claim, load(path))
+        return refusal(data, claim, certificate)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from dmoe_opt.data.writing import is_stdout as is_stdout
 from dmoe_opt.data.writing import write as write
 from dmoe_opt.data.writing import writing as writing
 from dmoe_opt.errors import InputError
+
+MOST_OF_A_STEM = 80  # characters
 
 
 def instances_folder() -> Path:
@@ -198,6 +201,18 @@ def write_all(folder: str | os.PathLike[str], contents: dict[str, bytes]) -> lis
     for name, content in contents.items():
         write(path / name, content)
     return [path / name for name in contents]
+
+
+def stem_of(name: str) -> str:
+    """The name of an instance as that of a file: all but letters, digits, - and . become -.
+
+    Examples
+    --------
+    >>> from dmoe_opt.data.files import stem_of
+    >>> stem_of("../layer 3"), stem_of("edge-8x64-s1")
+    ('layer-3', 'edge-8x64-s1')
+    """
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:MOST_OF_A_STEM] or "unnamed"
 
 
 def as_json(data: Instance | SelectionProblem) -> bytes:

@@ -14,6 +14,7 @@ from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.writing import write
+from dmoe_opt.errors import printable
 from dmoe_opt.exploring.grid import TIME_LIMIT_S, solved_grid
 from dmoe_opt.solving import prepare, require_instance
 
@@ -56,7 +57,7 @@ class Page:
 
         Only apostrophes and ampersands are escaped: data is full of quotes, and notebooks keep it.
         """
-        name = html.escape(self.data["name"])
+        name = html.escape(printable(self.data["name"]))
         frame = f'<iframe title="{name}" width="100%" height="{HEIGHT_PX}" style="border:0"'
         text = self.text.replace("&", "&amp;").replace("'", "&#39;")
         return f"{frame} srcdoc='{text}'></iframe>"
@@ -111,7 +112,7 @@ def _text(data: dict[str, Any]) -> str:
     text = (here / "page.html").read_text(encoding="utf-8")
     for mark, name in PARTS.items():
         text = text.replace(f"/*{mark}*/", (here / name).read_text(encoding="utf-8"))
-    text = text.replace("<!--TITLE-->", html.escape(data["name"]))
+    text = text.replace("<!--TITLE-->", html.escape(printable(data["name"])))
     # In JSON a < can only be inside a string; unescaped, </script> there would end the data.
     numbers = json.dumps(_finite(data), separators=(",", ":")).replace("<", "\\u003c")
     return text.replace("/*DATA*/", numbers)

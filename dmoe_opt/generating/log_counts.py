@@ -121,7 +121,9 @@ def counts_of_json(
     """
     try:
         document = json.loads(content)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InputError("is nested too deeply; allowed: a popularity table") from None
+    except ValueError as error:
         raise InputError(f"is not valid JSON: {str(error)[:80]}") from None
     where = "the document"
     if isinstance(document, dict):

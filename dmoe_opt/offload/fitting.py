@@ -189,8 +189,8 @@ def load(path: str | os.PathLike[str]) -> Fit:
     InputError
         One line that names the file, the field and what is wrong.
     """
+    content = files.read(path)
     try:
-        content = files.read(path)
         formats.check_header(content, FIT)
         read = formats.decode(content, _Document)
         tariff = Tariff(read.group, read.base, read.rise, read.power)  # type: ignore[arg-type]

@@ -42,8 +42,9 @@ def read(path: str | os.PathLike[str]) -> Recording:
     InputError
         One line that names the file, the field and what is wrong.
     """
+    content = files.read(path)
     try:
-        return _recording(str(path), read_table(files.read(path)))
+        return _recording(str(path), read_table(content))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

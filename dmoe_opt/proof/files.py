@@ -88,11 +88,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     content = read(path)
     if content.startswith(b"VER "):
-        raise InputError("is for a checker of VIPR; allowed: a certificate as JSON or .npz")
+        allowed = "a certificate as JSON or .npz"
+        raise InputError(f"{path}: is for a checker of VIPR; allowed: {allowed}")
     try:
         return _unpacked(content) if formats.is_archive(content) else json.loads(content)
-    except (InputError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"is no certificate: {str(error)[:80]}") from None
+    except RecursionError:
+        raise InputError(f"{path}: is no certificate: it is nested too deeply") from None
+    except (InputError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: is no certificate: {str(error)[:80]}") from None
 
 
 def _unpacked(content: bytes) -> dict[str, Any]:

@@ -44,6 +44,18 @@ def test_rounds_are_written_with_their_placement(typed: Typed, tmp_path: Path) -
     assert len(lines) == 1 + 2 * 6
 
 
+def test_names_of_rounds_are_no_paths(typed: Typed, tmp_path: Path) -> None:
+    """Rounds are written inside the folder, each to a file of its own, whatever they are called."""
+    (tmp_path / "rounds").mkdir()
+    for seed in range(2):
+        round_ = generate("mixtral-8-on-4", seed, num_tokens=4).replace(name="../../up")
+        save(round_, tmp_path / "rounds" / f"{seed}.json")
+    done = typed("place", "rounds", "--nodes", "4", "--time-limit", "0", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    written = {path.name for path in (tmp_path / "out" / "rounds").iterdir()}
+    assert written == {"up.json", "up-1.json"}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -21,7 +21,7 @@ def problem() -> dmoe_opt.SelectionProblem:
         threshold=[0.6, 0.4],
         max_experts=2,
         usable=[[True, True, True, True], [True, True, True, False]],
-        name="</script><script>alert(1)</script>",
+        name="</script><script>alert(1)</script>\x1b[31m",
     )
 
 
@@ -53,7 +53,7 @@ def test_a_page_stands_alone(problem: dmoe_opt.SelectionProblem, tmp_path: Path)
     assert text == page.text
     assert text.count("<script") == text.count("</script>") == 2
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert "alert(1)</script>" not in text
+    assert "alert(1)</script>" not in text and "\x1b" not in text
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert data["cost"][1] == [1.0, 2.0, 3.0, None]
     assert "srcdoc" in page._repr_html_()
