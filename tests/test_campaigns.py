@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.offloads import by_hand
 
 import dmoe_opt
 from dmoe_opt import Decision, InputError, Instance, Result, SelectionProblem, Status
 from dmoe_opt.answer.result import build
-from tests.campaigns import brute_force, damage, files, interrupts, kills, rounds, tokens
+from dmoe_opt.offload import store, windows
+from tests.campaigns import (
+    brute_force,
+    damage,
+    episodes,
+    files,
+    interrupts,
+    kills,
+    rounds,
+    tokens,
+)
+from tests.campaigns.episode_force import Truth
 from tests.campaigns.outcome import Outcome
 
 PROBLEM = SelectionProblem(
@@ -84,6 +97,20 @@ def test_planted_faults_are_reported(name: str) -> None:
     assert complaint in " ".join(rounds.judge(ROUND, change(answer), of_round))
 
 
+def test_planted_faults_of_an_optimum_are_reported() -> None:
+    """The best of the episode worked by hand is 1.5; a lower bound or a higher return is wrong."""
+    episode = by_hand()
+    right = Truth(json.loads(store.as_bytes(episode)))
+    assert right.optimum == pytest.approx(1.5)
+    answer = windows.solve(episode)
+    assert episodes.judge(episode, answer, right) == []
+    low = episodes.judge(episode, replace(answer, bound=1.4), right)
+    assert low == [f"the bound 1.4 is below the optimum {right.optimum!r}"]
+    assert "that is" in episodes.judge(episode, replace(answer, return_=1.6), right)[0]
+    crowded = replace(answer, choice=np.array([0, 0, 1]))
+    assert any("holds 2 subtasks" in said for said in episodes.judge(episode, crowded, right))
+
+
 def test_a_wrong_method_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A solver that takes every expert it may and calls this optimal does not get through."""
     solve = dmoe_opt.solve
@@ -106,8 +133,8 @@ def test_a_wrong_method_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_campaigns_pass_on_a_few_cases() -> None:
-    """A few seeds of the campaigns that need no processes."""
-    for campaign in (tokens, rounds):
+    """A few seeds of the campaigns that attack answers."""
+    for campaign in (tokens, rounds, episodes):
         for seed in range(5):
             assert campaign.attack(seed).faults == []
 

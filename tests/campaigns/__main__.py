@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dmoe_opt.solving import prepare
-from tests.campaigns import files, forgeries, interrupts, kills, rounds, tokens
+from tests.campaigns import episodes, files, forgeries, interrupts, kills, rounds, tokens
 from tests.campaigns.outcome import Fault, Outcome, run
 
 ALIKE = 70
@@ -26,6 +26,7 @@ ALIKE = 70
 CAMPAIGNS: dict[str, Callable[[int], Outcome]] = {
     "tokens": tokens.attack,
     "rounds": rounds.attack,
+    "episodes": episodes.attack,
     "files": files.attack,
     "forgeries": forgeries.attack,
     "kills": kills.attack,
