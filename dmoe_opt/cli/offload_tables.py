@@ -62,8 +62,8 @@ def comparison(of: OffloadComparison, form: str) -> None:
         form,
     )
     if of.ceiling_mean is not None and of.hindsight is not None:
-        if of.hindsight <= 0.0:  # it was fitted on other episodes, and can be above the bound
-            note("the ceiling of what can be earned without knowing the future is no lower", form)
+        if of.hindsight == 0.0:
+            note("no lower bound is known on policies that do not know the future", form)
             return
         best = min(of.rows, key=lambda row: row.behind_ceiling or 0.0)
         note(

@@ -62,9 +62,11 @@ class OffloadComparison:
     bound on the optimum. `proven` counts the episodes whose optimum is proven. `optimum` holds
     the best schedules found.
 
-    `ceiling_mean` bounds the mean return of policies that do not know the future, and `hindsight`
-    is the part of `bound_mean` above it: what nobody could know. They are None for a single given
-    episode, without a fit, and where `ceiling.exists` says so.
+    `ceiling_mean` bounds the mean return of policies that do not know the future. It is the lower
+    of two bounds: the mean of `dmoe_opt.offload.ceiling`, and `bound_mean`, as both are valid.
+    `hindsight` is the part of `bound_mean` above it, what nobody could know, and 0 if `bound_mean`
+    is the lower one. They are None for a single given episode, without a fit, and where
+    `ceiling.exists` says so.
     """
 
     scenario: str
@@ -252,6 +254,8 @@ def _summary(
     returns = np.array([[total.return_ for total in episode.policies] for episode in played])
     best = returns[:, returns.mean(axis=0).argmax()]
     ceilings = np.array([episode.ceiling for episode in played], dtype=float)
+    if ceilings.mean() > bounds.mean():
+        ceilings = bounds  # penalties were fitted on other episodes, and can do harm on these
     rows = []
     for k, name in enumerate(names):
         row = _row(name, [episode.policies[k] for episode in played], bounds)

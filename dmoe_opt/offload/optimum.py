@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmoe_opt.errors import MethodError
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.scenario import Array, Whole
 from dmoe_opt.offload.simulate import FITS, LOST, State, account
@@ -171,6 +172,11 @@ def conclude(
         room is lost, so the choice keeps the rules whatever the solver says.
     bound
         Lower bound on the regret, in `unit`.
+
+    Raises
+    ------
+    MethodError
+        If the schedule is better than the bound by more than rounding.
     """
     upper = None if bound is None else _return_at(episode, bound)
     if chosen is None:
@@ -178,6 +184,8 @@ def conclude(
     choice = dealt_out(episode, chosen)
     return_ = account(episode, choice).return_
     if upper is not None:
+        if return_ - upper > TOLERANCE * max(abs(upper), unit(episode)):
+            raise MethodError(f"the bound {upper:.9g} is wrong; a return of {return_:.9g} is known")
         upper = max(upper, return_)  # it is below the return only by rounding
     return Optimum(method, upper, return_, choice, unit(episode))
 

@@ -40,6 +40,9 @@ PATIENCE, SHRINK, SHORT = 20, 0.7, 1e-3
 RISE = 1e-4
 """Part of what is open by which a better bound must be better."""
 LEAST_STEPS = 50
+LEVEL = 1e-9
+"""A slope this small is rounding of what is held."""
+EPSILON = float(np.finfo(float).eps)
 
 
 class Bound(NamedTuple):
@@ -78,11 +81,12 @@ class Packing:
         return np.asarray(change.cumsum()[:-1])
 
     def bound(self, prices: Array) -> Bound:
-        """What prices of rows prove."""
+        """What prices of rows prove, less what rounding of their sums could add."""
         total = np.append(0.0, prices.cumsum())
         priced = self.cost + self.size * (total[self.end] - total[self.first])
         least = np.minimum.reduceat(priced, self._begins)
-        value = float(least.sum() - (prices * self.slots).sum())
+        rounding = EPSILON * total[-1] * (len(least) * self.size.max() + self.slots.max())
+        value = float(least.sum() - (prices * self.slots).sum() - rounding)
         return Bound(value, priced - least[self.subtask], prices)
 
     def best(self, of: Bound) -> Whole:
@@ -99,6 +103,7 @@ class Packing:
         best = self.bound(np.zeros(len(self.slots)))
         shares, prices = np.zeros(len(self.cost)), best.prices
         shares[self.best(best)] = 1.0
+        dearest = self.cost.max() / self.size.min()  # higher prices would change no choice
         scale, since = 1.0, 0
         for step in count():
             at = self.bound(prices)
@@ -110,13 +115,13 @@ class Packing:
             shares *= KEPT
             shares[self.best(at)] += 1.0 - KEPT
             slope = self.held(shares) - self.slots
-            slope[(prices <= 0.0) & (slope < 0.0)] = 0.0
+            slope[(prices <= 0.0) & (slope < 0.0) | (abs(slope) <= LEVEL * self.slots)] = 0.0
             steepness = float((slope**2).sum())
             is_over = clock.is_over() and step >= LEAST_STEPS
             if not steepness or scale < SHORT or is_over:
                 return best, shares
             step_length = scale * (1.0 - KEPT) * max(target - at.value, 0.0) / steepness
-            prices = np.maximum(prices + step_length * slope, 0.0)
+            prices = np.clip(prices + step_length * slope, 0.0, dearest)
         raise AssertionError
 
     def program(self, inside: Whole, left: Array, whole: bool = True) -> tuple[HighsLp, Whole]:
