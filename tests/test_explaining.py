@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.drawn import Ended, problems, rounds
-from hypothesis import given, settings
+from helpers.drawn import Ended, draws, problems, rounds
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, SelectionProblem, explain, generate, load, save, solve
@@ -86,14 +86,14 @@ def check_conflict(data: Instance | SelectionProblem, problem: str) -> tuple[str
     return why.rules
 
 
-@settings(max_examples=40)
+@draws(2)
 @given(data=problems(most_experts=5, most_tokens=3))
 def test_conflicts_of_selection_problems(data: SelectionProblem) -> None:
     """A token and the rules that keep it from its threshold: cap, dead links, both or neither."""
     check_conflict(data, "selection")
 
 
-@settings(max_examples=80)
+@draws(3)
 @given(data=rounds())
 def test_conflicts_of_rounds(data: Instance) -> None:
     """Tokens and rules, with links of gain 0 and spectrum of any size."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,18 @@ from dmoe_opt.schema import documents, schemas
 PUBLISHED = Path(__file__).parents[1] / "docs" / "schema"
 
 
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """The schema of a format, which is itself checked."""
+    schema = schemas()[name]
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
 def complaints(document: dict[str, Any], name: str | None = None) -> list[str]:
     """What the schema of a document's format, or of another one, says against it."""
-    schema = schemas()[name or document["format"]]
-    Draft202012Validator.check_schema(schema)
-    return [error.message for error in Draft202012Validator(schema).iter_errors(document)]
+    checked = validator(name or document["format"])
+    return [error.message for error in checked.iter_errors(document)]
 
 
 def refused(document: dict[str, Any], folder: Path) -> bool:

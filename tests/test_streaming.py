@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.drawn import Ended, problems
-from hypothesis import given, settings
+from hypothesis import given
 
 from dmoe_opt import InputError, SelectionProblem, check, generate, load, save, solve
 from dmoe_opt.data import files
@@ -24,7 +24,6 @@ def problem_of(tokens: int, **changes: Any) -> SelectionProblem:
     return problem.replace(**changes)
 
 
-@settings(max_examples=25)
 @given(problem=problems(most_tokens=7))
 def test_blocks_give_the_answer_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory, problem: SelectionProblem

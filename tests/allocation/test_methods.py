@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from helpers.drawn import cheapest_allocation, rounds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, Radio, Status, check, generate, load, solve
@@ -25,7 +25,6 @@ from dmoe_opt.selection.baselines import topk_selection
 ALL = list(METHODS["allocation"])
 
 
-@settings(max_examples=20)
 @given(instance=rounds(), most_relevant=st.booleans())
 def test_against_enumeration(instance: Instance, most_relevant: bool) -> None:
     """Every method proves the enumerated optimum of any selection, or that there is none."""

@@ -26,7 +26,7 @@ def test_nobody_beats_the_optimum(name: str) -> None:
     """Every policy on every episode stays at or below the bounds, which order as they must."""
     agent = committed(name)
     agents = {} if agent is None else {"sac": agent}
-    few = replace(preset(name), arrivals=replace(preset(name).arrivals, num_jobs=20))
+    few = replace(preset(name), arrivals=replace(preset(name).arrivals, num_jobs=10))
     episode = draw(few, 0)
     relaxed = offload_pyomo.solve(episode, relax=True).bound
     assert offload_cvxpy.solve(episode, relax=True).bound == pytest.approx(relaxed, abs=1e-6)

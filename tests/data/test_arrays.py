@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.drawn import draws
 from helpers.mutated import mutated, read_or_refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -81,7 +82,7 @@ def test_the_same_numbers_from_every_kind(tmp_path: Path, kind: str) -> None:
 
 
 @given(data=st.data(), kind=st.sampled_from(sorted(FILES)))
-@settings(max_examples=100)
+@draws(5)
 def test_fuzzed_files(data: st.DataObject, kind: str) -> None:
     """Every kind with bytes changed: an array of numbers, or one line."""
     content = data.draw(mutated(FILES[kind]))

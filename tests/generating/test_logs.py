@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.drawn import Ended
+from helpers.drawn import Ended, draws
 from helpers.mutated import mutated, read_or_refused
 from helpers.traced import LOGITS, SCORES
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, MissingExtraError, load
@@ -232,7 +232,7 @@ VALID = {path.name: path.read_bytes() for path in sorted(LOGS.iterdir())} | ARCH
 
 
 @given(data=st.data(), name=st.sampled_from(sorted(VALID)))
-@settings(max_examples=150)
+@draws(5)
 def test_fuzzed_logs(data: st.DataObject, name: str) -> None:
     """Every kind with bytes changed: a valid trace, or one line."""
     content = data.draw(mutated(VALID[name]))

@@ -6,10 +6,16 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from dmoe_opt import Instance, Radio, SelectionProblem
 from dmoe_opt.answer.objective import Selection, loads, round_energy_j
+
+
+def draws(part: float) -> settings:
+    """Draw this part of what the profile draws: less of slow examples, more of fast ones."""
+    return settings(max_examples=round(part * settings.default.max_examples))
 
 
 class Ended(NamedTuple):

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.drawn import rounds
-from hypothesis import given, settings
+from helpers.drawn import draws, rounds
+from hypothesis import given
 
 from dmoe_opt import Instance, SelectionProblem, Status, generate, solve
 from dmoe_opt.data.instance import as_problem
@@ -36,7 +36,7 @@ def link_sets(instance: Instance) -> list[tuple[int, np.ndarray]]:
     return found
 
 
-@settings(max_examples=15)  # each solves the round for every set of links
+@draws(0.5)  # each solves the round for every set of links
 @given(instance=rounds())
 def test_activation_against_enumeration(instance: Instance) -> None:
     """Fewest links and the activation bound are what trying every set of links gives."""

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.drawn import cheapest_allocation, rounds
-from hypothesis import given, settings
+from helpers.drawn import cheapest_allocation, draws, rounds
+from hypothesis import given
 
 from dmoe_opt import (
     InputError,
@@ -49,7 +49,7 @@ def cheapest(instance: Instance) -> float | None:
     return best
 
 
-@settings(max_examples=20)
+@draws(0.5)
 @given(instance=rounds())
 def test_against_enumeration(instance: Instance) -> None:
     """Exact methods find the optimum or prove that there is none; others never claim too much."""

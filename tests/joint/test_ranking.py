@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers.drawn import Ended, cheapest_allocation, rounds
+from helpers.drawn import Ended, cheapest_allocation, draws, rounds
 from helpers.enumerated import drawn, drawn_on_nodes, energies
-from hypothesis import given, settings
+from hypothesis import given
 
 from dmoe_opt import InputError, Instance, Status, check, load, solve
 from dmoe_opt.answer.objective import violations
@@ -27,7 +27,7 @@ def energies_within(instance: Instance, gap: float) -> list[float]:
     return [energy for energy in known if energy <= known[0] * (1 + gap) * (1 + 1e-9)]
 
 
-@settings(max_examples=12)
+@draws(0.5)
 @given(instance=rounds())
 def test_lists_are_those_of_enumeration(instance: Instance) -> None:
     """As many as asked for or within the gap, in order and proven, each selection once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import generate, solve
@@ -13,7 +13,6 @@ from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.rented import Point, all_sets, ascend_rented, evaluate
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), scale=st.floats(0, 3), rent=st.floats(0, 0.2))
 def test_any_prices_and_rents_bound_the_round(seed: int, scale: float, rent: float) -> None:
     """L is a lower bound everywhere, and the activation bound at least prices without rents."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.drawn import Ended
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dmoe_opt
@@ -41,7 +41,6 @@ def test_no_method_ends_worse_than_its_start(method: str) -> None:
 
 
 @given(st.integers(0, 50), st.integers(0, 2**32 - 1))
-@settings(max_examples=15)
 def test_random_starts_never_harm(seed: int, drawn: int) -> None:
     """On scarce rounds, where descents end apart, from any start that keeps the rules."""
     round_ = dmoe_opt.generate("tiny", seed, num_subcarriers=4)

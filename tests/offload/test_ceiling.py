@@ -8,8 +8,9 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from helpers.drawn import draws
 from helpers.offloads import by_hand, episodes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt.comparing.policies import compare
@@ -76,7 +77,7 @@ def test_wrong_rates_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(episodes(), st.sampled_from(["greedy", "random", "local"]), st.integers(0, 99))
-@settings(max_examples=15)
+@draws(0.5)
 def test_no_choice_earns_more_than_the_best_under_the_charge(
     episode: Episode, rule: str, seed: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from helpers.offloads import episodes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt.offload.episode import Episode, draw
@@ -14,7 +14,6 @@ from dmoe_opt.offload.simulate import LOST, State
 
 
 @given(episodes(), st.integers(0, 99))
-@settings(max_examples=40)
 def test_many_are_as_alone(episode: Episode, seed: int) -> None:
     """Masks, rewards, choices and observations are those of the step function.
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.drawn import draws
 from helpers.offloads import by_hand, episodes
-from hypothesis import given, settings
+from hypothesis import given
 
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
 from dmoe_opt.offload import windows
@@ -56,7 +57,7 @@ def test_by_hand() -> None:
 
 
 @given(episodes(most_jobs=3))
-@settings(max_examples=12)
+@draws(0.4)
 def test_optimum_is_that_of_enumeration(episode: Episode) -> None:
     """Every method finds the greatest return of all choices; bounds and rules lie around it.
 

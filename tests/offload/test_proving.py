@@ -15,7 +15,7 @@ import pytest
 from helpers.drawn import Ended
 from helpers.offloads import by_hand, episodes
 from helpers.weakened import weakened
-from hypothesis import given, settings
+from hypothesis import given
 
 from dmoe_opt import InputError
 from dmoe_opt.offload import store, windows
@@ -109,7 +109,6 @@ def test_a_proof_by_hand() -> None:
     assert said == "the proof reaches 1.5, claimed are 1.4"
 
 
-@settings(max_examples=40)
 @given(episode=episodes())
 def test_no_schedule_beats_what_is_proven(episode: Episode) -> None:
     """With late results, work that is counted and a finite device too; prices only help."""

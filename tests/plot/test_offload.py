@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 from helpers.axes import canvas
+from helpers.drawn import draws
 from helpers.offloads import by_hand, episodes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 
@@ -21,7 +22,7 @@ from dmoe_opt.offload.simulate import LOST, run
 
 
 @given(episodes(), st.sampled_from(sorted(RULES)))
-@settings(max_examples=20)
+@draws(0.5)
 def test_no_slot_is_drawn_twice(episode: Episode, rule: str) -> None:
     """Every subtask is one bar or one cross.
 

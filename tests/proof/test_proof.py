@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers.drawn import Ended, problems, rounds
 from helpers.enumerated import drawn, drawn_on_nodes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
@@ -72,7 +72,6 @@ def test_tokens_that_pay_for_nodes_are_proven(problem: SelectionProblem, nodes: 
         assert result.objective_j * (1 - 3e-12) <= certificate.bound_j <= result.objective_j
 
 
-@settings(max_examples=25)
 @given(instance=rounds())
 def test_rounds_are_proven_from_below(instance: Instance) -> None:
     """Prices and trees never prove more than the optimum, with several experts on a node too."""
@@ -135,7 +134,6 @@ def test_rounds_without_an_answer_are_refuted() -> None:
         assert prove(data, solve(data)).fields["tokens"][-1]["z"] is None
 
 
-@settings(max_examples=25)
 @given(instance=rounds())
 def test_refutations_are_true(instance: Instance) -> None:
     """What has an answer is never refuted, with several experts on a node too."""

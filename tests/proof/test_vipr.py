@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from helpers.drawn import Ended, problems, rounds
-from hypothesis import given, settings
+from helpers.drawn import Ended, draws, problems, rounds
+from hypothesis import given
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.proof.vipr import as_vipr
@@ -155,7 +155,6 @@ def written(data: Instance | SelectionProblem, problem: str) -> tuple[str, Any]:
     return as_vipr(data, certificate.fields), certificate.bound_j
 
 
-@settings(max_examples=30)
 @given(problem=problems())
 def test_experts_are_proven(problem: SelectionProblem) -> None:
     """The reader proves the bound that the checker has accepted."""
@@ -164,7 +163,7 @@ def test_experts_are_proven(problem: SelectionProblem) -> None:
         assert float(proven(text)) == pytest.approx(bound_j, rel=1e-12)
 
 
-@settings(max_examples=15)
+@draws(0.5)
 @given(instance=rounds())
 def test_rounds_are_proven(instance: Instance) -> None:
     """With prices and rents too, and several experts on a node."""

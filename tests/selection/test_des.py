@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from helpers.drawn import problems
-from hypothesis import given, settings
+from helpers.drawn import draws, problems
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dmoe_opt import InputError, SelectionProblem, Status, check, compiling, generate, solve
@@ -129,7 +129,6 @@ def test_duals_by_hand() -> None:
     assert [v.item() for v in free] == pytest.approx([2.4, 6.0, 0.0], abs=1e-8)
 
 
-@settings(max_examples=20)
 @given(problem=problems())
 def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
     """The two prices of a token alone give its bound back; one that cannot be served has none."""
@@ -277,7 +276,7 @@ def searches(problem: SelectionProblem, limit: int) -> tuple[Search, Search]:
     return plain, compiled
 
 
-@settings(max_examples=60)
+@draws(3)
 @given(problem=problems(most_tokens=2))
 def test_plain_python_gives_the_compiled_answer(problem: SelectionProblem) -> None:
     """Kernels that are not compiled choose the same experts in the same nodes, with the bounds."""

@@ -58,7 +58,7 @@ def test_against_exact_arithmetic(
     owes(problem, method, exact_optimum(problem))
 
 
-@settings(slow_to_draw, max_examples=25)
+@slow_to_draw
 @pytest.mark.parametrize("method", ["pyomo", "cvxpy"])
 @given(problem=problems(most_tokens=2))
 def test_solvers_against_exact_arithmetic(

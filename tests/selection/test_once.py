@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from helpers.drawn import on_nodes
-from hypothesis import given, settings
+from helpers.drawn import draws, on_nodes
+from hypothesis import given
 
 from dmoe_opt import InputError, SelectionProblem, Status, check, generate, solve
 from dmoe_opt.answer.objective import token_energy_j
@@ -65,7 +65,7 @@ def test_methods_against_enumeration(method: str, problem: SelectionProblem) -> 
 
 
 @pytest.mark.parametrize("method", ["pyomo", "cvxpy"])
-@settings(max_examples=5)
+@draws(0.3)
 @given(problem=on_nodes())
 def test_models_against_enumeration(method: str, problem: SelectionProblem) -> None:
     """The declarative models have the same optimum."""
