@@ -124,7 +124,15 @@ def test_modules_are_small(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= 350
 
 
-KERNELS = ["des_bound", "des_search", "des_reduce", "des_pareto", "des_exchange", "des_split"]
+KERNELS = [
+    "des_bound",
+    "des_search",
+    "des_reduce",
+    "des_pareto",
+    "des_exchange",
+    "des_sizes",
+    "des_split",
+]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +142,8 @@ KERNELS = ["des_bound", "des_search", "des_reduce", "des_pareto", "des_exchange"
         ("des_reduce", ["des_bound", "des_search"]),
         ("des_pareto", ["des_bound", "des_search"]),
         ("des_exchange", ["des_bound", "des_search"]),
-        ("des_split", KERNELS[:5]),
+        ("des_sizes", ["des_bound"]),
+        ("des_split", KERNELS[:6]),
         ("des_kernel", KERNELS),
         ("des_nodes_bound", ["des_bound"]),
         ("des_nodes", [*KERNELS, "des_kernel", "des_nodes_bound"]),

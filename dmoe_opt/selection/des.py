@@ -15,9 +15,10 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
 5. *Subproblems.* A token that is still open after a few hundred nodes is split by its number of
    experts. With n of them fixed the relaxation cannot mix sizes, which closes costs that are
    correlated with scores (Pisinger, Computers & OR 32, 2005). Exchanges of two members improve the
-   incumbent. If all costs are multiples of one unit, a better set saves at least a unit. A size
-   that takes a thousand nodes is branched on the expert that matters most, and each branch gets its
-   own best lambda, its own reduction and its own search.
+   incumbent. An expert without which the n best of the others miss the need is certain, and one
+   with which the best others miss it is out. If all costs are multiples of one unit, a better set
+   saves at least a unit. A size that takes a thousand nodes is branched on the expert that matters
+   most, and each branch gets its own best lambda, its own reduction and its own search.
    A token with five million nodes is done when its gap is at most 10^-8: the scores of `chvatal`
    have more sets than a search can look at, and many are that close to the best.
 6. *Fallback.* If that takes long and the scores have few different sums, a dynamic program decides
@@ -27,8 +28,8 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
 Where a token pays once for each node that it uses, nodes are branched on around all this
 (`des_nodes`).
 
-The comments of the kernels, `des_bound`, `des_search`, `des_reduce`, `des_exchange`, `des_split`,
-`des_pareto` and `des_kernel`, name these steps.
+The comments of the kernels, `des_bound`, `des_search`, `des_reduce`, `des_exchange`, `des_sizes`,
+`des_split`, `des_pareto` and `des_kernel`, name these steps.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 from dmoe_opt.selection.des_split import split
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "75aa17de3fd7369e"
+SOURCES = "81169e7198fbdee7"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.

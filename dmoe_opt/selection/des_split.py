@@ -20,6 +20,7 @@ from dmoe_opt.selection.des_bound import (
     SEL,
     SIZE_BOUND,
     SIZE_LAM,
+    TIE,
     TURNED,
     UNIT_SLACK,
     VAL,
@@ -33,59 +34,27 @@ from dmoe_opt.selection.des_bound import (
 from dmoe_opt.selection.des_exchange import exchange
 from dmoe_opt.selection.des_pareto import MOST_STATES, pareto
 from dmoe_opt.selection.des_reduce import reduce_and_search
+from dmoe_opt.selection.des_sizes import (
+    FINEST,
+    NOTHING,
+    bound_size,
+    common_unit,
+    note_answer,
+    settle,
+    swap,
+)
 
-SOURCES = "d476906bb71e8934"
+SOURCES = "c6ca5d0254643c19"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
-NOTHING = np.int64(-1)
-FINEST = 2.0**40  # costs up to 1 have a common unit if they are whole multiples of 1 / FINEST
 FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
 SHARE = 0.25  # of the nodes so far, which a later subproblem may take
 PEAK = 2.0  # a best score above this many times the mean of the best ones is decided first
 PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
 LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH is the answer
 ENOUGH = 1e-8  # gap (relative) of such an incumbent
-
-
-@cached(nogil=True, _nrt=False)
-def common_unit(values, m, scale):
-    """Greatest number of which all values are whole multiples; 0 if values times scale are not."""
-    divisor = np.int64(0)
-    for j in range(m):
-        scaled = values[j] * scale
-        if scaled != np.rint(scaled):
-            return 0.0
-        other = np.int64(scaled)
-        while other:
-            divisor, other = other, divisor % other
-    return divisor / scale
-
-
-@cached(nogil=True, _nrt=False)
-def _note_answer(first, members, found, depth, w):
-    """Make the taken items of the path and `members`, numbered from item `first` on, the answer.
-
-    Returns its size. The answer has the numbers of experts, since items change places.
-    """
-    size = 0
-    for p in range(depth):
-        if w.whole[PATH, p]:
-            w.whole[ANSWER, size] = w.whole[INDEX, p]
-            size += 1
-    for k in range(found):
-        w.whole[ANSWER, size] = w.whole[INDEX, first + members[k]]
-        size += 1
-    return size
-
-
-@cached(nogil=True, _nrt=False)
-def _swap(g, e, index, a, b):
-    """Let two items change places."""
-    g[a], g[b] = g[b], g[a]
-    e[a], e[b] = e[b], e[a]
-    index[a], index[b] = index[b], index[a]
 
 
 @cached(nogil=True, _nrt=False)
@@ -102,6 +71,7 @@ def _solve_size(
     index = w.whole[INDEX]
     nodes = 0
     depth = NONE
+    end = m
     while True:
         score = 0.0
         cost = 0.0
@@ -119,16 +89,23 @@ def _solve_size(
         if missing <= 0.0:
             if cost < best:
                 best = cost
-                size = _note_answer(depth, w.whole[BEST], 0, depth, w)
+                size = note_answer(depth, w.whole[BEST], 0, depth, w)
         elif rest > 0 and m - depth >= rest and cost < best:
-            left = m - depth
+            begin, end = settle(g, e, depth, m, missing, rest, w)
+            if begin > depth:
+                for p in range(depth, begin):
+                    path[p] = 1
+                    turned[p] = 1
+                depth = begin
+                continue
+            left = end - depth
             near = best - cost
             bound, lam, near, found = best_dual(
                 g[depth:], e[depth:], left, missing, rest, rest, near, NOTHING, w
             )
             if found >= 0 and cost + near < best:
                 best = cost + near
-                size = _note_answer(depth, w.whole[BEST], found, depth, w)
+                size = note_answer(depth, w.whole[BEST], found, depth, w)
             if bound < np.inf:
                 most = min(limit - nodes, np.int64(max(FIRST_NODES, SHARE * (done + nodes))))
                 near, found, spent, deep, closed = reduce_and_search(
@@ -155,7 +132,7 @@ def _solve_size(
                 nodes += spent
                 if found >= 0 and cost + near < best:
                     best = cost + near
-                    size = _note_answer(depth, w.whole[MEMBERS], found, depth, w)
+                    size = note_answer(depth, w.whole[MEMBERS], found, depth, w)
                 if closed:
                     low = min(low, cost + deep)
         if not closed:
@@ -164,12 +141,12 @@ def _solve_size(
             # Branch on the item that changes the rest most, by score and by reduced cost.
             most_j = depth
             worth = -np.inf
-            for j in range(depth, m):
+            for j in range(depth, end):
                 v = abs(e[j] - lam * g[j]) + lam * g[j]
                 if v > worth:
                     worth = v
                     most_j = j
-            _swap(g, e, index, depth, most_j)
+            swap(g, e, index, depth, most_j)
             path[depth] = 1
             turned[depth] = 0
             depth += 1
@@ -222,21 +199,21 @@ def split(
 
     Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
     """
-    divisor = common_unit(g, m, 1.0)
+    divisor, _ = common_unit(g, m, 0.5)
     need = np.ceil(need / divisor) * divisor  # no sum of scores lies between
-    unit = common_unit(e, m, FINEST)
-    if unit < COARSE * best:
+    unit, error = common_unit(e, m, FINEST)
+    if unit < COARSE * best or hi * error > min(0.25 * UNIT_SLACK * unit, TIE * best):
         unit = 0.0
     total, _ = sums(g, e, m)
+    for k in range(size):
+        w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
     for n in range(1, hi + 1):
-        bound, lam, best, size = best_dual(g, e, m, need, n, n, best, size, w)
+        bound, lam, best, size = bound_size(g, e, m, need, n, best, size, w)
         err = rounding(best, lam, need + total, n)
         coarse = err > COARSE * best and bound < np.inf
         w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
         w.real[SIZE_LAM, n] = 0.0 if coarse else lam
     w.real[SIZE_BOUND, 0] = np.inf
-    for k in range(size):
-        w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
     weight = 1.0 if _is_peaked(g, m, hi, w) else 0.0
     # Step 6 is for few sums of scores: it keeps at most one state for each of them and each size.
     is_coarse = need <= divisor * MOST_STATES
@@ -255,7 +232,7 @@ def split(
             near, found = exchange(g, e, m, need, w.real[SIZE_LAM, n], n, best, w)
             if found >= 0:
                 best = near
-                size = _note_answer(0, w.whole[MEMBERS], found, 0, w)
+                size = note_answer(0, w.whole[MEMBERS], found, 0, w)
         most = min(limit - nodes, patience)
         best, size, spent, deep, finished = _solve_size(
             g,
@@ -298,12 +275,12 @@ def split(
             if finished:
                 if found >= 0:
                     best = near
-                    size = _note_answer(0, w.whole[FOUND], found, 0, w)
+                    size = note_answer(0, w.whole[FOUND], found, 0, w)
                 low = min(low, deep)
                 break
     low = min(best, low)
     if unit > 0.0 and low < np.inf:  # costs are whole multiples, and so is the optimum
-        low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit)
+        low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit - hi * error)
     low = min(low, dropped)
     for k in range(size):
         w.whole[INDEX, k] = w.whole[ANSWER, k]
