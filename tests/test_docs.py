@@ -10,6 +10,7 @@ from test_layers import FOLDERS
 
 import dmoe_opt
 from dmoe_opt.cli.main import COMMANDS
+from dmoe_opt.method_table import METHODS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -26,6 +27,19 @@ def test_the_command_line_page_shows_every_command() -> None:
     examples = (DOCS / "cli.md").read_text().partition("| exit code")[0]
     shown = set(re.findall(r"^dmoe-opt (\w+)", examples, re.MULTILINE))
     assert shown == set(COMMANDS)
+
+
+def test_the_page_of_methods_lists_all() -> None:
+    """A row in the table of its problem for each method."""
+    page = (DOCS / "which-method.md").read_text()
+    sections = {
+        "selection": page.split("## Experts\n")[1].split("\n## ")[0],
+        "allocation": page.split("## Subcarriers\n")[1].split("\n## ")[0],
+        "jesa": page.split("## Experts and subcarriers\n")[1],
+    }
+    for problem, text in sections.items():
+        rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(METHODS[problem])
 
 
 def test_pictures_of_benchmarks_find_their_numbers() -> None:

@@ -51,6 +51,14 @@ class Commands(click.Group):
         command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; one that does not exist gets the list of those that do."""
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(f'command = "{args[0]}"; allowed: {", ".join(COMMANDS)}')
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in the help text."""
         with formatter.section("Commands"):

@@ -88,7 +88,7 @@ def test_generate_solve_check(typed: Typed, tmp_path: Path) -> None:
             "allowed: selection, or allocation or jesa",
         ),
         (["export", TINY, "-o", "x.txt"], "allowed: a name that ends in .mps, .lp, .nl"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], 'command = "frobnicate"; allowed: generate, new'),
         (["solve", TINY, "--seed", "x"], "'x' is not a valid integer"),
     ],
 )
