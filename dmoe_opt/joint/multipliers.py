@@ -40,8 +40,9 @@ class Frame(NamedTuple):
     (L, 2), have energies `link_j` (L, M), inf where they cannot use a subcarrier, and `room` (L, M)
     in tokens. Their pairs of token and passage are `pairs` (P, 2), those of link l from `first[l]`.
     A link uses at most `most_used` (L,) subcarriers. Experts that are `surely_awake` (K,) in every
-    answer that counts pay their wake-up in any case. `choices` are the sets that tokens may use,
-    None for all.
+    answer that counts pay their wake-up in any case. Links that are `surely_used` (L,) carry a
+    token, even at a loss; without a deadline only. `choices` are the sets that tokens may use, None
+    for all.
     """
 
     instance: Instance
@@ -54,6 +55,7 @@ class Frame(NamedTuple):
     first: NDArray[np.int64]
     most_used: NDArray[np.int64]
     surely_awake: NDArray[np.bool_]
+    surely_used: NDArray[np.bool_]
     choices: Choices | None
 
 
@@ -118,6 +120,7 @@ def frame_of(instance: Instance, part: Open | None = None) -> Frame:
         first=first,
         most_used=most_used,
         surely_awake=part.surely_awake,
+        surely_used=np.zeros(len(ends), dtype=bool),
         choices=part.choices,
     )
 
@@ -151,7 +154,7 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     earned_j = float(earned[taken].sum())
     value_j = float(bounds.sum() - earned_j + wake_j[awake].sum())
     if np.isfinite(earned_j):  # prices far above the energy leave more rounding than the energy has
-        value_j -= ROUNDING * earned_j
+        value_j -= ROUNDING * abs(earned_j)
     slope = Point(
         link=passages.passed(instance, selection) - _passes(frame, taken, passing),
         waking=np.where(instance.wake_energy is None, 0.0, selection - awake.astype(float)),
@@ -192,6 +195,10 @@ def _earnings(frame: Frame, prices: NDArray[np.float64]) -> tuple[NDArray[np.flo
     little = earned.size <= LITTLE
     arrays = frame.first, paid[order], frame.link_j, frame.room, earned, number
     call(_earn, *arrays, little=little)
+    if frame.surely_used.any():
+        lost = frame.surely_used[:, None] & (number == 0)
+        least = paid[order][frame.first[:-1], None] - frame.link_j  # the token that pays most
+        earned, number = np.where(lost, least, earned), np.where(lost, 1, number)
     return earned, _Passing(order, number)
 
 
@@ -225,11 +232,20 @@ def _takers(frame: Frame, earned: NDArray[np.float64]) -> NDArray[np.bool_]:
         link, m = earned.argmax(axis=0), np.arange(earned.shape[1])
     else:
         copies = np.repeat(np.arange(len(earned)), frame.most_used)
-        copy, m = linear_sum_assignment(earned[copies], maximize=True)
+        copy, m = linear_sum_assignment(_wanted(frame, earned)[copies], maximize=True)
         link = copies[copy]
-    good = earned[link, m] > 0
+    good = (earned[link, m] > 0) | (frame.surely_used[link] & np.isfinite(earned[link, m]))
     taken[link[good], m[good]] = True
     return taken
+
+
+def _wanted(frame: Frame, earned: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Earnings (L, M) with a premium that no profit outweighs for links that are surely used."""
+    if not frame.surely_used.any():
+        return earned
+    premium_j = 2 * np.abs(earned[np.isfinite(earned)]).sum() or 1.0
+    with_premium = np.maximum(earned, -premium_j) + premium_j
+    return np.where(frame.surely_used[:, None], with_premium, earned)
 
 
 def is_unlimited(frame: Frame) -> bool:

@@ -57,7 +57,9 @@ class Climb:
         """A step that would raise L by `rise_j` if L were linear; False if numbers are too small.
 
         Steps go with the price of a link, since links differ in strength by orders of magnitude.
+        What would push a price below 0 does not count, or it would shorten all other steps.
         """
+        slope = np.where((self.prices <= 0) & (slope < 0), 0.0, slope)
         if self.direction is None:
             self.direction = slope
         else:

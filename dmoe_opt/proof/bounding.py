@@ -23,6 +23,7 @@ from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof.cases import Case, Proof, by_cases
+from dmoe_opt.proof.refuting import out_of_reach
 from dmoe_opt.proof.trees import Token, prove_token, root_bound
 from dmoe_opt.selection import des
 
@@ -42,11 +43,11 @@ def priced(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, .
 def _written(proof: Proof) -> tuple[Fields, tuple[int, ...]]:
     """The fields of a proof, and its open tokens."""
     if isinstance(proof, Case):
-        return _one_case(proof.frame, proof.point)
-    awake, open_if_awake = _written(proof.awake)
-    asleep, open_if_asleep = _written(proof.asleep)
-    fields = {"split": ["expert", proof.expert], "with": awake, "without": asleep}
-    return fields, tuple(sorted({*open_if_awake, *open_if_asleep}))
+        return _one_case(proof.frame, _short(proof.point) if any(proof.known) else proof.point)
+    used, open_if_used = _written(proof.used)
+    unused, open_if_unused = _written(proof.unused)
+    fields = {"split": list(proof.on), "with": used, "without": unused}
+    return fields, tuple(sorted({*open_if_used, *open_if_unused}))
 
 
 def _one_case(frame: Frame, point: Point) -> tuple[Fields, tuple[int, ...]]:
@@ -54,12 +55,20 @@ def _one_case(frame: Frame, point: Point) -> tuple[Fields, tuple[int, ...]]:
     instance = frame.instance
     could_pass = passages.passed(instance, frame.usable)
     point = point._replace(link=np.where(could_pass, point.link, 0.0))
+    unserved = np.flatnonzero(~np.isfinite(evaluate(frame, point).bounds))
+    if len(unserved):
+        return out_of_reach(instance, "jesa", int(unserved[0])), ()
     lines, open_tokens = trees(
         instance.selection_problem(), costs_at(instance, point), frame.usable, frame.drop_j
     )
     rents = _rents(frame, point)
     fields = lines | {"prices": point.link.tolist(), "rents": rents.tolist()}
     return fields | _of_experts(instance, point), open_tokens
+
+
+def _short(point: Point) -> Point:
+    """The point in fewer digits: cases have many prices, and any prices are valid."""
+    return Point(*(np.vectorize(lambda price: float(f"{price:.9g}"))(part) for part in point))
 
 
 def _of_experts(instance: Instance, point: Point) -> Fields:
@@ -176,9 +185,6 @@ def trees(
         # DES stops at a bound that is a little below its answer, where the answer itself is proven.
         wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
         most = np.inf if drop_j is None else drop_j[t]
-        if min(bound_j, most) == np.inf:
-            lines.append({"z": None, "tree": 0.0})  # no experts serve it
-            continue
         line = _proven(token, [min(value, most) * DOWN for value in wanted])
         if line is None:
             open_tokens.append(t)

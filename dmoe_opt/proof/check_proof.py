@@ -15,8 +15,8 @@ that are in on the way to it, and free those that are neither in nor out. A leaf
 
 In 3, any set that reaches the need pays at least that, since mu times what it reaches beyond the
 need is never negative. The bound is the sum of all z[t]. Sums of scores are multiples of their
-greatest common divisor, so the need is rounded up to the next one. Where nodes cost something once,
-e(IN) has those of IN, and a free expert elsewhere pays a share, by as many as fit on its node.
+greatest common divisor, so the need is rounded up. Where nodes cost something once, e(IN) has those
+of IN, and a free expert elsewhere pays a share, by as many as fit on its node.
 
 ROUNDS (jesa). Here e[t, j] = a[j] + lambda[t, j] + nu[t, j] + pi[j]: a token pays the price lambda
 for a link ("prices"; once for a node with send_once), nu for waking the expert, pi for its room.
@@ -29,7 +29,7 @@ It costs at most rho[t] if it may be dropped. Links rent subcarriers for v[m]. T
 where earned[i, n, m] is the sum of all lambda - c[i, n, m] > 0 of the link, of the greatest if it
 cannot send all in time. With a deadline a link may use several subcarriers: the positive ones are
 summed. {"split": ["link", i, n], "with": A, "without": B} has the lower of two bounds: in A the
-link takes a subcarrier even at a loss, in B it has none. ["expert", j] splits by whether j serves.
+link carries a token even at a loss, in B it carries none. ["expert", j] splits by whether j serves.
 
 SUBCARRIERS (allocation). The same, where IN has the given experts of t, and none is free.
 
@@ -47,6 +47,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,10 +120,9 @@ def leaf_holds(token: Token, z: int, inside: Any, out: Any, size: Any, mu: Any) 
     room = (token.cap if size is None else size) - len(inside)
     if room < 0 or (size is not None and len(free) < room):
         return True  # 1
-    missing = token.need - sum(token.units[j] for j in inside)
+    missing, price = token.need - sum(token.units[j] for j in inside), number("a leaf", mu) // UNIT
     if best_sum((token.units[j] for j in free), room) < missing:
         return True  # 2
-    price = number("a leaf", mu) // UNIT
     paid, prices = token.prices_at(inside, free, room)
     reduced = sorted(prices[j] - price * token.units[j] for j in free)[:room]
     if size is None:
@@ -215,14 +215,14 @@ def links_earn(instance: Any, proof: Any, inside: Any) -> int:
     links, rents = instance["links"], [number("rents", rent) for rent in proof["rents"]]
     ends = range(len(links)) if instance.get("send_once") else instance["placement"]
     paid: dict[Any, list[int]] = {}
-    for t, i in enumerate(instance["tokens"]["source"]):
-        for place, n in enumerate(ends):
-            paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
+    for (t, i), (place, n) in product(enumerate(instance["tokens"]["source"]), enumerate(ends)):
+        paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
     total = sum(rents)
     for (i, n), prices in paid.items():
         prices.sort(reverse=True)
-        cells = [(cell, v) for cell, v in zip(links[i][n], rents, strict=True) if cell and n != i]
-        profits = [sum(p - c for p in prices[:most] if p > c) - v for (c, most), v in cells]
+        cells = [(*cell, v) for cell, v in zip(links[i][n], rents, strict=True) if cell and n != i]
+        sums = [(sum(p - c for p in prices[:most] if p > c), c, v) for c, most, v in cells if most]
+        profits = [(one or prices[0] - c) - v for one, c, v in sums]  # one token at least
         if gains := [profit for profit in profits if profit > 0]:
             total += max(gains) if instance.get("air_deadline_s") is None else sum(gains)
         elif ("link", i, n) in inside:
@@ -260,8 +260,8 @@ def round_bound(instance: Any, proof: Any, inside: Any = NONE, out: Any = NONE) 
     """The bound of a round, in 1 / SCALE J; the least of two where it is split."""
     if "split" in proof:
         on = {tuple(proof["split"])}
-        first = round_bound(instance, proof["with"], inside | on, out)
-        return min(first, round_bound(instance, proof["without"], inside, out | on))
+        used = round_bound(instance, proof["with"], inside | on, out)
+        return min(used, round_bound(instance, proof["without"], inside, out | on))
     paid = sum_of_trees(tokens_of(instance, proof, out), proof["tokens"])
     earned = links_earn(instance, proof, inside) + experts_earn(instance, proof, inside)
     return max(paid - earned, 0)

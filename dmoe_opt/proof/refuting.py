@@ -32,7 +32,7 @@ def refutation(data: Instance | SelectionProblem, problem: str) -> dict[str, Any
     for t, token in enumerate(tokens):
         best = check_proof.best_sum((token.units[j] for j in token.prices), token.cap)
         if best < token.need and token.drop is None:
-            return _out_of_reach(data, problem, t)
+            return out_of_reach(data, problem, t)
     if problem == "jesa" and isinstance(data, Instance):
         needed = fewest_links(data).needed.tolist()
         nodes = data.node_of.tolist()
@@ -59,15 +59,15 @@ def plain_tokens(data: Instance | SelectionProblem) -> list[check_proof.Token]:
     )
 
 
-def _out_of_reach(data: Instance | SelectionProblem, problem: str, t: int) -> dict[str, Any]:
+def out_of_reach(data: Instance | SelectionProblem, problem: str, t: int) -> dict[str, Any]:
     """Lines for the tokens up to t, which no experts serve."""
-    fields: dict[str, Any] = {"tokens": [{"z": 0.0, "tree": 0.0}] * t + [{"z": None, "tree": 0.0}]}
+    fields: dict[str, Any] = {"tokens": [{"z": 0, "tree": 0}] * t + [{"z": None, "tree": 0}]}
     if problem == "selection" or not isinstance(data, Instance):
         return fields
     columns = data.num_nodes if data.send_once else data.num_experts
     return fields | {
-        "prices": [[0.0] * columns] * data.num_tokens,
-        "rents": [0.0] * data.num_subcarriers,
+        "prices": [[0] * columns] * data.num_tokens,
+        "rents": [0] * data.num_subcarriers,
     }
 
 

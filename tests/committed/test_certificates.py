@@ -21,9 +21,8 @@ MOST_BYTES = 200_000
 OPEN = {
     ("scarce-8x48-s0", "jesa"): 1e-3,
     ("deadline-8x64-s1", "jesa"): 1e-6,
-    ("capacity-8x64-s1", "jesa"): 1e-3,
-    ("wake-12x132-s1", "jesa"): 1e-5,
-    ("rich-8x64-s1", "jesa"): 1e-3,
+    ("capacity-8x64-s1", "jesa"): 1e-6,
+    ("rich-8x64-s1", "jesa"): 1e-6,
 }
 """Relative gaps that certificates leave; 1e-11 elsewhere."""
 

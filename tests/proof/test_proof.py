@@ -104,10 +104,10 @@ def test_optional_rules_are_proven_from_below(draw: Callable[[int], Instance]) -
 
 
 @pytest.mark.parametrize(
-    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("deadline-8x64-s1", 1e-6)]
+    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("capacity-8x64-s1", 1e-6)]
 )
 def test_committed_rounds_are_certified(name: str, gap: float) -> None:
-    """With links to spare the joint optimum is certified, under a deadline nearly so."""
+    """With links to spare the joint optimum is certified, where room is scarce nearly so."""
     result = solve(load(name), "jesa", "lagrangian")
     certificate = prove(load(name), result)
     assert certificate.bound_j is not None

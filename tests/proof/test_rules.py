@@ -102,6 +102,9 @@ def late(price: float) -> dict[str, Any]:
     return JESA | {"prices": [[0.0, price]] * 2, "rents": [0.0] * 2, "tokens": [line] * 2}
 
 
+ONE_RENT = {"rents": [0.0]}
+
+
 def refuted(*nodes: Any) -> dict[str, Any]:
     """A certificate with a number and a tree per node."""
     return JESA | {"refuted": list(nodes)}
@@ -194,9 +197,10 @@ RULES = {
         "total += max(gains) if", "total += 0 if", LINKS, priced(9, 9, 0, EITHER), 9
     ),
     "several subcarriers earn": Rule("else sum(gains)", "else max(gains)", LATE, late(10.0), 10),
-    "as many as can be sent": Rule(
-        "prices[:most]", "prices[:1]", LATER, late(10.0) | {"rents": [0.0]}, 10
+    "links earn with all tokens": Rule(
+        "(one or prices[0] - c)", "(prices[0] - c)", LATER, late(10.0) | ONE_RENT, 10
     ),
+    "as many as can be sent": Rule("prices[:most]", "prices[:1]", LATER, late(10.0) | ONE_RENT, 10),
     "links are a bit cheaper": Rule(
         "joules / rate * (1 - LITTLE)", "joules / rate", LATE, late(1.0), 2.0
     ),
@@ -236,7 +240,7 @@ RULES = {
         priced(9, 0, 0, EITHER) | {"waking": [[9.0] * 2] * 2},
         9,
     ),
-    "both parts of a split": Rule("return min(first, ", "return max(first, ", LINKS, SPLIT, 99),
+    "both parts of a split": Rule("return min(used, ", "return max(used, ", LINKS, SPLIT, 99),
     "experts are not out": Rule('("expert", j) in out', "True", LINKS, UNSERVED_ROUND, **NO),
     "links are not out": Rule('("link", i, n) in out', "n != i", LINKS, UNSERVED_ROUND, **NO),
     "links that need not be used": Rule(
