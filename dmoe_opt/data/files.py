@@ -158,6 +158,8 @@ def require_place(path: str | os.PathLike[str]) -> None:
 def _obstacle(path: str | os.PathLike[str]) -> str | None:
     if is_stdout(path):
         return None
+    if not str(path):
+        return "the name is empty"
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -166,7 +168,7 @@ def _obstacle(path: str | os.PathLike[str]) -> str | None:
             return "No such file or directory"
     except (OSError, ValueError) as error:
         return str(error)
-    return None if str(path) else "the name is empty"
+    return None
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

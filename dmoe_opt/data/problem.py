@@ -275,9 +275,7 @@ class SelectionProblem:
         size = f"{counted(self.num_tokens, 'token')}, {counted(self.num_experts, 'expert')}"
         return f"<SelectionProblem {self.name or 'unnamed'}: {size}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return validate.rebuild, (type(self), given)
+    __reduce__ = validate.reduced
 
 
 def per_token(field_name: str, value: object, tokens: int, most: float) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ costs P0 s0 / r joules. See docs/problems/round.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -124,9 +124,7 @@ class Radio:
         )
         return cls(np.where(dead, 0.0, 10.0 ** (decibels / 10.0)), **others)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return validate.rebuild, (type(self), given)
+    __reduce__ = validate.reduced
 
     def at_mean_snr(self, snr_db: float) -> Radio:
         """The same radio with the noise that gives its links a mean SNR of so many decibels."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
 
@@ -163,9 +164,14 @@ def all_true(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return table
 
 
-def rebuild(kind: type[T], fields: dict[str, Any]) -> T:
+def rebuild(kind: type[T], given: dict[str, Any]) -> T:
     """Make a frozen value from its fields again: copies and unpickled values are checked too."""
-    return kind(**fields)
+    return kind(**given)
+
+
+def reduced(value: Any) -> tuple[Any, ...]:
+    """`__reduce__` of a frozen value: a copy is made of its fields, and keeps nothing else."""
+    return rebuild, (type(value), {one.name: getattr(value, one.name) for one in fields(value)})
 
 
 def _shaped(field: str, array: NDArray[Any], shape: Shape) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,9 +108,7 @@ class Trace:
             raise fail("layers", self.layers, allowed)
         return tuple(numbers)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return validate.rebuild, (type(self), given)
+    __reduce__ = validate.reduced
 
     def top_experts(self) -> NDArray[np.int64]:
         """The k experts with the largest scores, best first, shape (L, T, k).

@@ -62,6 +62,7 @@ class Agent:
     hidden_bias: Weights
     score_weight: Weights
     made_by: str = ""
+    __reduce__ = validate.reduced
 
     def __post_init__(self) -> None:
         width = np.shape(self.score_weight)[0] if np.ndim(self.score_weight) == 1 else None

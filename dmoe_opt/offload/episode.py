@@ -61,6 +61,7 @@ class Episode:
     deadline_s: Array
     gains: Array
     speed: Array | None = None
+    __reduce__ = validate.reduced
 
     def __post_init__(self) -> None:
         most = MOST * MARGIN

@@ -50,6 +50,7 @@ class Tariff:
     base: Array
     rise: Array
     power: float
+    __reduce__ = validate.reduced
 
     def __post_init__(self) -> None:
         put = object.__setattr__

@@ -101,6 +101,7 @@ class PlacementProblem:
     size: NDArray[np.float64] = 1.0  # type: ignore[assignment]  # becomes an array
     factor: NDArray[np.float64] = None  # type: ignore[assignment]  # None stands for all 1
     send_once: bool = True
+    __reduce__ = validate.reduced
 
     def __post_init__(self) -> None:
         put = object.__setattr__

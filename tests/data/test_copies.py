@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,12 @@ from helpers.drawn import problems, rounds
 from hypothesis import given
 
 from dmoe_opt import InputError, Instance, Radio, SelectionProblem, load, solve
+from dmoe_opt.generating.traces import Trace
+from dmoe_opt.offload.agent import committed
+from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.fitting import committed as committed_fit
+from dmoe_opt.offload.presets import preset
+from dmoe_opt.placing.problem import PlacementProblem
 
 COPIES: list[Callable[[Any], Any]] = [
     copy.copy,
@@ -34,6 +41,31 @@ def test_copies_are_frozen(name: str, copied: Callable[[Any], Any]) -> None:
     with pytest.raises(ValueError, match="read-only"):
         other.scores[:] = 0
     assert "sha256" not in vars(copied(data))
+
+
+def frozen_values() -> list[Any]:
+    """One value of every frozen kind that holds arrays."""
+    fit = committed_fit(preset("busy"))
+    assert fit is not None
+    placed = PlacementProblem(np.ones((2, 3), bool), np.ones((2, 2)), np.ones((2, 3)), [3, 3])
+    trace = Trace(np.full((1, 2, 2), 0.5), experts_per_token=1)
+    episode = draw(preset("light"), 0)
+    assert episode.share.size and placed.room.size  # and both keep what they have computed
+    return [load("tiny-s1").radio, placed, trace, episode, fit.tariff, committed("busy")]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=["copy", "deepcopy", "pickle"])
+def test_copies_of_other_values_are_frozen(copied: Callable[[Any], Any]) -> None:
+    """Episodes, agents, tariffs, placements, logs and radios, without what they have computed."""
+    for value in frozen_values():
+        other = copied(value)
+        names = [field.name for field in dataclasses.fields(value)]
+        assert set(vars(other)) == set(names), type(value)
+        for name in names:
+            array = getattr(other, name)
+            if isinstance(array, np.ndarray):
+                assert not array.flags.writeable, (type(value), name)
+                assert (array == getattr(value, name)).all()
 
 
 def negated(array: np.ndarray) -> np.ndarray:

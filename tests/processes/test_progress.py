@@ -49,7 +49,7 @@ def seen_on_a_terminal(command: list[str], cwd: Path) -> tuple[int, str]:
     return process.wait(), b"".join(pieces).decode(errors="replace")
 
 
-@pytest.mark.parametrize("problem", ["selection", "jesa"])
+@pytest.mark.parametrize("problem", list(METHODS))
 def test_the_bar_goes_on_while_pyomo_solves(problem: str, tmp_path: Path) -> None:
     """Pyomo swaps and closes `sys.stderr`; the bar is still drawn during every later method.
 
