@@ -128,7 +128,7 @@ def _prices(played: Episode, choice: Whole, fit: Fit | None) -> Array:
 @click.option(
     "--fitted-on",
     metavar="A,B",
-    help="Also the fitted ones as made for these presets, for a test of shifts.",
+    help="Also price, threshold and sac (or those of --policies) as made for these presets.",
 )
 @setting("--episodes", type=WHOLE, default=30, metavar="N", help="Held-out episodes.")
 @setting("--seed", type=NATURAL, default=0, help="Number of the first.")
@@ -172,7 +172,8 @@ def compare(
     agents = offload_inputs.agents(scenario_of(data), agent) if with_sac else None
     fit = offload_inputs.fit(fit_file)
     if fitted_on is not None:
-        made = offload_inputs.shifted(names or [*MADE], fitted_on.split(","))
+        quick = [name for name in MADE if name != "rollout"]  # which takes minutes for each
+        made = offload_inputs.shifted(names or quick, fitted_on.split(","))
         names = [*(names or usual(scenario_of(data), agents, fit)), *made]
     if output is not None:
         files.make_folder(output)

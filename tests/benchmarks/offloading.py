@@ -8,17 +8,21 @@ done
 python tests/benchmarks/offloading.py agents
 
 The tables of docs/results.md: python tests/benchmarks/offloading.py compared
+That of shifts in docs/problems/offloading.md: python tests/benchmarks/offloading.py shifted
+A number after the word is one of episodes, instead of 50 or 30.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow, compare
+from dmoe_opt.comparing.policies import OffloadComparison, PolicyRow, compare, play
+from dmoe_opt.comparing.rows import half_width
 from dmoe_opt.offload import agent as agents
 from dmoe_opt.offload import windows
 from dmoe_opt.offload.environment import EdgeOffload
@@ -26,7 +30,8 @@ from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.many import Many
 from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.presets import PRESETS, preset
-from dmoe_opt.offload.simulate import State, run
+from dmoe_opt.offload.scenario import Array
+from dmoe_opt.offload.simulate import State, account, run
 
 EPISODES = 50
 
@@ -96,12 +101,44 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
 
 
 def compared(count: int = 50, limit_s: float = 3.0) -> None:
-    """Play all policies under load, and print the tables."""
+    """Play all policies, and print the tables."""
     done = []
-    for name in ("busy", "fading", "mixed"):
+    for name in ("light", "busy", "fading", "mixed"):
         trained = {"sac": agents.committed(name)}
         done.append(compare(preset(name), agents=trained, episodes=count, time_limit=limit_s))
     tables(done)
+    names = [row.policy for row in done[0].rows if row.policy != "price"]
+    differences([of.scenario for of in done], names, count)
+
+
+def shifted(count: int = 30, limit_s: float = 1.0) -> None:
+    """Policies as made for other scenarios with the same experts, and print the tables."""
+    scenarios = ("light", "busy", "drifting")
+    names = ["price", *(f"price@{made}" for made in scenarios), "sac@light", "sac@busy", "greedy"]
+    done = [compare(preset(name), names, episodes=count, time_limit=limit_s) for name in scenarios]
+    tables(done)
+    differences(scenarios, names[1:], count)
+
+
+def differences(scenarios: Sequence[str], names: Sequence[str], count: int) -> None:
+    """Return of each policy less that of `price` as fitted to the scenario, in % of the latter."""
+    print(f"\n| less `price`, % | {' | '.join(scenarios)} |\n|---|{'---|' * len(scenarios)}")
+    own = {name: returns(name, "price", count) for name in scenarios}
+    for policy in names:
+        cells = []
+        for name in scenarios:
+            percent = 100.0 * (returns(name, policy, count) - own[name]) / own[name].mean()
+            cells.append(f"{percent.mean():+.1f} ± {half_width(percent):.1f}")
+        print(f"| `{policy}` | {' | '.join(cells)} |", flush=True)
+
+
+def returns(scenario: str, policy: str, count: int) -> Array:
+    """Returns of a policy on the held-out episodes of a preset, (count,)."""
+    trained = {"sac": agents.committed(scenario)} if policy == "sac" else None
+    episodes = [draw(preset(scenario), number) for number in range(count)]
+    choices = [play(e, policy, agents=trained, seed=n)[0] for n, e in enumerate(episodes)]
+    pairs = zip(episodes, choices, strict=True)
+    return np.array([account(episode, choice).return_ for episode, choice in pairs])
 
 
 def tables(done: list[OffloadComparison]) -> None:
@@ -116,11 +153,11 @@ def tables(done: list[OffloadComparison]) -> None:
         for k, row in enumerate(done[0].rows):
             cells = [_percent(of, of.rows[k], field) for of in done]
             print(f"| `{row.policy}` | {' | '.join(cells)} |")
-    hindsight = [
-        f"{100 * of.hindsight / of.bound_mean:.2f} ± {100 * of.hindsight_ci95 / of.bound_mean:.2f}"
-        for of in done
-    ]
-    print(f"| hindsight | {' | '.join(hindsight)} |")
+    if all(of.hindsight is not None for of in done):
+        bounds = [of.bound_mean / 100.0 for of in done]
+        split = zip(done, bounds, strict=True)
+        cells = [f"{of.hindsight / b:.2f} ± {of.hindsight_ci95 / b:.2f}" for of, b in split]
+        print(f"| hindsight | {' | '.join(cells)} |")
     print("optimum found, %:", [f"{100 * of.optimum.optimum_share:.1f}" for of in done])
     print("optima proven:", [f"{of.proven} of {of.episodes}" for of in done])
 
@@ -128,6 +165,8 @@ def tables(done: list[OffloadComparison]) -> None:
 def _percent(of: OffloadComparison, row: PolicyRow, field: str) -> str:
     factor = 100.0 if field == "optimum_share" else 100.0 / of.bound_mean
     mean, half = getattr(row, field), getattr(row, f"{field}_ci95")
+    if mean is None:
+        return ""
     return f"{factor * mean:.1f} ± {factor * half:.1f}"
 
 
@@ -156,8 +195,8 @@ def seeds(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["compared"]:
-        sys.exit(compared())
+    if sys.argv[1:2] in (["compared"], ["shifted"]):
+        sys.exit({"compared": compared, "shifted": shifted}[sys.argv[1]](*map(int, sys.argv[2:3])))
     steps_per_second()
     many_steps_per_second()
     optima()
