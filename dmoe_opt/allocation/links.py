@@ -172,12 +172,12 @@ def solve_with(
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     if answer.chosen is not None:
         allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
-    decision = None if answer.chosen is None else Decision(instance, experts, allocation)
-    known_j = Decision(instance, experts, allocation).bill.apart_from_sending_j
+    decision = Decision(instance, experts, allocation)
+    known_j = decision.bill.apart_from_sending_j
     return build(
         instance,
         method,
-        decision,
+        None if answer.chosen is None else decision,
         problem="allocation",
         bound_j=None if answer.bound is None else known_j + links.unit_j * answer.bound,
         stats={"links": len(links.ends), **(stats or {})},

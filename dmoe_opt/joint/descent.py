@@ -119,7 +119,9 @@ def price_idle(instance: Instance, allocation: Allocation) -> NDArray[np.float64
     An active link is priced on its own subcarrier, an idle one on a free subcarrier that is
     reserved for it; a link without either is priced inf, and where the time is up, every idle one.
     """
-    price = np.where(allocation, instance.link_energy, np.inf).min(axis=2)
+    price = np.full(instance.link_energy.shape[:2], np.inf)
+    i, j, m = np.nonzero(allocation)  # few of all: a pass over the energies takes a second
+    np.minimum.at(price, (i, j), instance.link_energy[i, j, m])
     np.fill_diagonal(price, 0.0)
     idle = np.argwhere(~np.isfinite(price))
     free = np.flatnonzero(~allocation.any(axis=(0, 1)))

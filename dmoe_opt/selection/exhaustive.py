@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from decimal import Decimal
 from itertools import chain, combinations, islice
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, visits
 from dmoe_opt.answer.result import Result, build
+from dmoe_opt.clock import is_over, until
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
 from dmoe_opt.selection.des import relaxation
@@ -37,7 +37,6 @@ def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = No
     InputError
         If there are more than `MOST_SETS` sets.
     """
-    started = time.monotonic()
     tokens, experts = problem.scores.shape
     count = _checked_number(experts, problem.max_experts)
     best = np.full(tokens, np.inf)
@@ -46,13 +45,14 @@ def solve_exhaustive(problem: SelectionProblem, *, time_limit: float | None = No
     sizes = range(min(experts, problem.max_experts) + 1)
     sets = chain.from_iterable(combinations(range(experts), n) for n in sizes)
     seen = 0
-    while block := list(islice(sets, BLOCK)):
-        _improve(problem, units, _incidence(block, experts), best, selection)
-        seen += len(block)
-        is_late = time_limit is not None and time.monotonic() - started > time_limit
-        if is_late and seen < count:
-            message = f"time limit of {time_limit:g} s after {seen:,} of {count:,} sets"
-            return _stopped(problem, best, selection, seen, message)
+    with until(time_limit):
+        while block := list(islice(sets, BLOCK)):
+            if not _improve(problem, units, _incidence(block, experts), best, selection):
+                break
+            seen += len(block)
+    if seen < count:
+        message = f"time limit of {time_limit:g} s after {seen:,} of {count:,} sets"
+        return _stopped(problem, best, selection, seen, message)
     return build(
         problem,
         "exhaustive",
@@ -104,13 +104,18 @@ def _improve(
     members: NDArray[np.float64],
     best: NDArray[np.float64],
     selection: Selection,
-) -> None:
-    """Replace the best set of every token, in place, if a set of `members` (sets, K) is cheaper."""
+) -> bool:
+    """Replace the best set of every token, in place, if a set of `members` (sets, K) is cheaper.
+
+    Returns whether there was time for all tokens.
+    """
     opening = np.zeros((len(members), problem.num_tokens))
     if problem.placement is not None and problem.node_cost is not None:
         visited = visits(members > 0, problem.placement, problem.node_cost.shape[1])
         opening = visited @ problem.node_cost.T
     for t in range(problem.num_tokens):
+        if is_over():
+            return False
         allowed = members @ units[t] >= problem.need_units[t]
         allowed &= members @ (~problem.usable[t]).astype(float) == 0
         cost = np.where(allowed, members @ problem.cost[t] + opening[:, t], np.inf)
@@ -118,3 +123,4 @@ def _improve(
         if cost[first] < best[t]:
             best[t] = cost[first]
             selection[t] = members[first] > 0
+    return True
