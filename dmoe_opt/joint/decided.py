@@ -33,7 +33,15 @@ from dmoe_opt.joint.limited import (
     served,
 )
 from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of
-from dmoe_opt.joint.open_part import Open, everything, listed, no_answer, share_kept, stranded
+from dmoe_opt.joint.open_part import (
+    Open,
+    everything,
+    listed,
+    no_answer,
+    on_best,
+    share_kept,
+    stranded,
+)
 from dmoe_opt.joint.program import OpenAnswer, solve_open
 from dmoe_opt.joint.relaxation import relax
 from dmoe_opt.joint.steps import Effort, Log
@@ -42,7 +50,8 @@ QUICK = Effort(60, 30, 0)  # a repair takes as long as thirty steps, and seldom 
 THOROUGH = Effort(500, 30, 0)
 BEFORE_PROGRAM = Effort(100, 30, 0)  # then the program is faster than the ascent
 NARROWED = Effort(60, 60, 0)
-FROM_RELAXED = Effort(30, 30, 0)
+FEW = Effort(30, 30, 0)  # where sets are listed
+TRIED = 16  # subcarriers of each link, for prices to begin with
 MOST_NARROWED = 5
 LESS = 0.8  # of what was open before: then ascend once more
 FAR = 0.01
@@ -86,25 +95,23 @@ def approached(
     if part is None or part.choices is None:
         climbed = climb(frame, answer, effort=effort, far=far, log=log)
     else:
-        climbed = _relaxed(frame_of(instance, part), part, answer, log)
+        climbed = _relaxed(frame_of(instance, part), part, answer, far, log)
     return climbed._replace(bound_j=max(climbed.bound_j, bound_j))
 
 
-def _relaxed(frame: Frame, part: Open, answer: Descent | None, log: Log | None) -> Climbed:
-    """The ascent from the prices of the linear relaxation, where it is small enough."""
+def _relaxed(
+    frame: Frame, part: Open, answer: Descent | None, far: float, log: Log | None
+) -> Climbed:
+    """The ascent; where experts tie tokens, from the prices of the linear relaxation."""
     instance = frame.instance
-    if answer is not None and _are_tied(frame):
-        staffed = solve_apart(frame, part, answer.decision, SHARE * left_s())
-        answer = _descended(frame, staffed, answer)
-    energy_j = np.inf if answer is None else answer.energy_j
-    relaxed = relax(instance, part, energy_j)
-    if relaxed is None:
-        return climb(frame, answer, effort=FROM_RELAXED, log=log)
-    if relaxed.part is None:
-        return Climbed(relaxed.point, energy_j, answer, 0, frame)
-    frame = frame_of(instance, relaxed.part)
-    climbed = climb(frame, answer, effort=FROM_RELAXED, log=log, start=relaxed.point)
-    return climbed._replace(bound_j=max(climbed.bound_j, min(relaxed.bound_j, energy_j)))
+    start = first_point(frame)
+    bound_j = max(evaluate(frame, start).value_j, 0.0)
+    if is_closed(answer, bound_j, far):
+        return Climbed(start, bound_j, answer, 0, frame)
+    if _are_tied(frame):
+        relaxed = relax(instance, on_best(instance, part, TRIED), np.inf)
+        start = start if relaxed is None else relaxed.point
+    return climb(frame, answer, effort=FEW, far=far, log=log, start=start)
 
 
 def _over_few_links(frame: Frame, method: str) -> tuple[Descent | None, float] | Result:
@@ -140,7 +147,9 @@ def solve_descent(
     start: Decision | None = None,
 ) -> Result:
     """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links."""
-    end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start)
+    woken = instance.wake_energy is not None  # prices climb slowly to what waking costs
+    part = listed(instance) if woken else None
+    end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start, part=part)
     if isinstance(end, Result):
         return end
     answer, rng = end.answer, np.random.default_rng(seed)
@@ -204,7 +213,7 @@ def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
     if is_closed(answer, bound_j):
         return answer, bound_j, None
     part = _open_part(climbed, answer)
-    if part is None or part.choices is not None or not _are_tied(frame):
+    if part is None or not _are_tied(frame):
         return answer, bound_j, part
     if part.possible.sum() > MOST_PAIRS or is_over():
         return answer, bound_j, part

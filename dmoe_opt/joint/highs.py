@@ -174,12 +174,13 @@ def decide(
     factor: float = 1.0,
     time_limit: float = np.inf,
     start: NDArray[np.float64] | None = None,
+    presolved: bool = False,
     seen: Seen | None = None,
 ) -> Outcome:
     """Minimise a cost over some rows, in J times `factor`; the first `whole` columns are integer.
 
     `lower`, `upper` and `start`, values to begin with, are by column. `time_limit`, in seconds, may
-    be inf.
+    be inf. If `presolved`, HiGHS finds nothing more to take away and does not try.
     """
     ends = time.monotonic() + time_limit
     bound_j = 0.0
@@ -188,6 +189,8 @@ def decide(
         highs = solver().Highs()
         for name, value in options(ends - time.monotonic()).items():
             highs.setOptionValue(name, value)
+        if presolved:
+            highs.setOptionValue("presolve", "off")
         highs.passModel(program)
         if start is not None:
             given = solver().HighsSolution()

@@ -56,6 +56,13 @@ def listed(instance: Instance) -> Open:
     return part._replace(choices=choices_of(instance, part.possible))
 
 
+def on_best(instance: Instance, part: Open, number: int) -> Open:
+    """What is open, with the cheapest few subcarriers of every link alone."""
+    energy = np.where(part.subcarriers, instance.link_energy, np.inf)
+    rank = energy.argsort(axis=2, kind="stable").argsort(axis=2, kind="stable")
+    return part._replace(subcarriers=part.subcarriers & (rank < number))
+
+
 def agreed(instance: Instance, part: Open) -> Open | None:
     """What is open once experts, their sets and links agree; None if a token has no choice left."""
     linked = np.asarray(part.subcarriers.any(axis=2))

@@ -232,6 +232,7 @@ def solve_open(
         factor=factor,
         time_limit=time_limit,
         start=None if start is None else _values(instance, columns, start),
+        presolved=part.choices is not None and start is not None,
         seen=seen,
     )
     decision = None if value is None else _decision(instance, columns, value)
