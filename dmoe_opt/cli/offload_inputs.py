@@ -50,21 +50,22 @@ def fit(path: str | None) -> Fit | None:
     return None if path is None else fitting.load(path)
 
 
-def shifted(names: list[str], presets: list[str]) -> list[str]:
+def shifted(names: list[str], made_for: list[str]) -> list[str]:
     """The fitted ones of the policies as made for each of the presets, such as `price@busy`.
 
     Without the policies that a preset has not.
     """
     from dmoe_opt.errors import InputError
-    from dmoe_opt.offload import agent
-    from dmoe_opt.offload.policies import FITTED, SAC
-    from dmoe_opt.offload.presets import PRESETS
+    from dmoe_opt.offload import agent, fitting, presets
+    from dmoe_opt.offload.policies import SAC, fitted
 
     shown = []
-    for preset in (name.strip() for name in presets):
-        if preset not in PRESETS:
-            raise InputError(f"fitted-on = {preset!r}; allowed: {', '.join(PRESETS)}")
-        made = [*FITTED, SAC] if agent.committed(preset) else [*FITTED]
+    for preset in (name.strip() for name in made_for):
+        if preset not in presets.PRESETS:
+            raise InputError(f"fitted-on = {preset!r}; allowed: {', '.join(presets.PRESETS)}")
+        made = fitted(fitting.committed(presets.preset(preset)))
+        if agent.committed(preset):
+            made.append(SAC)
         shown += [f"{name}@{preset}" for name in names if name in made]
     return shown
 

@@ -73,7 +73,7 @@ def train(scenario: str, seed: int, steps: int, output: str, as_json: bool) -> N
 @click.option("-o", "--output", metavar="FILE", help="Default: SCENARIO-fit.json here.")
 @JSON
 def fit(scenario: str, seed: int, output: str | None, as_json: bool) -> None:
-    """Fit the rules `price`, `threshold` and `rollout` on training episodes."""
+    """Fit `price`, `threshold`, `rollout` and `forecast` on training episodes."""
     from pathlib import Path
 
     from dmoe_opt.cli import console

@@ -34,7 +34,11 @@ FIT = click.option(
 
 @click.command()
 @click.argument("episode", metavar="PRESET_OR_FILE")
-@setting("--policy", default="price", metavar="NAME", help="A rule, sac, or optimum.")
+@click.option(
+    "--policy",
+    metavar="NAME",
+    help="A rule, sac, or optimum; default: forecast, or price where that has no numbers.",
+)
 @setting("--seed", type=NATURAL, default=0, help="Of the held-out episode.")
 @click.option("--time-limit", type=TIME_LIMIT, metavar="S", help="For the optimum.")
 @AGENT
@@ -45,7 +49,7 @@ FIT = click.option(
 @JSON
 def evaluate(
     episode: str,
-    policy: str,
+    policy: str | None,
     seed: int,
     time_limit: float | None,
     agent: str | None,
@@ -63,16 +67,17 @@ def evaluate(
     from dmoe_opt.data import files
     from dmoe_opt.offload.episode import Episode, draw
     from dmoe_opt.offload.fates import Fate, fates
-    from dmoe_opt.offload.policies import SAC
+    from dmoe_opt.offload.policies import SAC, best
     from dmoe_opt.offload.simulate import account
 
     data = offload_inputs.data(episode)
     played = data if isinstance(data, Episode) else draw(data, seed)
     scenario = played.scenario
+    fit = offload_inputs.fit(fit_file)
+    policy = policy or best(played, fit)
     agents = offload_inputs.agents(scenario, agent) if policy == SAC else None
     if output is not None:
         files.make_folder(output)
-    fit = offload_inputs.fit(fit_file)
     choice, bound = play(played, policy, agents=agents, fit=fit, seed=seed, time_limit=time_limit)
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"

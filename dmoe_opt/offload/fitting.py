@@ -12,7 +12,7 @@ import numpy as np
 
 from dmoe_opt.data import files, formats, validate
 from dmoe_opt.errors import InputError
-from dmoe_opt.offload import ceiling
+from dmoe_opt.offload import ceiling, forecast
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.presets import PRESETS
 from dmoe_opt.offload.pricing import MOST_POWER, Tariff, by_threshold, equal_experts
@@ -28,17 +28,18 @@ ROUNDS = 12
 """Rounds of the pattern search; a round tries every number up and down."""
 FORMS = ("one number", "three numbers", "per group")
 LEAST_STEP = 0.02
-EXPECTED = 400
+EXPECTED = 430
 """Evaluations that a fit usually takes, for the progress bar."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The numbers of the rules `price`, `threshold` and `rollout` for one scenario.
+    """The numbers of the rules `price`, `threshold`, `rollout` and `forecast` for one scenario.
 
     `form` is the form of the tariff that did best, one of `FORMS`; `threshold` is in units of one
-    job done perfectly. `penalty` holds the weights of `dmoe_opt.offload.ceiling`, (G, F); None if
-    there are none.
+    job done perfectly. `penalty` holds the weights of `dmoe_opt.offload.ceiling`, (G, F), and
+    `forecast` the numbers of `dmoe_opt.offload.forecast`, (G + 6,); both are None where arrivals
+    cannot be expected.
     """
 
     scenario: str
@@ -47,6 +48,7 @@ class Fit:
     threshold: float
     made_by: str = ""
     penalty: Array | None = None
+    forecast: Array | None = None
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +65,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     threshold: float
     made_by: str = ""
     penalty: list[list[float]] | None = None
+    forecast: list[float] | None = None
 
 
 def fit(
@@ -72,19 +75,22 @@ def fit(
 
     The three forms of a tariff are fitted on the same episodes, and the best on as many others is
     kept. The price of a form is found by a pattern search: each number goes up or down by a step
-    that is halved when nothing gets better. Last come the weights of the ceiling, if there
-    is one.
+    that is halved when nothing gets better. Where arrivals can be expected, the weights of the
+    ceiling and the numbers of `forecast` come last.
     """
     rng = np.random.default_rng([TRAINING, validate.whole("seed", seed, 0)])
     episodes = [State(draw(scenario, rng)) for _ in range(EPISODES)]
     others = [State(draw(scenario, rng)) for _ in range(EPISODES)]
     done = 0
 
-    def mean(rule: Callable[[list[float]], Choose], numbers: list[float]) -> float:
+    def tell() -> None:
         nonlocal done
         done += 1
         if progress:
             progress(done, max(done, EXPECTED))
+
+    def mean(rule: Callable[[list[float]], Choose], numbers: list[float]) -> float:
+        tell()
         return _mean_return(episodes, rule(numbers))
 
     tariffs = {}
@@ -97,8 +103,11 @@ def fit(
     (least,) = _searched([0.02], partial(mean, _by_threshold))
     made_by = f"dmoe-opt offload fit, {EPISODES} episodes, seed {seed}"
     tariff = tariffs[chosen]
-    penalty = ceiling.fitted(scenario, tariff, seed) if ceiling.exists(scenario) else None
-    return Fit(scenario.name, chosen, tariff, least, made_by, penalty)
+    penalty = ahead = None
+    if ceiling.exists(scenario):
+        penalty = ceiling.fitted(scenario, tariff, seed)
+        ahead = forecast.learn(scenario, tariff, seed, tell)
+    return Fit(scenario.name, chosen, tariff, least, made_by, penalty, ahead)
 
 
 def _start(form: str, scenario: Scenario) -> list[float]:
@@ -177,6 +186,7 @@ def as_bytes(fitted: Fit) -> bytes:
         fitted.threshold,
         fitted.made_by,
         None if fitted.penalty is None else fitted.penalty.tolist(),
+        None if fitted.forecast is None else fitted.forecast.tolist(),
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
@@ -196,13 +206,18 @@ def load(path: str | os.PathLike[str]) -> Fit:
         tariff = Tariff(read.group, read.base, read.rise, read.power)  # type: ignore[arg-type]
         threshold = validate.real("threshold", read.threshold, positive=False)
         penalty = None if read.penalty is None else _penalty(read.penalty)
-        return Fit(read.scenario, read.form, tariff, threshold, read.made_by, penalty)
+        ahead = None if read.forecast is None else _forecast(read.forecast)
+        return Fit(read.scenario, read.form, tariff, threshold, read.made_by, penalty, ahead)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
 def _penalty(rows: list[list[float]]) -> Array:
     return validate.real_array("penalty", rows, (None, None), MOST_LOSS, -MOST_LOSS)
+
+
+def _forecast(numbers: list[float]) -> Array:
+    return validate.real_array("forecast", numbers, (None,), MOST_LOSS, -MOST_LOSS)
 
 
 def committed(scenario: Scenario) -> Fit | None:

@@ -9,13 +9,17 @@ import random
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
+
 from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.offload import agent as trained
 from dmoe_opt.offload import fitting
 from dmoe_opt.offload.agent import Agent
+from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.fitting import Fit, committed
 from dmoe_opt.offload.fluid import resolving
+from dmoe_opt.offload.forecast import Forecast
 from dmoe_opt.offload.presets import PRESETS, preset
 from dmoe_opt.offload.pricing import by_threshold
 from dmoe_opt.offload.rollout import rollout
@@ -107,10 +111,20 @@ def sampled(scenario: Scenario, fit: Fit) -> Policy:
     return partial(rollout, scenario, fit.tariff)
 
 
+def forecast(scenario: Scenario, fit: Fit) -> Policy:
+    """A price that knows what is still to arrive; its numbers are learned on whole episodes."""
+    if fit.forecast is None:
+        allowed = "a fit to a scenario without drift of load or types, and without stages"
+        raise InputError(f'policy = "forecast" has no numbers here; allowed: {allowed}')
+    rule = Forecast(scenario, fit.forecast)
+    return lambda seed: rule.choose
+
+
 FITTED: dict[str, Callable[[Scenario, Fit], Policy]] = {
     "price": price,
     "threshold": threshold,
     "rollout": sampled,
+    "forecast": forecast,
 }
 """Rules with numbers that are fitted to a scenario."""
 MADE = (*FITTED, SAC)
@@ -119,8 +133,25 @@ MADE = (*FITTED, SAC)
 
 def usual(scenario: Scenario, agents: Agents | None = None, fit: Fit | None = None) -> list[str]:
     """The policies that can be played: all rules, fitted ones if there is a fit, and the agents."""
-    fitted = [*FITTED] if fit or committed(scenario) else []
-    return [*RULES, *fitted, *(agents or {})]
+    return [*RULES, *fitted(fit or committed(scenario)), *(agents or {})]
+
+
+def fitted(numbers: Fit | None) -> list[str]:
+    """The rules that can be played with a fit."""
+    if numbers is None:
+        return []
+    return [name for name in FITTED if name != "forecast" or numbers.forecast is not None]
+
+
+def best(episode: Episode, fit: Fit | None = None) -> str:
+    """The rule that earned most in our comparisons: "forecast", where it has numbers, or "price".
+
+    Recorded arrivals are not those that it expects.
+    """
+    scenario = episode.scenario
+    is_drawn = len(np.unique(episode.job)) == scenario.arrivals.num_jobs
+    has_forecast = "forecast" in fitted(fit or committed(scenario))
+    return "forecast" if is_drawn and has_forecast else "price"
 
 
 def policy(
@@ -151,7 +182,7 @@ def policy(
     >>> policy("best", preset("busy"))
     Traceback (most recent call last):
     dmoe_opt.errors.InputError: policy = 'best'; allowed: random, round-robin, most-free, greedy, \
-local, lp, price, threshold, rollout, sac, optimum
+local, lp, price, threshold, rollout, forecast, sac, optimum
     """
     agents = agents or {}
     if name in agents:

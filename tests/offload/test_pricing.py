@@ -10,7 +10,7 @@ import pytest
 from helpers.offloads import by_hand
 
 from dmoe_opt import InputError
-from dmoe_opt.offload import fitting
+from dmoe_opt.offload import fitting, forecast
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.policies import FITTED, RULES, policy
 from dmoe_opt.offload.presets import PRESETS, preset
@@ -43,6 +43,9 @@ def test_the_price_rises_as_slots_fill() -> None:
 def test_a_fit_is_better_than_no_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """On its training episodes; the file holds all of it, and rules play with it."""
     monkeypatch.setattr(fitting, "EPISODES", 6)
+    for name, few in {"BATCHES": 1, "EPISODES": 2, "POPULATION": 4, "GENERATIONS": 2}.items():
+        monkeypatch.setattr(forecast, name, few)
+    monkeypatch.setattr(forecast, "ELITE", 2)
     hand = by_hand().scenario
     experts = replace(hand.experts, capacity=[3])
     types = replace(hand.types, spread=0.9, deadline_s=[9, 9])
@@ -85,6 +88,7 @@ def test_presets_come_with_a_fit(name: str) -> None:
         ({"rise": [-0.1] * 3}, "rise"),
         ({"power": 99.0}, "power = 99.0; allowed: a number in"),
         ({"threshold": -1.0}, "threshold = -1.0"),
+        ({"forecast": ["x"]}, "forecast"),
     ],
 )
 def test_bad_fits_are_refused_in_one_line(
