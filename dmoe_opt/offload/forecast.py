@@ -138,13 +138,13 @@ class Forecast:
         rate = self.of_new[jobs_left[state.n]] + open_ * self.of_open
         charge = [0.0] * state.device
         forecast_kernel.charges(
-            self.numbers,
-            self.group,
-            self.room,
+            self.numbers.tolist(),  # plain Python is faster with lists
+            self.group.tolist(),
+            self.room.tolist(),
             held,
             soon,
             state.duration,
-            rate,
+            rate.tolist(),
             self.width_s,
             open_ / self.usual_open - 1.0,
             charge,

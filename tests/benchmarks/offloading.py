@@ -8,6 +8,7 @@ done
 python tests/benchmarks/offloading.py agents
 
 The tables of docs/results.md: python tests/benchmarks/offloading.py compared
+Five seeds of `forecast`: python tests/benchmarks/offloading.py learned
 That of shifts in docs/problems/offloading.md: python tests/benchmarks/offloading.py shifted
 A number after the word is one of episodes, instead of 50 or 30.
 """
@@ -27,6 +28,8 @@ from dmoe_opt.offload import agent as agents
 from dmoe_opt.offload import windows
 from dmoe_opt.offload.environment import EdgeOffload
 from dmoe_opt.offload.episode import draw
+from dmoe_opt.offload.fitting import committed
+from dmoe_opt.offload.forecast import Batch, Forecast, learn
 from dmoe_opt.offload.many import Many
 from dmoe_opt.offload.policies import RULES
 from dmoe_opt.offload.presets import PRESETS, preset
@@ -34,6 +37,8 @@ from dmoe_opt.offload.scenario import Array
 from dmoe_opt.offload.simulate import State, account, run
 
 EPISODES = 50
+BESIDE = ("price", "rollout", "sac")
+"""What the learned price is compared with."""
 
 
 def steps_per_second() -> None:
@@ -120,6 +125,25 @@ def shifted(count: int = 30, limit_s: float = 1.0) -> None:
     differences(scenarios, names[1:], count)
 
 
+def learned(count: int = 50) -> None:
+    """Learn `forecast` with five seeds, and print what it earns more than others, in percent."""
+    print(f"| preset | seed | s | return | {' | '.join(f'less `{name}`' for name in BESIDE)} |")
+    print(f"|---|---|---|---|{'---|' * len(BESIDE)}")
+    for name in ("busy", "fading", "mixed"):
+        scenario, fit = preset(name), committed(preset(name))
+        others = [returns(name, policy, count) for policy in BESIDE]
+        held_out = Batch(scenario, [draw(scenario, number) for number in range(count)])
+        for seed in range(5):
+            began = time.process_time()
+            rule = Forecast(scenario, learn(scenario, fit.tariff, seed))
+            spent_s = time.process_time() - began
+            own = held_out.returns(rule)
+            ahead = [100.0 * (own - other) / other.mean() for other in others]
+            cells = [f"{percent.mean():+.2f} ± {half_width(percent):.2f}" for percent in ahead]
+            first = f"{name} | {seed} | {spent_s:.1f} | {own.mean():.2f}"
+            print(f"| {first} | {' | '.join(cells)} |", flush=True)
+
+
 def differences(scenarios: Sequence[str], names: Sequence[str], count: int) -> None:
     """Return of each policy less that of `price` as fitted to the scenario, in % of the latter."""
     print(f"\n| less `price`, % | {' | '.join(scenarios)} |\n|---|{'---|' * len(scenarios)}")
@@ -195,8 +219,9 @@ def seeds(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["compared"], ["shifted"]):
-        sys.exit({"compared": compared, "shifted": shifted}[sys.argv[1]](*map(int, sys.argv[2:3])))
+    printed = {"compared": compared, "shifted": shifted, "learned": learned}
+    if sys.argv[1:] and sys.argv[1] in printed:
+        sys.exit(printed[sys.argv[1]](*map(int, sys.argv[2:3])))
     steps_per_second()
     many_steps_per_second()
     optima()
