@@ -116,6 +116,14 @@ class Checked(Printed):
     certified: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class CheckedEpisode(Printed):
+    """What `offload check` found: a certified bound on all policies, or why there is none."""
+
+    certified: bool
+    bound: float | None
+    reason: str
+
+
 class Compared(Printed):
     """A row for each instance and method."""
 
@@ -267,6 +275,7 @@ DOCUMENTS: dict[str, Any] = {
     "offload fit": printed.Fitted,
     "offload train": Trained,
     "offload evaluate": Played,
+    "offload check": CheckedEpisode,
     "offload compare": OffloadComparison,
     "sweep": printed.Swept,
     "plot": Plotted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dmoe_opt.cli.offload_checking import check
 from dmoe_opt.cli.offload_learning import fit, train
 from dmoe_opt.cli.offload_making import generate, import_
 from dmoe_opt.cli.offload_playing import compare, evaluate
@@ -17,5 +18,5 @@ def offload() -> None:
     """
 
 
-for command in (generate, import_, train, fit, evaluate, compare):
+for command in (generate, import_, train, fit, evaluate, check, compare):
     offload.add_command(command)

@@ -68,3 +68,8 @@ def prove_episode(episode: Episode) -> EpisodeCertificate:
     value = float(bound)
     fields["bound"] = value if value >= bound else math.nextafter(value, math.inf)
     return EpisodeCertificate(fields["bound"], fields)
+
+
+def refusal(episode: Episode, fields: Any) -> str:
+    """Why a certificate does not prove its bound on an episode; empty if it does."""
+    return check_episode.verdict(json.loads(store.as_bytes(episode)), fields)

@@ -113,6 +113,20 @@ def containers(value: Any) -> list[tuple[Any, Any]]:
     ]
 
 
+def three_pairs() -> Instance:
+    """Each of three tokens has two of three experts to wake for 1 J: a proof has cases."""
+    return Instance(
+        source=[0, 0, 0],
+        scores=[[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]],
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=np.zeros(3),
+        link_energy=np.zeros((1, 1, 1)),
+        placement=[0, 0, 0],
+        wake_energy=np.ones(3),
+    )
+
+
 @cache
 def targets() -> list[Target]:
     """Each kind of certificate, for a bound a millionth too high or for another instance."""
@@ -144,6 +158,7 @@ def targets() -> list[Target]:
         _too_high(tiny, "jesa"),
         _too_high(richer, "allocation"),
         _too_high(richer, "jesa"),
+        _too_high(three_pairs(), "jesa"),
         _too_high(family, "selection"),
         _too_high(
             family.rows([0]).replace(placement=[0, 1, 2] * 4, node_cost=[[1e-3, 2e-3, 0.0]]),

@@ -52,6 +52,7 @@ LINES = [
     "offload import arrivals.csv light -o recorded.json",
     "offload fit hand.json -o fit.json",
     "offload evaluate light --proof proof.json -o played",
+    "offload check light --proof proof.json",
     "offload compare light --episodes 1 --policies greedy -o policies",
     "sweep grid.toml -o swept",
     "plot swept",

@@ -139,7 +139,7 @@ def test_forged_certificates_prove_nothing_false() -> None:
 
 
 def test_the_checker_runs_alone(typed: Callable[..., Ended], tmp_path: Path) -> None:
-    """`offload evaluate --proof` writes what one file of plain Python accepts."""
+    """`offload check` and one file of plain Python accept what `evaluate --proof` writes."""
     assert typed("offload", "generate", "busy", "--seed", "0", "-o", "e.json").returncode == 0
     done = typed("offload", "evaluate", "e.json", "--proof", "p.json", "--json")
     document = json.loads(done.stdout)
@@ -147,8 +147,12 @@ def test_the_checker_runs_alone(typed: Callable[..., Ended], tmp_path: Path) -> 
     script = str(Path(check_episode.__file__))
     alone = [sys.executable, "-I", "-S", script, "e.json", "p.json"]
     assert subprocess.run(alone, cwd=tmp_path, capture_output=True).returncode == 0
+    told = typed("offload", "check", "e.json", "--proof", "p.json")
+    assert (told.returncode, "no policy earns more than" in told.stdout) == (0, True)
     forged = json.loads((tmp_path / "p.json").read_text())
     forged["bound"] *= 1 - 1e-9
     (tmp_path / "p.json").write_text(json.dumps(forged))
     refused = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    told = typed("offload", "check", "e.json", "--proof", "p.json")
+    assert (told.returncode, "claimed, not certified" in told.stdout) == (1, True)

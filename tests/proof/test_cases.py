@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmoe_opt import Instance, prove, solve
+from dmoe_opt import prove, solve
+from tests.campaigns.forgeries import three_pairs
 
 
 def test_cases_close_the_gap_of_waking() -> None:
     """Each of three tokens has two of three experts to wake: 1.5 J by prices, 2 J by cases."""
-    pairs = Instance(
-        source=[0, 0, 0],
-        scores=[[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]],
-        threshold=0.5,
-        max_experts=1,
-        compute_energy=np.zeros(3),
-        link_energy=np.zeros((1, 1, 1)),
-        placement=[0, 0, 0],
-        wake_energy=np.ones(3),
-    )
+    pairs = three_pairs()
     result = solve(pairs, "jesa")
     certificate = prove(pairs, result)
     assert (result.objective_j, certificate.fields["split"][0]) == (2.0, "expert")
