@@ -160,7 +160,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _markdown(cell: str) -> str:
-    return " ".join(printable(cell).split()).replace("|", r"\|")
+    return " ".join(printable(cell).split()).replace("|", r"\|").replace("<", "&lt;")
 
 
 def _latex_line(cells: Sequence[str]) -> str:
