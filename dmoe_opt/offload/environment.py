@@ -105,11 +105,14 @@ class EdgeOffload(gymnasium.Env[Observation, np.int64]):
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Place the subtask that has arrived.
 
-        After the last subtask the last observation is returned once more.
+        After the last subtask the last observation is returned once more. `InputError` if there is
+        no such action.
         """
         state = self.state
         if state.done:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() before step()")
+        if not self.action_space.contains(action):
+            raise fail("action", action, f"one of {self.action_space}")
         reward = state.step(int(action))
         if not state.done:
             self._last = observe(state)

@@ -188,3 +188,13 @@ def test_steps_outside_an_episode() -> None:
         _, _, done, _, info = env.step(np.int64(env.action_masks().argmax()))
     with pytest.raises(gymnasium.error.ResetNeeded, match="the episode is over"):
         env.step(np.int64(0))
+
+
+@pytest.mark.parametrize("action", [99, -1, 0.5, "x", None])
+def test_actions_that_are_none(action: object) -> None:
+    """An action that is no choice of an expert is refused, and not taken for a lost subtask."""
+    environment = EdgeOffload("light")
+    environment.reset(seed=0)
+    with pytest.raises(InputError, match=r"allowed: one of Discrete\(7\)"):
+        environment.step(action)  # type: ignore[arg-type]
+    environment.step(np.array(3))  # type: ignore[arg-type]
