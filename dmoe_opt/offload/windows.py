@@ -2,9 +2,9 @@
 
 The program is that of `dmoe_opt.models.offload_pyomo`, handed to HiGHS itself:
 
-1. Prices of places bound the regret (`dmoe_opt.offload.packing`). Steps up the slope find good ones
-   in a tenth of a second; the duals of the linear relaxation are the best, and are taken where the
-   relaxation is small enough for HiGHS.
+1. Prices of places bound the regret (`dmoe_opt.offload.packing`). The best are the duals of the
+   linear relaxation. Where that is too large for HiGHS, steps up the slope find prices nearly as
+   good.
 2. Subtasks in the order of arrival take the option with room that the relaxation prefers.
 3. Windows of subtasks are solved while all others stay; then wider windows.
 4. An option that costs more, at these prices, than what is left between schedule and bound is in no
@@ -25,7 +25,7 @@ from dmoe_opt.joint import highs
 from dmoe_opt.offload import optimum, stage_program
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.optimum import Optimum
-from dmoe_opt.offload.packing import Packing, Schedule
+from dmoe_opt.offload.packing import Bound, Packing, Schedule
 from dmoe_opt.offload.scenario import Array
 from dmoe_opt.offload.simulate import FITS, account, run
 
@@ -35,8 +35,8 @@ WINDOW_S = 1.0
 """Time for a window, s; its best schedule by then counts."""
 EXACT = 1e-9
 """A regret this near the bound, in units of `optimum.unit`, is proven."""
-MOST_STAYS = 300_000
-"""Arrivals at which options stay, summed over them: HiGHS solves such a relaxation in seconds."""
+MOST_STAYS = 100_000
+"""Arrivals at which options stay, summed: HiGHS solves such a relaxation in half a second."""
 
 
 def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
@@ -47,7 +47,8 @@ def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
     Parameters
     ----------
     time_limit
-        Seconds. Some steps towards good prices are taken whatever the limit.
+        Seconds. A small relaxation is solved whatever the limit, and some steps towards good prices
+        of a large one are taken.
     """
     if episode.scenario.arrivals.job_quality is not None:
         return stage_program.solve(episode, time_limit)
@@ -85,29 +86,25 @@ class _Search:
 
     def __init__(self, episode: Episode) -> None:
         self.packing = Packing(episode)
-        found, self._shares = self.packing.ascend(_regret_of_greedy(episode))
         relaxed = self._relaxed()
-        if relaxed is not None:
-            duals, self._shares = relaxed
-            exact = self.packing.bound(duals)
-            found = exact if exact.value >= found.value else found
+        found, self._shares = relaxed or self.packing.ascend(_regret_of_greedy(episode))
         self.prices, self.reduced = found.prices, found.reduced
         self.bound = max(found.value, 0.0)
 
-    def _relaxed(self) -> tuple[Array, Array] | None:
-        """Prices and shares of the linear relaxation; None if it is too large or takes too long."""
+    def _relaxed(self) -> tuple[Bound, Array] | None:
+        """What the linear relaxation proves, and its shares; None if it is too large for HiGHS."""
         packing = self.packing
-        if clock.is_over() or (packing.end - packing.first).sum() > MOST_STAYS:
+        if (packing.end - packing.first).sum() > MOST_STAYS:
             return None
         every = np.arange(len(packing.cost))
         program, at = packing.program(every, packing.slots, whole=False)
-        solver = _solved(program, clock.left_s() / 2)
+        solver = _solved(program, np.inf)
         if solver.getModelStatus() != HighsModelStatus.kOptimal:
             return None
         solution = solver.getSolution()
         duals = np.zeros(len(packing.slots))
         duals[at] = np.maximum(-np.array(solution.row_dual)[: len(at)], 0.0)
-        return duals, np.array(solution.col_value)
+        return packing.bound(duals), np.array(solution.col_value)
 
     def first_schedule(self) -> Schedule:
         """Each subtask takes the option with room of which the relaxation takes the most."""
