@@ -10,14 +10,15 @@ from functools import cache
 import numpy as np
 
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
-from dmoe_opt.offload import store, windows
+from dmoe_opt.offload import ceiling, store, windows
 from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.fitting import Fit
+from dmoe_opt.offload.forecast import SHARED
 from dmoe_opt.offload.observe import OWN, size
 from dmoe_opt.offload.optimum import Optimum
-from dmoe_opt.offload.policies import FITTED, RULES, SAC, policy
-from dmoe_opt.offload.pricing import Tariff
+from dmoe_opt.offload.policies import RULES, SAC, fitted, policy
+from dmoe_opt.offload.pricing import Tariff, equal_experts
 from dmoe_opt.offload.proving import prove_episode
 from dmoe_opt.offload.scenario import Scenario
 from dmoe_opt.offload.simulate import account, run, violations
@@ -128,14 +129,17 @@ def actions(document: bytes, seed: int) -> dict[str, list[int]]:
     agents, fit = {SAC: _agent(rng, scenario)}, _fit(rng, scenario)
     return {
         name: run(episode, policy(name, scenario, agents, fit)(seed)).tolist()
-        for name in [*RULES, *FITTED, SAC]
+        for name in [*RULES, *fitted(fit), SAC]
     }
 
 
 def _fit(rng: np.random.Generator, scenario: Scenario) -> Fit:
     groups = np.arange(scenario.num_experts)
     base, rise = rng.choice([0.0, 0.1, 1.0], (2, len(groups)))
-    return Fit("", "per group", Tariff(groups, base, rise, 2.0), float(rng.choice([0.0, 0.1])))
+    tariff, threshold = Tariff(groups, base, rise, 2.0), float(rng.choice([0.0, 0.1]))
+    count = int(equal_experts(scenario).max()) + 1 + SHARED
+    ahead = rng.random(count) if ceiling.exists(scenario) else None
+    return Fit("", "per group", tariff, threshold, forecast=ahead)
 
 
 def _agent(rng: np.random.Generator, scenario: Scenario) -> Agent:
