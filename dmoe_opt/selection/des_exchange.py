@@ -21,6 +21,7 @@ from dmoe_opt.selection.des_bound import (
 )
 from dmoe_opt.selection.des_search import complete
 
+PAIR = np.int64(2)  # a literal 2 would make numba compile `complete` once more
 SOURCES = "ae5f54ea4ca6978f"
 """Digest of the kernels that this file calls.
 
@@ -66,7 +67,7 @@ def exchange(g, e, m, need, lam, n, best, w):
         rest = cost - e[first] - e[second]
         tried += 1
         if missing > 0.0:
-            price = complete(g, e, order, left, 2, missing, reached - rest, w.whole[OUT])
+            price = complete(g, e, order, left, PAIR, missing, reached - rest, w.whole[OUT])
             if w.whole[OUT, 0] >= 0 and rest + price < reached * (1.0 - TIE):
                 reached = rest + price
                 members[a] = w.whole[OUT, 0]

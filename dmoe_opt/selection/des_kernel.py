@@ -1,6 +1,7 @@
 """Compiled entry of DES: every token of an instance, easy ones and hard ones (step 5).
 
-For g, e, m, need, best and w see `des_bound`.
+For g, e, m, need, best and w see `des_bound`. A kernel compiles everything that it calls once more,
+so long ones that are called from one place are inlined, here and in `des_split` and `des_nodes`.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 from dmoe_opt.selection.des_split import split
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "81169e7198fbdee7"
+SOURCES = "e5a71626984f42e2"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 
 
-@cached(nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False, inline="always")
 def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, rows):
     """Solve one token; returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
 

@@ -27,7 +27,7 @@ from dmoe_opt.selection.des_bound import BEST, INDEX, NONE, ROUNDING, TIE, E, G,
 from dmoe_opt.selection.des_kernel import solve_token
 from dmoe_opt.selection.des_nodes_bound import CLOSED, OPEN, UNDECIDED, best_prices, choice
 
-SOURCES = "1a7a9e640a620d91"
+SOURCES = "7c640763a03d920d"
 """Digest of the kernels that this file calls; see `des_kernel`."""
 ALL = np.bool_(True)  # a literal True would make numba compile all of DES once more
 
@@ -54,7 +54,7 @@ def _share(s, state, dual):
                 s.share[j] = max(-r, 0.0) + earned / number
 
 
-@cached(nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False, inline="always")
 def _solve_shared(s, state, dual, need, cap, limit, best, size, w, store, stop, tree, rows):
     """Step 3, plain DES where shares are paid; returns (best, size, nodes, bound, branch).
 
@@ -134,7 +134,7 @@ def _best_scores(s, m, need, cap, w):
     return cost, size
 
 
-@cached(nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False, inline="always")
 def _solve(s, m, need, cap, limit, w, store, stop, tree, rows):
     """Solve one token; returns (best, size, nodes, bound), with the members in s.best."""
     if need <= 0.0:

@@ -128,7 +128,7 @@ def bound_size(g, e, m, need, n, best, size, w):
     if score >= need or begin == n:
         if score >= need and cost < best:
             best = cost
-            size = note_answer(begin, w.whole[BEST], 0, begin, w)
+            size = note_answer(begin, w.whole[BEST], NONE, begin, w)
         return (cost if score >= need else np.inf), 0.0, best, size
     rest = n - begin
     bound, lam, near, found = best_dual(

@@ -44,7 +44,7 @@ from dmoe_opt.selection.des_sizes import (
     swap,
 )
 
-SOURCES = "c6ca5d0254643c19"
+SOURCES = "c7f999863a990310"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -57,7 +57,7 @@ LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH i
 ENOUGH = 1e-8  # gap (relative) of such an incumbent
 
 
-@cached(nogil=True, _nrt=False)
+@cached(nogil=True, _nrt=False, inline="always")
 def _solve_size(
     g, e, m, need, n, best, size, low, limit, weight, unit, done, w, reduce, pairs, stop, tree, rows
 ):
@@ -89,7 +89,7 @@ def _solve_size(
         if missing <= 0.0:
             if cost < best:
                 best = cost
-                size = note_answer(depth, w.whole[BEST], 0, depth, w)
+                size = note_answer(depth, w.whole[BEST], NONE, depth, w)
         elif rest > 0 and m - depth >= rest and cost < best:
             begin, end = settle(g, e, depth, m, missing, rest, w)
             if begin > depth:
@@ -232,7 +232,7 @@ def split(
             near, found = exchange(g, e, m, need, w.real[SIZE_LAM, n], n, best, w)
             if found >= 0:
                 best = near
-                size = note_answer(0, w.whole[MEMBERS], found, 0, w)
+                size = note_answer(NONE, w.whole[MEMBERS], found, NONE, w)
         most = min(limit - nodes, patience)
         best, size, spent, deep, finished = _solve_size(
             g,
@@ -275,7 +275,7 @@ def split(
             if finished:
                 if found >= 0:
                     best = near
-                    size = note_answer(0, w.whole[FOUND], found, 0, w)
+                    size = note_answer(NONE, w.whole[FOUND], found, NONE, w)
                 low = min(low, deep)
                 break
     low = min(best, low)
