@@ -146,20 +146,25 @@ def solve_descent(
     seed: int = 0,
     start: Decision | None = None,
 ) -> Result:
-    """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links."""
+    """`bcd`: the descent, a few steps of the ascent, and descents from random prices of links.
+
+    Where that ends far from the bound, experts are chosen by a program of their own, too.
+    """
     woken = instance.wake_energy is not None  # prices climb slowly to what waking costs
     part = listed(instance) if woken else None
     end = approached(instance, "bcd", effort=QUICK, far=FAR, start=start, part=part)
     if isinstance(end, Result):
         return end
-    answer, rng = end.answer, np.random.default_rng(seed)
+    answer, bound_j, rng = end.answer, end.bound_j, np.random.default_rng(seed)
+    if not is_closed(answer, bound_j, FAR):
+        answer, bound_j, _ = _staffed(end)
     for _ in range(restarts):
         if is_over():
             break
         answer = better(answer, begin(end.frame, None, rng))
     trace = [] if answer is None else answer.trace
     stats = {"iterations": len(trace), "trace": trace}
-    return conclude(instance, "bcd", answer, end.bound_j, stats, NONE_FOUND)
+    return conclude(instance, "bcd", answer, bound_j, stats, NONE_FOUND)
 
 
 def solve_ascent(
