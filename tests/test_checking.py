@@ -104,7 +104,7 @@ def test_infeasibility_of_a_round_is_challenged() -> None:
 
 
 def test_a_dearer_allocation_in_time_is_not_optimal() -> None:
-    """Under a deadline, a link moves to a dearer subcarrier and still claims the optimum."""
+    """Under a deadline, an allocation with a more expensive subcarrier is not the optimum."""
     round_ = load("deadline-8x64-s1")
     solution = solve(round_, "allocation").solution()
     assert check(round_, solution) == [] and solution.allocation is not None

@@ -264,9 +264,7 @@ def _write(
         node = [held[0] for held in study.placement]
         for round_ in rounds:
             there = moved(round_, node, factor=factor, send_once=study.send_once)
-            stem = files.stem_of(round_.name)
-            taken = f"{stem}.json" in placed
-            placed[f"{stem}-{len(placed)}.json" if taken else f"{stem}.json"] = files.as_json(there)
+            placed[files.unused_name(round_.name, placed)] = files.as_json(there)
     files.write_all(Path(folder) / "rounds", placed)
     console.wrote([*wrote, Path(folder) / "rounds"])
 

@@ -232,7 +232,8 @@ def _play_all(
     assert best.bound is not None
     assert best.choice is not None
     accounts = [account(episode, run(episode, player(seed))) for player in players]
-    most = max(total.return_ for total in [*accounts, account(episode, best.choice)])
+    optimum = account(episode, best.choice)
+    most = max(total.return_ for total in [*accounts, optimum])
     if most > best.bound + BOUND_NOISE * max(abs(best.bound), 1.0):
         wrong = f"the bound {best.bound:.9g} on all returns is wrong"
         raise MethodError(f"episode {seed}: {wrong}; a return of {most:.9g} is known")
@@ -241,7 +242,7 @@ def _play_all(
         bound=best.bound,
         ceiling=above,
         proven=best.proven,
-        optimum=account(episode, best.choice),
+        optimum=optimum,
         policies=accounts,
     )
 

@@ -10,6 +10,8 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Container
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,20 @@ def stem_of(name: str) -> str:
     ('layer-3', 'edge-8x64-s1')
     """
     return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:MOST_OF_A_STEM] or "unnamed"
+
+
+def unused_name(name: str, taken: Container[str]) -> str:
+    """A name for the JSON file of an instance, with a number where others are `taken`.
+
+    Examples
+    --------
+    >>> from dmoe_opt.data.files import unused_name
+    >>> unused_name("layer 3", []), unused_name("up", ["up.json", "up-1.json"])
+    ('layer-3.json', 'up-2.json')
+    """
+    stem = stem_of(name)
+    numbered = (f"{stem}-{n}.json" for n in count(1))
+    return next(one for one in chain([f"{stem}.json"], numbered) if one not in taken)
 
 
 def as_json(data: Instance | SelectionProblem) -> bytes:

@@ -80,7 +80,7 @@ def approached(
     """
     if reason := stranded(instance):
         return infeasible(instance, method, reason)
-    frame = frame_of(instance)
+    frame = frame_of(instance, part)
     answer, bound_j = begin(frame, start), 0.0
     if answer is None and set(instance.optional_rules) <= PAID_ONLY:
         few = _over_few_links(frame, method)
@@ -95,7 +95,7 @@ def approached(
     if part is None or part.choices is None:
         climbed = climb(frame, answer, effort=effort, far=far, log=log)
     else:
-        climbed = _relaxed(frame_of(instance, part), part, answer, far, log)
+        climbed = _relaxed(frame, part, answer, far, log)
     return climbed._replace(bound_j=max(climbed.bound_j, bound_j))
 
 
@@ -218,9 +218,7 @@ def _staffed(climbed: Climbed) -> tuple[Descent | None, float, Open | None]:
     if is_closed(answer, bound_j):
         return answer, bound_j, None
     part = _open_part(climbed, answer)
-    if part is None or not _are_tied(frame):
-        return answer, bound_j, part
-    if part.possible.sum() > MOST_PAIRS or is_over():
+    if part is None or not _are_tied(frame) or part.possible.sum() > MOST_PAIRS or is_over():
         return answer, bound_j, part
     staffed = solve_apart(frame, part, answer.decision, SHARE * left_s())
     bound_j = max(bound_j, min(staffed.bound_j, answer.energy_j))
@@ -254,16 +252,14 @@ def _narrowed(
             break
         before = share_kept(instance, part)
         relaxed = relax(instance, part, answer.energy_j)
-        if relaxed is not None:
-            bound_j, part = max(bound_j, min(relaxed.bound_j, answer.energy_j)), relaxed.part
-            if part is not None and share_kept(instance, part) > LESS * before:
-                break
-            continue
-        again = climb(frame_of(instance, part), answer, effort=NARROWED, start=point)
-        assert again.answer is not None
-        answer, point = again.answer, again.point
-        bound_j = max(bound_j, min(again.bound_j, answer.energy_j))
-        part = _open_part(again, answer)
+        if relaxed is None:
+            again = climb(frame_of(instance, part), answer, effort=NARROWED, start=point)
+            assert again.answer is not None
+            answer, point, raised_j = again.answer, again.point, again.bound_j
+            part = _open_part(again, answer)
+        else:
+            raised_j, part = relaxed.bound_j, relaxed.part
+        bound_j = max(bound_j, min(raised_j, answer.energy_j))
         if part is not None and share_kept(instance, part) > LESS * before:
             break
     return answer, bound_j, part

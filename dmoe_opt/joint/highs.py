@@ -72,14 +72,16 @@ class Rows:
         self.lower: list[NDArray[np.float64]] = []
         self.upper: list[NDArray[np.float64]] = []
         self.covers: list[Covered] = []
+        self.height = 0
 
     def add(self, number: int, lower: Any, upper: Any, *terms: Term) -> slice:
         """Rows lower <= sum of terms <= upper; returns where they stand."""
+        first = self.height
         self.blocks.append(self._matrix(number, *terms))
         self.lower.append(np.broadcast_to(np.asarray(lower, dtype=float), number))
         self.upper.append(np.broadcast_to(np.asarray(upper, dtype=float), number))
-        end = sum(block.shape[0] for block in self.blocks)
-        return slice(end - number, end)
+        self.height += number
+        return slice(first, self.height)
 
     def cover(self, cover: Cover, most: int, *terms: Term) -> None:
         """(C1): at most `most` terms, in whole score units, reach the sums of the cover."""
@@ -88,6 +90,7 @@ class Rows:
         self.blocks.append(units / (SCORE_UNIT / GRID))
         self.lower.append(cover.least)
         self.upper.append(np.full(len(cover.least), np.inf))
+        self.height += len(cover.least)
 
     def _matrix(self, number: int, *terms: Term) -> sparse.csr_matrix:
         row, column, value = (
@@ -164,6 +167,22 @@ def options(time_limit: float) -> dict[str, Any]:
     }
 
 
+def loaded(
+    program: highspy.HighsLp, time_limit: float, start: NDArray[np.float64] | None = None
+) -> highspy.Highs:
+    """HiGHS with its options and a program, to begin with the values of a start, by column."""
+    library = solver()
+    highs: highspy.Highs = library.Highs()
+    for name, value in options(time_limit).items():
+        highs.setOptionValue(name, value)
+    highs.passModel(program)
+    if start is not None:
+        given = library.HighsSolution()
+        given.col_value = start.tolist()
+        highs.setSolution(given)
+    return highs
+
+
 def decide(
     rows: Rows,
     cost: NDArray[np.float64],
@@ -185,17 +204,9 @@ def decide(
     ends = time.monotonic() + time_limit
     bound_j = 0.0
     for _ in range(MOST_CUTS):
-        program = rows.program(cost, lower, upper, whole)
-        highs = solver().Highs()
-        for name, value in options(ends - time.monotonic()).items():
-            highs.setOptionValue(name, value)
+        highs = loaded(rows.program(cost, lower, upper, whole), ends - time.monotonic(), start)
         if presolved:
             highs.setOptionValue("presolve", "off")
-        highs.passModel(program)
-        if start is not None:
-            given = solver().HighsSolution()
-            given.col_value = start.tolist()
-            highs.setSolution(given)
         if seen:
             highs.cbMipLogging += partial(_report, seen, factor)
         outcome = _run_twice(highs, factor)
@@ -211,13 +222,9 @@ def duals(
     rows: Rows, cost: NDArray[np.float64], lower: Any, upper: Any, time_limit: float
 ) -> NDArray[np.float64] | None:
     """Duals of the rows of a linear program, by row; None where HiGHS has no optimum in time."""
-    library = solver()
-    highs = library.Highs()
-    for name, value in options(time_limit).items():
-        highs.setOptionValue(name, value)
-    highs.passModel(rows.program(cost, lower, upper, 0))
+    highs = loaded(rows.program(cost, lower, upper, 0), time_limit)
     run(highs)
-    if highs.getModelStatus() != library.HighsModelStatus.kOptimal:
+    if highs.getModelStatus() != solver().HighsModelStatus.kOptimal:
         return None
     return np.array(highs.getSolution().row_dual)
 

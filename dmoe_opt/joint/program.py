@@ -126,7 +126,7 @@ def _add_carried(rows: Rows, instance: Instance, part: Open, columns: Columns) -
     link = columns.uses[:, 0]
     use = np.arange(len(link))
     y, f = columns.starts[3], columns.starts[5]
-    most, certain = columns.most_on(instance), columns.least_on(instance, part.certain)
+    most = columns.most_on(instance)
     first = rows.add(len(use), -np.inf, 0.0, (use, f + use, 1.0), (use, y + use, -most))
     least = least_carried(instance, part, columns)
     sure = np.flatnonzero(least)
@@ -134,7 +134,7 @@ def _add_carried(rows: Rows, instance: Instance, part: Open, columns: Columns) -
     terms = (row, f + sure, 1.0), (row, y + sure, -least[sure])
     last = rows.add(len(sure), 0.0, np.inf, *terms)
     if instance.air_tokens is not None:
-        fewest = _fewest(link, most, certain)
+        fewest = _fewest(link, most, columns.least_on(instance, part.certain))
         rows.add(len(fewest), fewest, np.inf, (link, y + use, 1.0))
     return slice(first.start, last.stop)
 
@@ -151,11 +151,11 @@ def _fewest(
     link: NDArray[np.int64], room: NDArray[np.float64], load: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """How many subcarriers each link needs for its load (L,); `link` and `room` by use (S,)."""
-    order = np.lexsort((-room, link))
+    most_first = np.lexsort((-room, link))
+    link, room = link[most_first], room[most_first]
     fewest = np.zeros(len(load), dtype=np.int64)
     for n in np.flatnonzero(load):
-        rooms = room[order][link[order] == n].cumsum()
-        fewest[n] = np.searchsorted(rooms, load[n]) + 1
+        fewest[n] = np.searchsorted(room[link == n].cumsum(), load[n]) + 1
     return fewest
 
 

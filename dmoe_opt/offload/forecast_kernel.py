@@ -50,7 +50,7 @@ def charges(rule, group, room, held, soon, duration, rate, width_s, load, charge
 
 @cached()
 def _integral(rate, width_s, until_s):
-    """Of the rate; the last piece has no end."""
+    """Integral of the rate over the next `until_s` seconds; the last piece has no end."""
     total = 0.0
     left_s = until_s
     last = len(rate) - 1

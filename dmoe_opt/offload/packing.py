@@ -103,7 +103,7 @@ class Packing:
         best = self.bound(np.zeros(len(self.slots)))
         shares, prices = np.zeros(len(self.cost)), best.prices
         shares[self.best(best)] = 1.0
-        dearest = self.cost.max() / self.size.min()  # higher prices would change no choice
+        highest = self.cost.max() / self.size.min()  # prices above it change no choice
         scale, since = 1.0, 0
         for step in count():
             at = self.bound(prices)
@@ -121,7 +121,7 @@ class Packing:
             if not steepness or scale < SHORT or is_over:
                 return best, shares
             step_length = scale * (1.0 - KEPT) * max(target - at.value, 0.0) / steepness
-            prices = np.clip(prices + step_length * slope, 0.0, dearest)
+            prices = np.clip(prices + step_length * slope, 0.0, highest)
         raise AssertionError
 
     def program(self, inside: Whole, left: Array, whole: bool = True) -> tuple[HighsLp, Whole]:

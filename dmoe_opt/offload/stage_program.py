@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from highspy import Highs, HighsStatus, SolutionStatus, kHighsInf
+from highspy import HighsStatus, SolutionStatus, kHighsInf
 
 from dmoe_opt.joint import highs
 from dmoe_opt.offload import optimum
@@ -34,10 +34,7 @@ from dmoe_opt.offload.simulate import LOST, account, run
 def solve(episode: Episode, time_limit: float | None = None) -> Optimum:
     """The best schedule found, at least as good as that of `greedy`, and an upper bound."""
     program = _Program(episode)
-    solver = Highs()
-    for name, value in highs.options(np.inf if time_limit is None else time_limit).items():
-        solver.setOptionValue(name, value)
-    solver.passModel(program.model())
+    solver = highs.loaded(program.model(), np.inf if time_limit is None else time_limit)
     greedy = run(episode, lambda state: state.best_open(state.reward))
     taken = np.arange(program.taken, dtype=np.int32)
     status = solver.setSolution(program.taken, taken, program.values(greedy))

@@ -18,7 +18,7 @@ Methods to Solve Vehicle Routing Problems*, CP 1998.
 from __future__ import annotations
 
 import numpy as np
-from highspy import Highs, HighsLp, HighsModelStatus, HighsSolution, SolutionStatus
+from highspy import Highs, HighsLp, HighsModelStatus, SolutionStatus
 
 from dmoe_opt import clock
 from dmoe_opt.joint import highs
@@ -174,14 +174,7 @@ class _Search:
 
 def _solved(program: HighsLp, limit_s: float, start: Array | None = None) -> Highs:
     """HiGHS after so many seconds at most, begun with the values of a start."""
-    solver = Highs()
-    for name, value in highs.options(limit_s).items():
-        solver.setOptionValue(name, value)
-    solver.passModel(program)
-    if start is not None:
-        given = HighsSolution()
-        given.col_value = start.tolist()
-        solver.setSolution(given)
+    solver = highs.loaded(program, limit_s, start)
     highs.run(solver)
     return solver
 

@@ -51,7 +51,9 @@ def frozen_values() -> list[Any]:
     trace = Trace(np.full((1, 2, 2), 0.5), experts_per_token=1)
     episode = draw(preset("light"), 0)
     assert episode.share.size and placed.room.size  # and both keep what they have computed
-    return [load("tiny-s1").radio, placed, trace, episode, fit.tariff, committed("busy")]  # type: ignore[union-attr]
+    round_, agent = load("tiny-s1"), committed("busy")
+    assert isinstance(round_, Instance)
+    return [round_.radio, placed, trace, episode, fit.tariff, agent]
 
 
 @pytest.mark.parametrize("copied", COPIES, ids=["copy", "deepcopy", "pickle"])

@@ -40,6 +40,6 @@ def test_listed_sets_are_those_that_no_expert_can_leave(seed: int) -> None:
 
 
 def test_too_many_sets_are_not_listed() -> None:
-    """Of 64 experts 8 at a time."""
+    """Sets of 8 out of 64 experts are too many."""
     data = generate("olmoe-64", 0, num_tokens=4)
     assert choices_of(data, data.selection_problem().usable) is None
