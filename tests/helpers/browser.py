@@ -27,7 +27,7 @@ class Browser:
         self._rest = b""
         self._count = 0
         self._session = ""
-        self._events: list[str] = []
+        self._loaded: set[str] = set()
         self.complaints: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
@@ -35,6 +35,7 @@ class Browser:
         ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> Any:
         """A command of the protocol, and its result."""
@@ -61,9 +62,10 @@ class Browser:
         return found
 
     def _note(self, event: dict[str, Any]) -> None:
-        """Remember an event, and what the console would show in red or yellow."""
+        """Remember which page is loaded, and what the console would show in red or yellow."""
         name, told = event["method"], event.get("params", {})
-        self._events.append(name)
+        if name == "Page.lifecycleEvent" and told["name"] == "load":
+            self._loaded.add(told["loaderId"])
         if name == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(told["exceptionDetails"])[:400])
         if name == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
@@ -84,9 +86,9 @@ class Browser:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": theme}],
         )
-        self._events.clear()
-        self.call("Page.navigate", url=address)
-        while "Page.loadEventFired" not in self._events:
+        # The empty page of a new window loads too, and may do so late: its event is not ours.
+        loader = self.call("Page.navigate", url=address)["loaderId"]
+        while loader not in self._loaded:
             self._note(self._next())
 
     def value(self, script: str) -> Any:
