@@ -212,9 +212,11 @@ def default_method(problem: str) -> str:
 def look_up(problem: str, method: str) -> Method:
     """The row of a method; raises `InputError` if there is none."""
     names = methods(problem)
-    if method not in names:
-        raise InputError(f'method = "{method}"; allowed for {problem}: {", ".join(names)}')
-    return METHODS[problem][method]
+    if method in names:
+        return METHODS[problem][method]
+    others = " or ".join(f"--problem {other}" for other in METHODS if method in METHODS[other])
+    hint = f" (with {others})" if others else ""
+    raise InputError(f'method = "{method}"{hint}; allowed for {problem}: {", ".join(names)}')
 
 
 def require_rules(problem: str, method: str, row: Method, given: tuple[str, ...]) -> None:
@@ -223,7 +225,7 @@ def require_rules(problem: str, method: str, row: Method, given: tuple[str, ...]
     if not foreign:
         return
     others = [name for name, row in METHODS[problem].items() if set(given) <= set(row.rules)]
-    allowed = ", ".join(others) or "no method of this problem, but those of jesa"
+    allowed = ", ".join(others) or "no method of this problem, but those of jesa (--problem jesa)"
     refused = f"the {problem} method {method} does not take a round with {foreign[0]}"
     raise InputError(f"{refused}; allowed: {allowed}")
 

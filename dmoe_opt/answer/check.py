@@ -6,7 +6,8 @@ import numpy as np
 from msgspec import UNSET, structs
 
 from dmoe_opt.answer.decision import Decision
-from dmoe_opt.answer.objective import MOST_LISTED, Allocation, Selection, token_energy_j
+from dmoe_opt.answer.limits import told
+from dmoe_opt.answer.objective import Allocation, Selection, token_energy_j
 from dmoe_opt.answer.result import Result, Status, derive_status, relative_gap
 from dmoe_opt.answer.tolerances import BOUND_NOISE, OPTIMAL_GAP
 from dmoe_opt.data import formats
@@ -117,7 +118,11 @@ def _idle(decision: Decision) -> list[str]:
     if decision.allocation is None:
         return []
     idle = np.argwhere(decision.allocation.any(axis=2) & (decision.loads == 0))
-    return [f"link {i} -> {j} has a subcarrier and carries no token" for i, j in idle[:MOST_LISTED]]
+    return told(
+        "idle links",
+        idle,
+        lambda link: f"link {link[0]} -> {link[1]} has a subcarrier and carries no token",
+    )
 
 
 def _require_problem(data: Instance | SelectionProblem, problem: str) -> None:
@@ -253,7 +258,7 @@ def _check_rankings(data: Instance | SelectionProblem, claim: formats.Solution) 
         ]
         energies = [best.energy_j for best in claim.round_ranking]
         wrong += _check_list("round_ranking", answers, energies)
-    return wrong[:MOST_LISTED]
+    return told("rankings", np.array(wrong), str)
 
 
 def _as_claim(

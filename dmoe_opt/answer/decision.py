@@ -114,11 +114,16 @@ class Decision:
 
     @cached_property
     def violations(self) -> list[str]:
-        """Every rule that the decision breaks, in words; empty if it is feasible."""
+        """Every rule that the decision breaks, in words; empty if it is feasible.
+
+        Of each rule the first `limits.MOST_LISTED` lines, and how many more there are.
+        """
         if not isinstance(self.data, Instance) or self.allocation is None:
             return objective.violations(self.problem, self.selection)
         broken = objective.selection_violations(self.data, self.selection)
-        return broken or objective.allocation_violations(self.data, self.allocation, self.loads)
+        if self.selection.shape != self.data.scores.shape:
+            return broken
+        return broken + objective.allocation_violations(self.data, self.allocation, self.loads)
 
     @cached_property
     def relevance(self) -> NDArray[np.float64]:

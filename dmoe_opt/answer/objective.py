@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.bill import bill_of, dropped
-from dmoe_opt.answer.limits import capacity_violations, deadline_violations
+from dmoe_opt.answer.limits import capacity_violations, deadline_violations, told
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, blocks, score_units
+from dmoe_opt.data.words import counted
 
 Selection = NDArray[np.bool_]
 Allocation = NDArray[np.bool_]
-MOST_LISTED = 20
 
 
 def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
@@ -72,25 +72,16 @@ def round_energy_j(instance: Instance, selection: Selection, allocation: Allocat
     return bill_of(instance, selection, allocation, loads(instance, selection)).total_j
 
 
-def round_violations(instance: Instance, selection: Selection, allocation: Allocation) -> list[str]:
-    """Every rule of a round that a decision breaks, one sentence each; empty if it is feasible.
-
-    Rules (C1) and (C2) as in `violations`, (C3) to (C7) as in `limits` and
-    `allocation_violations`.
-    """
-    broken = selection_violations(instance, selection)
-    return broken or allocation_violations(instance, allocation, loads(instance, selection))
-
-
 def selection_violations(instance: Instance, selection: Selection) -> list[str]:
     """Rules that the experts of a round break on their own: (C1), (C2), and (C5) capacity.
 
     (C1) does not bind a dropped token.
     """
     problem = instance.selection_problem()
-    priced = instance.drop_price is not None and selection.shape == problem.scores.shape
-    broken = violations(problem, selection, dropped(instance, selection) if priced else None)
-    return broken or capacity_violations(instance, selection)
+    if selection.shape != problem.scores.shape or selection.dtype != np.bool_:
+        return violations(problem, selection)
+    free = None if instance.drop_price is None else dropped(instance, selection)
+    return violations(problem, selection, free) + capacity_violations(instance, selection)
 
 
 def allocation_violations(
@@ -104,20 +95,24 @@ def allocation_violations(
     if allocation.shape != instance.link_energy.shape or allocation.dtype != np.bool_:
         wanted = instance.link_energy.shape
         return [f"the allocation has shape {allocation.shape}, wanted {wanted} of bool"]
-    broken = []
-    for m in np.flatnonzero(allocation.sum(axis=(0, 1)) > 1):
+
+    def crowded(m: int) -> str:
         links = ", ".join(f"{i} -> {j}" for i, j in np.argwhere(allocation[:, :, m]))
-        broken.append(f"subcarrier {m} (C3): serves more than one link: {links}")
-    broken += [
-        f"node {i}: a link to itself has a subcarrier"
-        for i in np.flatnonzero(np.diagonal(allocation.any(axis=2)))
-    ]
+        return f"subcarrier {m} (C3): serves more than one link: {links}"
+
+    def silent(link: NDArray[np.int64]) -> str:
+        i, j = link
+        tokens = counted(int(load[i, j]), "token")
+        return f"link {i} -> {j} (C4): carries {tokens} without a subcarrier that works"
+
     works = (allocation & np.isfinite(instance.link_energy)).any(axis=2)
-    broken += [
-        f"link {i} -> {j} (C4): carries {load[i, j]} tokens without a subcarrier that works"
-        for i, j in np.argwhere((load > 0) & ~works)
+    own = np.flatnonzero(np.diagonal(allocation.any(axis=2)))
+    return [
+        *told("(C3)", np.flatnonzero(allocation.sum(axis=(0, 1)) > 1), crowded),
+        *told("links", own, lambda i: f"node {i}: a link to itself has a subcarrier"),
+        *told("(C4)", np.argwhere((load > 0) & ~works), silent),
+        *deadline_violations(instance, allocation, np.where(works, load, 0)),
     ]
-    return (broken or deadline_violations(instance, allocation, load))[:MOST_LISTED]
 
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
@@ -168,17 +163,21 @@ def violations(
     reached = problem.usable.ravel()[chosen]
     if reached.all() and not (short | many).any():
         return []
-    broken = []
-    for t in np.flatnonzero(short):
-        relevance, wanted = units[t] / SCORE_UNIT, problem.effective_threshold[t]
-        broken.append(f"token {t} (C1): relevance {relevance:.9g} is below {wanted:.9g}")
-    for t in np.flatnonzero(many):
-        most = problem.max_experts
-        broken.append(f"token {t} (C2): {counts[t]} experts, at most {most} are allowed")
-    unusable = chosen[~reached]
-    for t, j in (divmod(place, problem.num_experts) for place in unusable[:MOST_LISTED].tolist()):
-        broken.append(f"token {t}: expert {j} cannot be used, its link is dead")
-    if len(broken) <= MOST_LISTED:
-        return broken
-    more = len(broken) - MOST_LISTED
-    return [*broken[:MOST_LISTED], f"and {more} more violations"]
+    wanted, most, experts = problem.effective_threshold, problem.max_experts, problem.num_experts
+
+    def weak(t: int) -> str:
+        return f"token {t} (C1): relevance {units[t] / SCORE_UNIT:.9g} is below {wanted[t]:.9g}"
+
+    def dead(place: int) -> str:
+        t, j = divmod(int(place), experts)
+        return f"token {t}: expert {j} cannot be used, its link is dead"
+
+    return [
+        *told("(C1)", np.flatnonzero(short), weak),
+        *told(
+            "(C2)",
+            np.flatnonzero(many),
+            lambda t: f"token {t} (C2): {counts[t]} experts, at most {most} are allowed",
+        ),
+        *told("dead links", chosen[~reached], dead),
+    ]

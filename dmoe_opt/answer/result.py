@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,7 @@ from dmoe_opt.data import formats
 from dmoe_opt.data.instance import Instance, as_problem, problem_of
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.data.rankings import RankedRound, RankedSelection
+from dmoe_opt.data.words import counted
 from dmoe_opt.errors import printable
 
 
@@ -132,17 +133,40 @@ class Result:
         if self.selection is None or not len(self.selection):
             return summary(self)
         counts = self.selection.sum(axis=1)
-        return summary(self, f"{counts.mean():.2f} per token, at most {counts.max()}")
+        experts = f"{counts.mean():.2f} per token, at most {counts.max()}"
+        return summary(self, experts, _causes(self.decision))
 
 
-def summary(answer: Result | formats.Solution, experts: str = "") -> str:
-    """An answer in lines for people; `experts` says in words how many the tokens use."""
+def summary(
+    answer: Result | formats.Solution, experts: str = "", causes: Sequence[tuple[str, str]] = ()
+) -> str:
+    """An answer in lines for people; `experts` says in words how many the tokens use.
+
+    `causes` are names and energies of what a round costs.
+    """
     counters = [(k, f"{v:,}") for k, v in answer.stats.items() if isinstance(v, int)]
-    rows = [*_headings(answer, experts), *counters, ("time", f"{answer.wall_s:.4g} s")]
+    rows = [*_headings(answer, experts, causes), *counters, ("time", f"{answer.wall_s:.4g} s")]
     return printable("\n".join(f"{name:<10} {text}" for name, text in rows))
 
 
-def _headings(answer: Result | formats.Solution, experts: str) -> list[tuple[str, str]]:
+def _causes(decision: Decision | None) -> list[tuple[str, str]]:
+    """What a round with optional rules costs, by cause, and how many tokens are dropped."""
+    if decision is None or decision.allocation is None or not decision.instance.optional_rules:
+        return []
+    bill, round_ = decision.bill, decision.instance
+    energies = [("computing", bill.computing_j), ("sending", bill.sending_j)]
+    if round_.wake_energy is not None:
+        energies.insert(1, ("waking", bill.waking_j))
+    rows = [(name, f"{energy_j:.9g} J") for name, energy_j in energies]
+    if round_.drop_price is not None:
+        tokens = counted(int(decision.dropped.sum()), "token")
+        rows.append(("dropping", f"{bill.dropping_j:.9g} J for {tokens}"))
+    return rows
+
+
+def _headings(
+    answer: Result | formats.Solution, experts: str, causes: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
     reason = f": {answer.message}" if answer.message else ""
     rows = [
         ("problem", f"{answer.problem} of {answer.instance or 'an unnamed instance'}"),
@@ -150,7 +174,7 @@ def _headings(answer: Result | formats.Solution, experts: str) -> list[tuple[str
         ("status", f"{answer.status}{reason}"),
     ]
     if answer.objective_j is not None:
-        rows.append(("energy", f"{answer.objective_j:.9g} J"))
+        rows += [("energy", f"{answer.objective_j:.9g} J"), *causes]
     if answer.bound_j is not None:
         gap = "" if answer.gap is None else f" (gap {answer.gap:.2%})"
         rows.append(("bound", f"{answer.bound_j:.9g} J{gap}"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmoe_opt import Decision, InputError, Instance, Radio, check, methods, solve
-from dmoe_opt.answer.objective import round_violations
+from dmoe_opt.answer.result import build
 from dmoe_opt.method_table import look_up
 
 
@@ -37,6 +37,14 @@ def test_bill_by_hand() -> None:
     assert decision.violations == []
     assert decision.bill == pytest.approx((0.25, 1.0, 1 / 3, 6.0))
     assert decision.dropped.tolist() == [False, True, True]
+    told = str(build(data, "by hand", decision)).splitlines()
+    assert told[3:8] == [
+        "energy     7.58333333 J",
+        "computing  0.25 J",
+        "waking     1 J",
+        "sending    0.333333333 J",
+        "dropping   6 J for 2 tokens",
+    ]
     assert decision.energy_j == decision.bill.total_j
 
 
@@ -74,7 +82,7 @@ def test_each_optional_rule_by_itself() -> None:
     assert dropped.violations == ["token 2 (C1): relevance 0 is below 0.5"]
     priced = three_tokens(drop_price=1.0)
     assert decided(priced, 2, [2]).violations == []
-    empty = round_violations(priced, np.zeros((2, 2), dtype=bool), dropped.allocation)
+    empty = Decision(priced, np.zeros((2, 2), dtype=bool), dropped.allocation).violations
     assert "the selection has shape" in empty[0]
 
 

@@ -44,6 +44,7 @@ def test_generate_solve_check(typed: Typed, tmp_path: Path) -> None:
     [
         (["solve", "missing.json"], "missing.json: cannot be read: No such file or directory"),
         (["solve", TINY, "--method", "magic"], 'method = "magic"; allowed for selection: des, '),
+        (["solve", TINY, "--method", "bcd"], 'method = "bcd" (with --problem jesa); allowed for s'),
         (["solve", TINY, "--problem", "peace"], 'problem = "peace"; allowed: selection'),
         (
             ["solve", TINY, "--method", "topk", "--node-limit", "3"],
