@@ -76,19 +76,18 @@ def solve(
         if cost.size > cvxpy_solver.MOST_PER_S * left_s():
             return LinkAnswer(None, None)  # translating it cannot be interrupted
         program, y = build(cost, relax=relax)
-        limit_s = None if time_limit is None else left_s()
-        outcome = cvxpy_solver.run(program, solver, limit_s)
+        outcome = cvxpy_solver.run(program, solver, None if time_limit is None else left_s())
         return LinkAnswer(np.asarray(y.value) > 0.5 if outcome.solved else None, outcome.bound)
 
     def send(routes: Routes) -> LinkAnswer:
         program, y = build_in_time(routes)
-        outcome = cvxpy_solver.run(program, solver, time_limit)
+        outcome = cvxpy_solver.run(program, solver, None if time_limit is None else left_s())
         chosen = np.asarray(y.value) > 0.5 if outcome.solved else None
         return LinkAnswer(chosen, outcome.bound, outcome.infeasible)
 
     stats = {"solver": solver or cvxpy_solver.DEFAULT}
-    if instance.air_tokens is not None:
+    with until(time_limit):
+        if instance.air_tokens is None:
+            return solve_with("cvxpy", assign_links, instance, selection, stats)
         require_whole(relax)
         return solve_routes("cvxpy", send, instance, selection, stats)
-    with until(time_limit):
-        return solve_with("cvxpy", assign_links, instance, selection, stats)

@@ -141,8 +141,10 @@ def solve(
         return LinkAnswer(chosen, outcome.bound)
 
     def send(routes: Routes) -> LinkAnswer:
+        began = time.monotonic()
         model = build_in_time(routes)
-        outcome = pyomo_solver.run(model, solver, time_limit)
+        limit_s = pyomo_solver.limit_after(time.monotonic() - began)
+        outcome = pyomo_solver.run(model, solver, limit_s)
         if not outcome.solved:
             return LinkAnswer(None, outcome.bound, outcome.infeasible)
         chosen = np.zeros(routes.room.shape, dtype=bool)
@@ -151,8 +153,8 @@ def solve(
         return LinkAnswer(chosen, outcome.bound)
 
     stats = {"solver": solver or pyomo_solver.DEFAULT}
-    if instance.air_tokens is not None:
+    with until(time_limit):
+        if instance.air_tokens is None:
+            return solve_with("pyomo", assign_links, instance, selection, stats)
         require_whole(relax)
         return solve_routes("pyomo", send, instance, selection, stats)
-    with until(time_limit):
-        return solve_with("pyomo", assign_links, instance, selection, stats)

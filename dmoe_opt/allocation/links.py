@@ -19,7 +19,7 @@ from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, loads, selection_violations
 from dmoe_opt.answer.result import Result, build, infeasible
-from dmoe_opt.clock import until
+from dmoe_opt.clock import is_over, until
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, require_plain
 from dmoe_opt.data.words import counted, existing
@@ -92,21 +92,23 @@ def active_links(instance: Instance, selection: Selection) -> Links | str:
     partner = completed(cost, np.full(len(ends), -1))
     if (partner < 0).any():
         return _crowd(ends, np.isfinite(cost), partner)
-    unit = _bottleneck(cost) if len(ends) else 0.0
+    unit = _bottleneck(cost, partner) if len(ends) else 0.0
     cost = np.where(cost <= len(ends) * unit * (1 + SLACK), cost, np.inf)
     return Links(ends, cost, unit or 1.0)
 
 
-def _bottleneck(cost: NDArray[np.float64]) -> float:
+def _bottleneck(cost: NDArray[np.float64], partner: NDArray[np.int64]) -> float:
     """The least cost at which all links can be served, by bisection over the costs.
 
-    No link is served below its best subcarrier, and with many subcarriers little more is needed: so
-    the search begins there, and doubles its reach. A matching of few pairs is found soon.
+    No link is served below its best subcarrier, and the subcarriers `partner` (n,) serve all. With
+    many subcarriers little more than the former is needed: so the search begins there, and doubles
+    its reach. A matching of few pairs is found soon. Where the time is up, the value is higher.
     """
-    values = np.unique(cost[np.isfinite(cost) & (cost >= cost.min(axis=1).max())])
+    least, most = cost.min(axis=1).max(), cost[np.arange(len(cost)), partner].max()
+    values = np.unique(cost[(cost >= least) & (cost <= most)])
 
     def serves_all(most: float) -> bool:
-        return bool((matching(cost <= most) >= 0).all())
+        return not is_over() and bool((matching(cost <= most) >= 0).all())
 
     reach = 1
     while reach < len(values) and not serves_all(values[reach - 1]):
@@ -159,8 +161,9 @@ def solve_with(
     -------
     Result
         The energy of the whole round; the bound is what the selection costs without links, and
-        the proven bound of the links. The status is `infeasible` if the links cannot all be served,
-        proven by a matching; `stats` has the active `links`.
+        the proven bound of the links, or each on its best subcarrier where there is none. The
+        status is `infeasible` if the links cannot all be served, proven by a matching; `stats` has
+        the active `links`.
     """
     experts = chosen_experts(instance, selection)
     links = active_links(instance, experts)
@@ -174,12 +177,15 @@ def solve_with(
         allocation[links.ends[:, 0], links.ends[:, 1]] = answer.chosen
     decision = Decision(instance, experts, allocation)
     known_j = decision.bill.apart_from_sending_j
+    bound_j = float(links.cost_j.min(axis=1, initial=np.inf).sum())
+    if answer.bound is not None:
+        bound_j = links.unit_j * answer.bound
     return build(
         instance,
         method,
         None if answer.chosen is None else decision,
         problem="allocation",
-        bound_j=None if answer.bound is None else known_j + links.unit_j * answer.bound,
+        bound_j=known_j + bound_j,
         stats={"links": len(links.ends), **(stats or {})},
         message="no answer within the limit" if answer.chosen is None else "",
     )

@@ -115,6 +115,7 @@ def tokens_per_joule(
 
     c is the energy of one token on one subcarrier, J.
     """
+    link, m = np.nonzero(allocation[i, j])  # few of all
     with np.errstate(divide="ignore", over="ignore"):
-        rates = np.where(allocation[i, j], 1.0 / instance.link_energy[i, j], 0.0)
-    return np.asarray(rates.sum(axis=1))
+        rates = 1.0 / instance.link_energy[i[link], j[link], m]
+    return np.asarray(np.bincount(link, rates, len(i)), dtype=np.float64)

@@ -15,6 +15,7 @@ from typing import Any
 import cvxpy as cp
 
 from dmoe_opt.answer.tolerances import FEASIBILITY, HIGHS_TOLERANCES
+from dmoe_opt.clock import is_over
 from dmoe_opt.errors import InputError
 from dmoe_opt.models.solvers.outcome import Outcome
 
@@ -55,6 +56,8 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
             if time_limit is not None:  # what CVXPY does first counts, and it does it once
                 began = time.monotonic()
                 program.get_problem_data(name)
+                if is_over():
+                    return Outcome(False, None)
                 time_limit = max(time_limit - (time.monotonic() - began), LEAST_S)
             program.solve(solver=name, **_options(name, time_limit))
     except cp.error.SolverError as error:

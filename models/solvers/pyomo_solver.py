@@ -26,8 +26,11 @@ HAND_OVER = 1.8  # times what building took: 1.3 to 2.5
 
 
 def limit_after(built_s: float) -> float | None:
-    """Seconds for HiGHS, whose own clock starts after the hand-over; None without a limit."""
-    return None if left_s() == math.inf else max(left_s() - HAND_OVER * built_s, 0.01)
+    """Seconds for HiGHS, whose own clock starts after the hand-over; None without a limit.
+
+    The value is negative where the hand-over alone would take longer than is left.
+    """
+    return None if left_s() == math.inf else left_s() - HAND_OVER * built_s
 
 
 def run(
@@ -40,13 +43,15 @@ def run(
     """Solve to a gap of zero and load the best solution found into the model.
 
     Where `begun` is True, the values of the variables are an answer to begin with; Pyomo hands it
-    to solvers such as Gurobi, and not to HiGHS.
+    to solvers such as Gurobi, and not to HiGHS. Without time for the hand-over there is no answer.
 
     Raises
     ------
     InputError
         If no solver of that name can be used.
     """
+    if time_limit is not None and time_limit <= 0:
+        return Outcome(False, None)
     if solver in (None, DEFAULT):
         return _highs(model, time_limit)
     return _by_name(model, str(solver), time_limit, begun)
