@@ -152,7 +152,7 @@ def solve(
     """
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
-        model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        model = build(attempt.instance, factor=attempt.factor, most_j=attempt.most_j)
         program = model.program
         if attempt.start is not None:
             _begin(model, attempt.start)

@@ -192,7 +192,7 @@ def solve(
 
     def solve_once(attempt: Attempt) -> RoundAnswer:
         began = time.monotonic()
-        model = build(instance, factor=attempt.factor, most_j=attempt.most_j)
+        model = build(attempt.instance, factor=attempt.factor, most_j=attempt.most_j)
         built_s = time.monotonic() - began
         if not len(model.tokens):  # nothing to decide, which HiGHS does not take
             return RoundAnswer(_decision(instance, model), 0.0)

@@ -12,10 +12,9 @@ import numpy as np
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.data.radio import DEAD_LINK_J
-from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.multipliers import Frame
 from dmoe_opt.joint.open_part import Open
-from dmoe_opt.joint.program import OpenAnswer, solve_open
+from dmoe_opt.joint.program import OpenAnswer, solve_scaled
 
 
 def solve_apart(frame: Frame, part: Open, known: Decision | None, time_limit: float) -> OpenAnswer:
@@ -29,10 +28,14 @@ def solve_apart(frame: Frame, part: Open, known: Decision | None, time_limit: fl
     own = np.arange(len(frame.ends))
     usable = np.where(part.subcarriers[i, n], frame.link_j, np.inf)
     least_j = usable.min(axis=1, initial=np.inf)
-    energy = np.full((instance.num_nodes, instance.num_nodes, max(len(own), 1)), DEAD_LINK_J)
-    energy[i, n, own] = np.minimum(least_j, DEAD_LINK_J)
+    # Links are closed by what is open. One that works still counts for thresholds, a dead one not.
+    shape = instance.num_nodes, instance.num_nodes, max(len(own), 1)
+    energy = np.broadcast_to(instance.best_link_energy[:, :, None], shape).copy()
+    energy[i, n, own] = np.where(np.isfinite(least_j), least_j, energy[i, n, own])
+    energy = np.minimum(energy, 2 * DEAD_LINK_J)
     subcarriers = np.zeros(energy.shape, dtype=bool)
     subcarriers[i, n, own] = np.isfinite(least_j)
     apart = instance.replace(radio=None, link_energy=energy, air_deadline_s=None)
-    factor = factor_of(instance, None if known is None else known.energy_j)
-    return solve_open(apart, part._replace(subcarriers=subcarriers), factor, time_limit=time_limit)
+    known_j = None if known is None else known.energy_j
+    open_ = part._replace(subcarriers=subcarriers)
+    return solve_scaled(apart, open_, known_j, time_limit=time_limit)

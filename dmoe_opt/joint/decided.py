@@ -20,7 +20,6 @@ from dmoe_opt.joint.activation import (
 )
 from dmoe_opt.joint.apart import solve_apart
 from dmoe_opt.joint.descent import Descent, better, conclude
-from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.leftover import leftover
 from dmoe_opt.joint.limited import (
     CLOSED,
@@ -42,7 +41,7 @@ from dmoe_opt.joint.open_part import (
     share_kept,
     stranded,
 )
-from dmoe_opt.joint.program import OpenAnswer, solve_open
+from dmoe_opt.joint.program import OpenAnswer, solve_scaled
 from dmoe_opt.joint.relaxation import relax
 from dmoe_opt.joint.steps import Effort, Log
 
@@ -288,10 +287,10 @@ def finish(
         known_j = min(energy_j, incumbent_j)
         log(known_j if np.isfinite(known_j) else None, max(bound_j, min(proven_j, energy_j)))
 
-    outcome = solve_open(
+    outcome = solve_scaled(
         instance,
         part,
-        factor_of(instance, None if answer is None else energy_j),
+        None if answer is None else energy_j,
         None if answer is None else answer.decision,
         left_s(),
         seen if log else None,

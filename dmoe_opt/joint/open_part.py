@@ -12,6 +12,7 @@ from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import score_units
 from dmoe_opt.joint.choices import Choices, choices_of
 
+SLACK = 1e-9  # relative: what is within rounding of a known answer is kept
 NOTHING = np.zeros(0, dtype=bool)
 
 
@@ -83,6 +84,22 @@ def agreed(instance: Instance, part: Open) -> Open | None:
         surely_dropped=part.surely_dropped | ~served,
         choices=choices,
     )
+
+
+def affordable(instance: Instance, part: Open, energy_j: float) -> Open:
+    """What is open without what alone costs more than an answer of `energy_j` within it."""
+    most_j = energy_j * (1 + SLACK)
+    part = part._replace(
+        subcarriers=part.subcarriers & (instance.link_energy <= most_j),
+        possible=part.possible & (instance.compute_energy <= most_j),
+    )
+    if instance.drop_price is not None:
+        part = part._replace(droppable=part.droppable & (instance.drop_price <= most_j))
+    if instance.wake_energy is not None:
+        part = part._replace(wakeable=part.wakeable & (instance.wake_energy <= most_j))
+    left = agreed(instance, part)
+    assert left is not None  # the answer itself
+    return left
 
 
 def usable_subcarriers(instance: Instance) -> Allocation:

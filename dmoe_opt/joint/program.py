@@ -25,6 +25,7 @@ sets of experts S of every token are listed (`choices`), they take the place of 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,9 +37,11 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.columns import Columns, columns_of
-from dmoe_opt.joint.highs import Rows, Seen, decide
-from dmoe_opt.joint.open_part import Open
+from dmoe_opt.joint.highs import Rows, Seen, decide, factor_of
+from dmoe_opt.joint.open_part import Open, affordable
 from dmoe_opt.selection.covers import cover
+
+FITS = 1e3  # an energy at most so many times above or below the scale of a program
 
 
 class OpenAnswer(NamedTuple):
@@ -237,6 +240,39 @@ def solve_open(
     )
     decision = None if value is None else _decision(instance, columns, value)
     return OpenAnswer(decision, bound_j, infeasible)
+
+
+def solve_scaled(
+    instance: Instance,
+    part: Open,
+    energy_j: float | None,
+    start: Decision | None = None,
+    time_limit: float = np.inf,
+    seen: Seen | None = None,
+) -> OpenAnswer:
+    """The same at a scale that fits the answer; `energy_j` is that of a known one, if there is any.
+
+    What is far below the scale vanishes in HiGHS' absolute tolerances, and far above it HiGHS gives
+    up. So where the answer turns out to be there, the program is solved again at its scale, without
+    what alone costs more. A bound that is lost in the tolerances is 0.
+    """
+    ends = time.monotonic() + time_limit
+    best: Decision | None = None
+    while True:
+        factor = factor_of(instance, energy_j)
+        left_s = ends - time.monotonic()
+        outcome = solve_open(instance, part, factor, start, left_s, seen)
+        unit_j = max(instance.num_tokens, 1) / factor
+        bound_j = outcome.bound_j if outcome.bound_j >= unit_j / FITS else 0.0
+        found = outcome.decision
+        if found is None or found.violations:
+            return OpenAnswer(best or found, bound_j, outcome.infeasible and best is None)
+        if best is None or found.energy_j < best.energy_j:
+            best = found
+        if best.energy_j == 0 or unit_j / FITS <= best.energy_j <= unit_j * FITS:
+            return OpenAnswer(best, bound_j, False)
+        start, energy_j = best, best.energy_j
+        part = affordable(instance, part, energy_j)
 
 
 def _values(instance: Instance, columns: Columns, start: Decision) -> NDArray[np.float64]:

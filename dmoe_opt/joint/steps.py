@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmoe_opt.data.problem import MOST_ENERGY_J
+
 Log = Callable[[float | None, float], None]
 """Called with incumbent and bound in J as a search goes on; neither ever gets worse."""
 
@@ -54,10 +56,11 @@ class Climb:
         self.step, self.stalled, self.prices = self.step / CUT, 0, self.best_prices
 
     def move(self, slope: NDArray[np.float64], scale: NDArray[np.float64], rise_j: float) -> bool:
-        """A step that would raise L by `rise_j` if L were linear; False if numbers are too small.
+        """A step that would raise L by `rise_j` if L were linear; False where numbers end.
 
-        Steps go with the price of a link, since links differ in strength by orders of magnitude.
-        What would push a price below 0 does not count, or it would shorten all other steps.
+        No price is above any energy: steps that long come from costs of hundreds of orders. Steps
+        go with the price of a link, since links differ in strength by orders of magnitude. What
+        would push a price below 0 does not count, or it would shorten all other steps.
         """
         slope = np.where((self.prices <= 0) & (slope < 0), 0.0, slope)
         if self.direction is None:
@@ -67,6 +70,10 @@ class Climb:
         steepness = float((scale * slope**2).sum())
         if not steepness > 0:
             return False
-        length = self.step * rise_j / steepness
-        self.prices = np.maximum(self.prices + length * scale * self.direction, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            length = self.step * rise_j / steepness
+            moved = np.maximum(self.prices + length * scale * self.direction, 0.0)
+        if not (moved <= MOST_ENERGY_J).all():
+            return False
+        self.prices = moved
         return True

@@ -60,8 +60,8 @@ def run(program: cp.Problem, solver: str | None = None, time_limit: float | None
                     return Outcome(False, None)
                 time_limit = max(time_limit - (time.monotonic() - began), LEAST_S)
             program.solve(solver=name, **_options(name, time_limit))
-    except cp.error.SolverError as error:
-        if name == DEFAULT:  # no solution within the limit
+    except (cp.error.SolverError, ValueError) as error:  # the latter where HiGHS gives up
+        if name == DEFAULT:  # no solution
             return Outcome(False, None)
         raise InputError(f'solver = "{solver}" failed: {" ".join(str(error).split())}') from None
     return Outcome(_solved(program), _bound(program), program.status in INFEASIBLE)

@@ -2,6 +2,7 @@
 
 1. Block coordinate descent gives a known answer of energy U and a bound.
 2. Experts and subcarriers that alone cost more than U are dropped, since no optimum uses them.
+   Dropping a token or waking an expert for more than U counts 2 U.
 3. The objective is measured in units of the bound per token; costs far above it are refused.
 4. Where the solver's tolerance let a token miss its threshold, its set is cut off, and the program
    is solved again (`dmoe_opt.selection.covers`).
@@ -19,13 +20,13 @@ from dmoe_opt.answer.result import Result, Status, build, infeasible
 from dmoe_opt.clock import is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.bcd import solve_bcd
+from dmoe_opt.joint.decided import OUT_OF_TIME, UNDECIDED
 from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.open_part import alone_j, no_answer
 from dmoe_opt.selection.covers import MOST_CUTS, Cut, missed
 
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
-OUT_OF_TIME = "no answer within the limit"
 FIRST_SHARE = 1 / 4  # of the time, for the known answer
 SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
@@ -33,11 +34,13 @@ SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 class Attempt(NamedTuple):
     """What a program is built from.
 
-    `factor` in 1/J is the unit of its objective; an expert or a subcarrier that alone costs more
-    than `most_j` is left out; `cuts` cut off sets of tokens that fall short; `start` is an answer
-    for a solver that takes one.
+    `instance` is the round, with prices that no optimum pays brought down; `factor` in 1/J is the
+    unit of its objective; an expert or a subcarrier that alone costs more than `most_j` is left
+    out; `cuts` cut off sets of tokens that fall short; `start` is an answer for a solver that takes
+    one.
     """
 
+    instance: Instance
     factor: float
     most_j: float
     cuts: list[tuple[int, Cut]]
@@ -90,11 +93,12 @@ def _solve(
     if instance.optional_rules and first.status == Status.INFEASIBLE:
         return infeasible(instance, method, first.message)
     known_j = np.inf if first.objective_j is None else first.objective_j
-    attempt = Attempt(factor_of(instance, first.bound_j), known_j * (1 + SLACK), [], None)
+    factor = factor_of(instance, first.bound_j)
+    attempt = Attempt(_priced(instance, known_j), factor, known_j * (1 + SLACK), [], None)
     if start is not None:
         attempt = attempt._replace(start=first.decision)
     bound_j = first.bound_j
-    if _is_wide(instance, attempt):
+    if _is_wide(attempt):
         return _too_wide(instance, method, first, stats)
     for _ in range(MOST_CUTS):
         if reason := _no_time(instance, attempt.most_j, most_per_s):
@@ -128,10 +132,21 @@ def _no_time(instance: Instance, most_j: float, most_per_s: float) -> str | None
     return f"no time within the limit to build a program of {number:,} variables"
 
 
-def _is_wide(instance: Instance, attempt: Attempt) -> bool:
-    """Whether an expert or a link that is left costs too much beside the unit of the objective."""
+def _priced(instance: Instance, known_j: float) -> Instance:
+    """The round with no price of dropping or waking above twice the energy of a known answer."""
+    rules = ("drop_price", "wake_energy")
+    given = [name for name in rules if name in instance.optional_rules]
+    most_j = 2 * known_j or 1.0
+    least = {name: np.minimum(getattr(instance, name), most_j) for name in given}
+    return instance.replace(**least) if least else instance
+
+
+def _is_wide(attempt: Attempt) -> bool:
+    """Whether something that is left costs too much beside the unit of the objective."""
+    instance = attempt.instance
     cost = alone_j(instance)
-    kept = cost[cost <= attempt.most_j]
+    prices = [price for price in (instance.drop_price, instance.wake_energy) if price is not None]
+    kept = np.concatenate([cost[cost <= attempt.most_j], *prices])
     return bool(kept.size and kept.max() * attempt.factor > WIDEST * instance.num_tokens)
 
 
@@ -155,7 +170,8 @@ def _without(
 ) -> Result:
     """The result where the solver has no answer: infeasibility counts if no answer is known."""
     if not answer.infeasible:
-        return build(instance, method, bound_j=bound_j, stats=stats, message=OUT_OF_TIME)
+        reason = OUT_OF_TIME if is_over() else UNDECIDED
+        return build(instance, method, bound_j=bound_j, stats=stats, message=reason)
     if first.objective_j is None:
         return infeasible(instance, method, no_answer(instance))
     message = "the solver finds no answer, although one is known"

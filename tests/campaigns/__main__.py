@@ -18,7 +18,16 @@ from collections.abc import Callable
 import numpy as np
 
 from dmoe_opt.solving import prepare
-from tests.campaigns import episodes, files, forgeries, interrupts, kills, rounds, tokens
+from tests.campaigns import (
+    episodes,
+    files,
+    forgeries,
+    interrupts,
+    kills,
+    rounds,
+    ruled,
+    tokens,
+)
 from tests.campaigns.outcome import Fault, Outcome, run
 
 ALIKE = 70
@@ -31,6 +40,7 @@ CAMPAIGNS: dict[str, Callable[[int], Outcome]] = {
     "forgeries": forgeries.attack,
     "kills": kills.attack,
     "interrupts": interrupts.attack,
+    "ruled": ruled.attack,
 }
 
 

@@ -21,6 +21,16 @@ def test_full_experts(seed: int, status: Status) -> None:
         assert answer.gap < 0.01
 
 
+def test_links_that_do_not_work_lower_thresholds() -> None:
+    """A token whose best experts are behind a dead link falls short; it is not impossible."""
+    link_energy = [[[0.0], [2e9]], [[1.0], [0.0]]]
+    data = Instance([0, 1], [[0.5, 1.0]] * 2, 1.5, 2, [1.0, 2.0], link_energy=link_energy)
+    apart = solve_apart(frame_of(data), everything(data), None, 20.0)
+    assert apart.decision is not None
+    assert apart.decision.selection.tolist() == [[True, False], [True, True]]
+    assert apart.bound_j == pytest.approx(1 + 1 + 2 + 1)
+
+
 def test_it_bounds_the_round() -> None:
     """Without (C3) and (C7) nothing costs more, and the experts keep their capacities."""
     data = generate("rich-8x64", 1, num_tokens=24, capacity=6, air_deadline_s=0.018)
