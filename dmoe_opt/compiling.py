@@ -24,7 +24,7 @@ import numpy as np
 without_cache: list[str] = []
 """Names of the kernels that are compiled in every process, since no folder can be written."""
 MOST_PLAIN_S = 0.5
-"""Seconds that plain functions may take in a process before numba pays."""
+"""Processor time that plain functions may take in a process before numba pays."""
 _plain_s = 0.0
 _loading_s = 0.0
 
@@ -116,12 +116,12 @@ def call(kernel: Kernel, *arguments: Any, little: bool = False) -> Any:
 
 def _call_plain(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:
     global _plain_s
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         with np.errstate(all="ignore"):  # compiled arithmetic is silent too
             return kernel(*arguments)
     finally:
-        _plain_s += time.perf_counter() - started
+        _plain_s += time.process_time() - started
 
 
 def _loaded(kernel: Kernel, arguments: tuple[Any, ...]) -> Any:

@@ -25,7 +25,7 @@ def prepare(problem: str, scores: int | None = None) -> None:
 
     The time this takes is not the time of any method. An instance with few `scores` needs none.
     """
-    if problem != "selection":  # scipy too is imported before the clock runs
+    if problem != "selection":  # imported before the clock runs
         from dmoe_opt.joint import lagrangian
     if scores is not None and scores <= LITTLE[problem]:
         return

@@ -35,7 +35,7 @@ def test_errors_of_a_kernel_are_its_own() -> None:
 
 SMALL_FILE = """
 import runpy, sys
-sys.argv = ["dmoe-opt", "solve", "edge-8x64-s1"]
+sys.argv[0] = "dmoe-opt"
 try:
     runpy.run_module("dmoe_opt", run_name="__main__")
 except SystemExit:
@@ -43,11 +43,11 @@ except SystemExit:
 """
 
 
-def test_a_small_file_needs_few_packages() -> None:
+@pytest.mark.parametrize("arguments", ["edge-8x64-s1", "tiny-s1 --problem jesa"])
+def test_a_small_file_needs_few_packages(arguments: str) -> None:
     """To import numba takes longer than to solve a small file, and the others take their time."""
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL_FILE], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", SMALL_FILE, "solve", *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "optimal" in done.stdout
     loaded = done.stdout.splitlines()[-1]
     for module in ("numba", "llvmlite", "scipy", "rich", "pyomo", "cvxpy", "highspy", "networkx"):

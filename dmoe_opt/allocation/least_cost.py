@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.allocation.augmenting import augment
-from dmoe_opt.clock import flag, is_over
+from dmoe_opt.clock import NO_LIMIT, flag, is_over
 from dmoe_opt.compiling import call
 
 DEAD = 1e15  # stands for a subcarrier that a link cannot use, next to costs scaled to at most 1
-LARGE = 2**18  # costs that scipy assigns in less than about 0.1 s
+LARGE = 2**18  # costs that are assigned in less than about 0.1 s, whatever the limit
+LITTLE = 2**12  # costs that Python alone assigns in less than about 0.1 s
 
 
 def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -51,17 +52,14 @@ def match(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     `cost` (rows, columns) is finite. Where the time is up during a large assignment, some pairs are
     missing.
     """
-    if cost.size <= LARGE:
-        from scipy.optimize import linear_sum_assignment  # half a second; experts alone need none
-
-        rows, columns = linear_sum_assignment(cost)
-        return rows, columns
-    if is_over():
+    large = cost.size > LARGE
+    if large and is_over():
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    stop = flag() if large else NO_LIMIT.flag
     turned = cost.shape[0] > cost.shape[1]
     costs = np.ascontiguousarray(cost.T if turned else cost)
     columns = np.full(len(costs), -1)
-    call(augment, costs, flag(), columns)
+    call(augment, costs, stop, columns, little=cost.size <= LITTLE)
     rows = np.flatnonzero(columns >= 0)
     columns = columns[rows]
     if not turned:
@@ -75,7 +73,7 @@ def matching(works: NDArray[np.bool_]) -> NDArray[np.int64]:
 
     It is -1 for a link without one.
     """
-    from scipy.sparse import csr_array  # imported here as above
+    from scipy.sparse import csr_array  # half a second, and few rounds need it
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
     partner = maximum_bipartite_matching(csr_array(works), perm_type="column")

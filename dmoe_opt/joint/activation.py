@@ -37,6 +37,7 @@ from dmoe_opt.selection import des
 MOST_RUNS = 1_600_000  # of DES, a few seconds
 SETS_AT_ONCE = 256
 WORK_LIMIT = 20_000_000  # looks at a token, shared by the nodes of the network; about a second
+LITTLE = 2**11  # tokens of a node times sets of its links: Python takes less than 0.1 s
 MOST_NAMED = 8
 OUT_OF_TIME = "no answer within the limit"
 
@@ -62,6 +63,11 @@ class _Node(NamedTuple):
     node_of: NDArray[np.int64]
     links: NDArray[np.int64]
     num_nodes: int
+
+    @property
+    def has_few_sets(self) -> bool:
+        """Whether Python alone looks at all sets of links while numba would load."""
+        return bool(self.part.num_tokens << len(self.links) <= LITTLE)
 
 
 def _nodes(instance: Instance) -> dict[int, _Node]:
@@ -118,6 +124,7 @@ def fewest_links(instance: Instance, work_limit: int = WORK_LIMIT) -> Fewest:
             instance.max_experts,
             work_limit // len(parts),
             flag(),
+            little=node.has_few_sets,
         )
         needed[i] = max(len(node.links) - int(most), 0)
         open_links[i, node.links] = ~closed[node.links]
@@ -242,6 +249,7 @@ def _closable_sets(
         found,
         effort.looks,
         flag(),
+        little=node.has_few_sets,
     )
     return None if sets > len(found) else found[:sets]
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.tolerances import HIGHS_TOLERANCES
@@ -26,6 +25,7 @@ from dmoe_opt.selection.relaxed import relaxed_bound
 
 if TYPE_CHECKING:
     import highspy
+    from scipy import sparse
 
 Seen = Callable[[float, float], None]
 """Called with incumbent (inf: none) and bound in J now and then while HiGHS works."""
@@ -93,11 +93,19 @@ class Rows:
         self.height += len(cover.least)
 
     def _matrix(self, number: int, *terms: Term) -> sparse.csr_matrix:
+        from scipy import sparse  # half a second, and most rounds need no program
+
         row, column, value = (
             np.concatenate([np.broadcast_to(term[n], np.shape(term[0])) for term in terms])
             for n in range(3)
         )
         return sparse.csr_matrix((value, (row, column)), shape=(number, self.width), dtype=float)
+
+    def matrix(self, form: str) -> Any:
+        """All rows as one sparse matrix of scipy, in its format "csc" or "csr"."""
+        from scipy import sparse
+
+        return sparse.vstack(self.blocks, format=form)
 
     def cut_off(self, value: NDArray[np.float64]) -> bool:
         """Cut off the sets of whole values that miss their sums; whether there are any."""
@@ -127,7 +135,7 @@ class Rows:
         whole: int,
     ) -> highspy.HighsLp:
         """The program in HiGHS' own form; cost and limits by column, the first `whole` integer."""
-        matrix = sparse.vstack(self.blocks, format="csc")
+        matrix = self.matrix("csc")
         library = solver()
         lp: highspy.HighsLp = library.HighsLp()
         lp.num_col_, lp.num_row_ = self.width, matrix.shape[0]

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from dmoe_opt.allocation.least_cost import match
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
@@ -232,7 +232,7 @@ def _takers(frame: Frame, earned: NDArray[np.float64]) -> NDArray[np.bool_]:
         link, m = earned.argmax(axis=0), np.arange(earned.shape[1])
     else:
         copies = np.repeat(np.arange(len(earned)), frame.most_used)
-        copy, m = linear_sum_assignment(_wanted(frame, earned)[copies], maximize=True)
+        copy, m = match(-_wanted(frame, earned)[copies])
         link = copies[copy]
     good = (earned[link, m] > 0) | (frame.surely_used[link] & np.isfinite(earned[link, m]))
     taken[link[good], m[good]] = True

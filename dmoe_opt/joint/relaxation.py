@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from dmoe_opt.clock import left_s
 from dmoe_opt.data.instance import Instance
@@ -87,8 +86,7 @@ def _bound(
     energy_j, lower, upper = costs
     price, side = _sided(program.rows, dual)
     price[program.carried] = 0.0
-    matrix = sparse.vstack(program.rows.blocks, format="csr")
-    reduced = energy_j - matrix.T @ price
+    reduced = energy_j - program.rows.matrix("csr").T @ price
     y, omega, f, z = (columns.starts[n] for n in (3, 4, 5, 6))
     most = columns.most_on(instance)
     least = np.maximum(least_carried(instance, part, columns), 1.0)  # idle ones are not used
