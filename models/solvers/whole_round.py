@@ -102,7 +102,7 @@ def _solve(
         return _too_wide(instance, method, first, stats)
     for _ in range(MOST_CUTS):
         if reason := _no_time(instance, attempt.most_j, most_per_s):
-            return build(instance, method, bound_j=bound_j, stats=stats, message=reason)
+            return _undecided(instance, method, first, bound_j, stats, reason)
         answer = solve_once(attempt)
         if answer.bound_j is not None:
             bound_j = max(bound_j or 0.0, answer.bound_j)
@@ -171,10 +171,24 @@ def _without(
     """The result where the solver has no answer: infeasibility counts if no answer is known."""
     if not answer.infeasible:
         reason = OUT_OF_TIME if is_over() else UNDECIDED
-        return build(instance, method, bound_j=bound_j, stats=stats, message=reason)
+        return _undecided(instance, method, first, bound_j, stats, reason)
     if first.objective_j is None:
         return infeasible(instance, method, no_answer(instance))
     message = "the solver finds no answer, although one is known"
+    return build(instance, method, bound_j=bound_j, stats=stats, message=message)
+
+
+def _undecided(
+    instance: Instance,
+    method: str,
+    first: Result,
+    bound_j: float | None,
+    stats: dict[str, Any],
+    message: str,
+) -> Result:
+    """The result where the solver decides nothing: a proof of the descent counts."""
+    if first.status == Status.INFEASIBLE:
+        return infeasible(instance, method, first.message)
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)
 
 

@@ -4,12 +4,13 @@ python tests/benchmarks/limits.py [--limit S] [--sizes NAME,...] [--methods PROB
     [--record FILE.jsonl]
 
 Prints in Markdown, for each size and method, the seconds from the limit to the end, as wall time /
-time on the processor that the method still used; `+` marks an answer, `b` a bound alone and `-`
-neither. A method that takes `KILL` times the limit and more is killed. A method without a time
-limit is not listed. Every call has a process of its own, with kernels compiled and libraries
-imported before. On a machine with more to do than processors the wall time shows what the others
-take. With --record every entry is kept in a file as soon as it is measured, and the same command
-goes on where it was stopped.
+time on the processor that the method still used; `+` marks an answer, `b` a bound alone, `x` a
+proof that there is no answer, and `-` none of these. A method that takes `KILL` times the limit and
+more is killed. A method without a time limit is not listed, and one that refuses a size is
+`refused` there. Every call has a process of its own, with kernels compiled and libraries imported
+before. On a machine with more to do than processors the wall time shows what the others take. With
+--record every entry is kept in a file as soon as it is measured, and the same command goes on where
+it was stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dmoe_opt import Instance, generate, solve
+from dmoe_opt import InputError, Instance, Status, generate, solve
 from dmoe_opt.method_table import METHODS
 from dmoe_opt.solving import prepare
 
@@ -50,13 +51,14 @@ def _run(pipe: Connection, data: Instance, problem: str, method: str, limit_s: f
     threading.Timer(limit_s, lambda: used_s.append(time.process_time())).start()
     try:
         result = solve(data, problem, method, time_limit=limit_s)
-    except Exception as error:
-        pipe.send(str(error)[:60])
+    except InputError:
+        pipe.send("refused")
         return
     late_s = 0.0, 0.0
     if used_s:
         late_s = result.wall_s - limit_s, time.process_time() - used_s[0]
-    known = "+" if result.solved else "-" if result.bound_j is None else "b"
+    known = "-" if result.bound_j is None else "b"
+    known = {Status.INFEASIBLE: "x", Status.NO_SOLUTION: known}.get(result.status, "+")
     pipe.send("/".join(f"{max(seconds, 0.0):.2f}" for seconds in late_s) + known)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dmoe_opt import generate, solve
+from dmoe_opt import generate, load, solve
 from dmoe_opt.allocation.links import Links, active_links, chosen_experts
 from dmoe_opt.clock import until
 from dmoe_opt.models.solvers import cvxpy_solver, pyomo_solver
@@ -23,6 +23,8 @@ def test_programs_that_are_too_large(method: str, monkeypatch: pytest.MonkeyPatc
     assert result.bound_j is not None
     assert solve(data, "jesa", method, time_limit=1e5, start=start).solved
     assert solve(data, "allocation", method, time_limit=1e5).decision is None
+    without = solve(load("scarce-8x36-s1"), "jesa", method, time_limit=1e5)
+    assert without.status == "infeasible"
 
 
 @pytest.mark.parametrize("problem", ["jesa", "allocation"])
@@ -31,7 +33,7 @@ def test_programs_that_are_built_too_late(problem: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(pyomo_solver, "HAND_OVER", 1e12)
     monkeypatch.setattr(pyomo_solver, "_highs", lambda *_: pytest.fail("it was handed over"))
     result = solve(generate("tiny", 0), problem, "pyomo", time_limit=1e5)
-    assert (result.status, result.message) == ("no_solution", "no answer within the limit")
+    assert result.status == "no_solution"
     assert result.bound_j is not None
 
 
