@@ -131,7 +131,6 @@ def _of_certificate() -> Schema:
     schema = _of_file(proof_files.CertificateFields)
     schema["$defs"] |= {
         "Tree": _tree("Tree", {"type": "number", "minimum": 0}),
-        "LinkTree": _tree("LinkTree", {"type": "integer"}),
     }
     sizes = {"prefixItems": [{"const": "sizes"}, {"items": {"$ref": "#/$defs/Tree"}}]}
     schema["$defs"]["Tree"]["anyOf"].append({"type": "array", **sizes, "items": False})

@@ -168,7 +168,7 @@ def solve_with(
     experts = chosen_experts(instance, selection)
     links = active_links(instance, experts)
     if isinstance(links, str):
-        return infeasible(instance, method, links, problem="allocation")
+        return infeasible(instance, method, links, problem="allocation", given=experts)
     answer = LinkAnswer(links.cost_j > 0, 0.0)
     if len(links.ends):
         answer = assign_links(links.cost_j / links.unit_j)

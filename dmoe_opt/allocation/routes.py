@@ -90,13 +90,13 @@ def solve_routes(
     experts = chosen_experts(instance, selection)
     routes = routes_of(instance, experts)
     if isinstance(routes, str):
-        return infeasible(instance, method, routes, problem="allocation")
+        return infeasible(instance, method, routes, problem="allocation", given=experts)
     answer = LinkAnswer(np.zeros(routes.room.shape, dtype=bool), 0.0)
     if len(routes.ends):
         answer = send(routes)
     if answer.infeasible:
         reason = "proven by the solver: the links cannot all send their tokens in time"
-        return infeasible(instance, method, reason, problem="allocation")
+        return infeasible(instance, method, reason, problem="allocation", given=experts)
     allocation = np.zeros(instance.link_energy.shape, dtype=bool)
     if answer.chosen is not None:
         allocation[routes.ends[:, 0], routes.ends[:, 1]] = answer.chosen

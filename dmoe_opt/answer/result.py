@@ -42,10 +42,11 @@ class Status(StrEnum):
 class Result:
     """The answer of a method; absent values are None.
 
-    `data` is the instance, and `decision` holds the checked answer to it. `gap` is (objective -
-    bound) / objective. `stats` holds the method's own counters. `message` says in words why there
-    is no answer. If several answers were wanted (`count`), `token_ranking` has
-    the best selections of every token, or `round_ranking` the best answers to the round.
+    `data` is the instance, and `decision` holds the checked answer to it. `given` are the experts
+    (T, K) that links cannot serve, where the allocation of subcarriers has no answer. `gap` is
+    (objective - bound) / objective. `stats` holds the method's own counters. `message` says in
+    words why there is no answer. If several answers were wanted (`count`), `token_ranking` has the
+    best selections of every token, or `round_ranking` the best answers to the round.
 
     Examples
     --------
@@ -66,6 +67,7 @@ class Result:
     wall_s: float = 0.0
     stats: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    given: Selection | None = None
     token_ranking: list[list[RankedSelection]] | None = None
     round_ranking: list[RankedRound] | None = None
 
@@ -107,6 +109,7 @@ class Result:
     def solution(self) -> formats.Solution:
         """The same as plain data, as it is written to a file."""
         selection, allocation = self.selection, self.allocation
+        selection = self.given if selection is None else selection
         experts = None if selection is None else [np.flatnonzero(row).tolist() for row in selection]
         return formats.Solution(
             format=formats.SOLUTION,
@@ -257,9 +260,17 @@ def _credible(
 
 
 def infeasible(
-    data: Instance | SelectionProblem, method: str, reason: str, *, problem: str | None = None
+    data: Instance | SelectionProblem,
+    method: str,
+    reason: str,
+    *,
+    problem: str | None = None,
+    given: Selection | None = None,
 ) -> Result:
-    """The result of an instance that is proven to have no answer; `problem` as in `build`."""
+    """The result of an instance that is proven to have no answer; `problem` as in `build`.
+
+    `given` are the experts (T, K) whose links cannot be served.
+    """
     return Result(
         problem=problem or problem_of(data),
         method=method,
@@ -270,6 +281,7 @@ def infeasible(
         decision=None,
         data=data,
         message=reason,
+        given=given,
     )
 
 

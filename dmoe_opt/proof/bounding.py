@@ -5,7 +5,6 @@ What optional rules add has fields of its own, see `check_proof`.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,14 @@ from scipy.sparse import coo_array
 from dmoe_opt.allocation.assignment import allocate
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.data.problem import MOST_ENERGY_J, SCORE_UNIT, SelectionProblem
 from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof.cases import Case, Proof, by_cases
-from dmoe_opt.proof.refuting import out_of_reach
-from dmoe_opt.proof.trees import Token, prove_token, root_bound
+from dmoe_opt.proof.trees import Token, in_joules, prove_token, root_bound, tokens_at
 from dmoe_opt.selection import des
 
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
@@ -55,9 +53,6 @@ def _one_case(frame: Frame, point: Point) -> tuple[Fields, tuple[int, ...]]:
     instance = frame.instance
     could_pass = passages.passed(instance, frame.usable)
     point = point._replace(link=np.where(could_pass, point.link, 0.0))
-    unserved = np.flatnonzero(~np.isfinite(evaluate(frame, point).bounds))
-    if len(unserved):
-        return out_of_reach(instance, "jesa", int(unserved[0])), ()
     lines, open_tokens = trees(
         instance.selection_problem(), costs_at(instance, point), frame.usable, frame.drop_j
     )
@@ -172,20 +167,15 @@ def trees(
     """
     nodes = None if at.nodes is None else at.nodes.copy()
     chosen, bounds = des.choose(problem, at.experts.copy(), usable.copy(), node_cost=nodes)
-    units = score_units(problem.scores).astype(np.int64).tolist()
-    cost = np.where(usable, at.experts, np.inf).tolist()
-    entry = [None] * len(cost) if at.nodes is None else at.nodes.tolist()
-    node = None if problem.placement is None else problem.placement.tolist()
     lines, open_tokens = [], []
-    for t, bound_j in enumerate(bounds.tolist()):
-        step = math.gcd(*units[t]) or 1  # as sums of scores go
-        need = math.ceil(problem.need_units[t] / step) * step
-        token = Token(cost[t], units[t], need, problem.max_experts, node, entry[t])
+    tokens = tokens_at(problem, at, usable)
+    for t, (token, bound_j) in enumerate(zip(tokens, bounds.tolist(), strict=True)):
         paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]).tolist(), [], 1)
         # DES stops at a bound that is a little below its answer, where the answer itself is proven.
         wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
         most = np.inf if drop_j is None else drop_j[t]
-        line = _proven(token, [min(value, most) * DOWN for value in wanted])
+        # A token without experts costs whatever is said of it.
+        line = _proven(token, [min(value, most, MOST_ENERGY_J) * DOWN for value in wanted])
         if line is None:
             open_tokens.append(t)
             value, mu = root_bound(token)
@@ -199,14 +189,5 @@ def _proven(token: Token, wanted: list[float]) -> Fields | None:
     for z in wanted:
         tree = prove_token(token, z)
         if tree is not None:
-            return {"z": z, "tree": _in_joules(tree)}
+            return {"z": z, "tree": in_joules(tree)}
     return None
-
-
-def _in_joules(tree: Any) -> Any:
-    """The tree with prices in J per unit of relevance, in place of J per score unit."""
-    if not isinstance(tree, list):
-        return tree * SCORE_UNIT
-    if tree[0] == "sizes":
-        return ["sizes", [_in_joules(child) for child in tree[1]]]
-    return [tree[0], _in_joules(tree[1]), _in_joules(tree[2])]

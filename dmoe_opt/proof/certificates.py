@@ -47,14 +47,14 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
 
     Experts alone (`selection`) get a tree per token. A round (`jesa`) gets prices and rents of the
     Lagrangian bound too, and a tree per token at these prices. Subcarriers for given experts
-    (`allocation`) get the dual prices of the assignment. A round without an answer gets the token
-    that no experts serve, or trees for the number of links that its nodes need.
+    (`allocation`) get the dual prices of the assignment. Where there is no answer, prices and trees
+    show that of a round whose energies are all 0.
 
     Raises
     ------
     InputError
-        If the result has neither an answer nor a proof that there is none, or that proof is not by
-        counting.
+        If the result has neither an answer nor a proof that there is none, or no certificate of
+        that was found.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     """
     open_tokens: tuple[int, ...] = ()
     if result.status == Status.INFEASIBLE:
-        fields = refutation(data, result.problem)
+        fields = refutation(data, result.problem, result.given)
     elif result.decision is None:
         asked = f"a proof of {result.problem} ({result.status})"
         raise InputError(f"{asked}; allowed: an answer, or a proof that there is none")
@@ -78,6 +78,8 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     fields["instance_sha256"] = data.sha256
     # The exact checker itself says what is proven, and would raise `Refused`.
     bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
+    if "refuted" in fields and isinstance(bound, Fraction):
+        raise InputError(f"no proof was found that {result.problem} has no answer")
     fields["bound_j"] = _down(bound) if isinstance(bound, Fraction) else None
     return Certificate(fields["bound_j"], open_tokens, fields)
 

@@ -4,10 +4,10 @@ This file needs Python alone and trusts no method. It reads an instance, a solut
 certificate, and says that the bound is proven, or what fails first (see docs/proofs.md).
 
 EXPERTS (selection). For each token t a number z[t] and a tree that proves that t costs at least
-z[t] at its prices e[t, j]; null if no experts serve t, so that there is no answer. An inner node
-[j, A, B] splits the sets of experts: A proves those with expert j, B those without. ["sizes", [A0,
-A1, ..]] splits them by their number of experts. A leaf is a number mu >= 0. Let IN be the experts
-that are in on the way to it, and free those that are neither in nor out. A leaf holds if
+z[t] at its prices e[t, j]. An inner node [j, A, B] splits the sets of experts: A proves those with
+expert j, B those without. ["sizes", [A0, A1, ..]] splits them by their number of experts. A leaf is
+a number mu >= 0. Let IN be the experts that are in on the way to it, and free those that are
+neither in nor out. A leaf holds if
 
 1. IN has more than D experts, or as many as are allowed are too few, or
 2. the best free experts that still fit do not reach what the token needs, or
@@ -23,20 +23,18 @@ for a link ("prices"; once for a node with send_once), nu for waking the expert,
 It costs at most rho[t] if it may be dropped. Links rent subcarriers for v[m]. The bound is
 
     sum over t of min(z[t], rho[t])
-    - sum over j of (pi[j] C[j] + max(0, (sum over t of nu[t, j]) - b[j]))
-    - sum over m of v[m] - sum over links of max(0, max over m of (earned[i, n, m] - v[m])),
+    - sum over links of max(0, max over m of (earned[i, n, m] - v[m])) - sum over m of v[m]
+    - sum over j of (pi[j] C[j] + max(0, (sum over t of nu[t, j]) - b[j])),
 
 where earned[i, n, m] is the sum of all lambda - c[i, n, m] > 0 of the link, of the greatest if it
 cannot send all in time. With a deadline a link may use several subcarriers: the positive ones are
 summed. {"split": ["link", i, n], "with": A, "without": B} has the lower of two bounds: in A the
 link carries a token even at a loss, in B it carries none. ["expert", j] splits by whether j serves.
 
-SUBCARRIERS (allocation). The same, where IN has the given experts of t, and none is free.
+SUBCARRIERS (allocation). The same, where a token uses the experts that it is given.
 
-NO ANSWER ("refuted"). Node i gets a number n[i] and a tree that proves that it needs at least n[i]
-links, and these numbers sum to more than M. An inner node [n, A, B] splits by the link to node n. A
-leaf names a token of node i. It holds if n[i] links are used already, or if the token misses its
-need with the experts on its own node, at used links, and the best at as many more as make n[i] - 1.
+NO ANSWER ("refuted": true). If nothing cost any energy, every answer would cost 0 J. So there is
+none if the bound of that is above 0.
 """
 
 from __future__ import annotations
@@ -47,7 +45,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,11 +54,11 @@ TOLERANCE = 1e-9  # of a threshold, counted once
 ON_TIME = 1e-9  # of a deadline, relative
 LITTLE = 2.0**-40  # logarithms are rounded, so links are taken as that much cheaper and faster
 DEAD_J = 1e9  # energies per token above are of links that cannot be used
-NEVER = SCALE * 2**1200  # what a token costs that nobody serves: more than any answer
 # Other fields of an instance could change what has to be proven.
 KNOWN = """format version name meta max_experts on_shortfall tokens compute_energy radio link_energy
 placement scores cost threshold usable node_cost drop_price capacity wake_energy air_deadline_s
 send_once"""
+ENERGIES = "cost node_cost compute_energy wake_energy drop_price"  # and those of links
 NONE: Any = frozenset()
 
 
@@ -116,7 +113,7 @@ class Token(NamedTuple):
 
 def leaf_holds(token: Token, z: int, inside: Any, out: Any, size: Any, mu: Any) -> bool:
     """Whether no set with the experts `inside` and without `out` costs less than z."""
-    free = [j for j in token.prices if j not in inside | out]
+    free = [j for j in token.prices if j not in inside and j not in out]
     room = (token.cap if size is None else size) - len(inside)
     if room < 0 or (size is not None and len(free) < room):
         return True  # 1
@@ -143,20 +140,25 @@ def tree_holds(token: Token, z: int, tree: Any, inside: Any, out: Any, size: Any
     return with_it and tree_holds(token, z, second, inside, out | j, size)
 
 
-def completed(instance: Any) -> Any:
+def no_energy(value: Any) -> Any:
+    """Energies of an instance as zeros."""
+    return [no_energy(one) for one in value] if isinstance(value, list) else value and 0
+
+
+def completed(instance: Any, free: bool = False) -> Any:
     """A round with `links`: energy of a token, a bit low, and tokens in time; None if dead."""
     radio, seconds = instance.get("radio"), instance.get("air_deadline_s")
 
     def sent(value: float) -> tuple[int, int] | None:
         if not radio:
-            return None if value > DEAD_J else (exact(value), UNIT)
+            return None if value > DEAD_J else (0 if free else exact(value), UNIT)
         bits = radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
         nats = math.log1p(min(value * (radio["power_w"] / radio["noise_w"]), sys.float_info.max))
         rate, joules = radio["bandwidth_hz"] * nats / math.log(2.0), radio["power_w"] * bits
         in_time = UNIT if seconds is None else rate * seconds / bits * (1 + ON_TIME + LITTLE)
         if rate <= 0 or joules / rate > DEAD_J:
             return None
-        return exact(joules / rate * (1 - LITTLE)), int(min(in_time, UNIT))
+        return 0 if free else exact(joules / rate * (1 - LITTLE)), int(min(in_time, UNIT))
 
     table = radio["gains"] if radio else instance["link_energy"]
     links = [[[sent(value) for value in link] for link in row] for row in table]
@@ -165,28 +167,28 @@ def completed(instance: Any) -> Any:
 
 
 def prices_of(instance: Any, proof: Any) -> Iterator[tuple[dict[int, int], Any]]:
-    """The prices of every token, and its `entry`; links cost the least if none are given."""
+    """The prices of tokens, and their `entry`; links cost the least if no prices are given."""
     if "cost" in instance:
         usable, once = instance.get("usable"), instance.get("node_cost")
         for t, row in enumerate(instance["cost"]):
             entry = once and [(n, exact(once[t][n])) for n in instance["placement"]]
             yield {j: exact(c) for j, c in enumerate(row) if not usable or usable[t][j]}, entry
         return
-    links, node, once = instance["links"], instance["placement"], instance.get("send_once")
-    paid, waking, room = proof.get("prices"), proof.get("waking"), proof.get("room")
-    least = [[min((c for c, _ in filter(None, at)), default=None) for at in row] for row in links]
+    node, once, paid = instance["placement"], instance.get("send_once"), proof.get("prices")
     for t, i in enumerate(instance["tokens"]["source"]):
         alone, way = {}, {}
         for j, (n, a) in enumerate(zip(node, instance["compute_energy"], strict=True)):
-            if n == i or least[i][n] is not None:
-                alone[j] = exact(a) + number("waking", waking, t, j) + number("room", room, j)
-                price = number("prices", paid, t, n if once else j) if paid else least[i][n]
-                way[j] = n, 0 if n == i else price
+            cells = [cell[0] for cell in instance["links"][i][n] if cell] if n != i else [0]
+            if cells:
+                waking = number("waking", proof.get("waking"), t, j)
+                alone[j] = exact(a) + waking + number("room", proof.get("room"), j)
+                priced = paid and n != i
+                way[j] = n, number("prices", paid, t, n if once else j) if priced else min(cells)
         yield (alone, way) if once else ({j: alone[j] + way[j][1] for j in way}, None)
 
 
 def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
-    """Every token at its prices, with what it needs, without experts that it can have no more."""
+    """Tokens at their prices, with what they need, without experts that they can have no more."""
     part, tokens = instance.get("tokens", instance), []
     for t, (prices, entry) in enumerate(prices_of(instance, proof)):
         cap, both = instance["max_experts"], (part["threshold"], instance.get("drop_price"))
@@ -201,12 +203,13 @@ def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
             late = n != i and not any(cell and cell[1] for cell in instance["links"][i][n])
             if late or full or ("expert", j) in out or ("link", i, n) in out:
                 prices.pop(j, None)
-        given = instance["given"][t] if "given" in instance else ()
+        uses = frozenset(instance["given"][t] if "given" in instance else ())
         if "given" in instance:  # these, whatever they reach, unless none means dropped
-            prices, cap, drop = {j: prices[j] for j in given}, len(given), None if given else drop
-            need = 0 if drop is None else need
-        drop = None if drop is None else exact(drop)
-        tokens.append(Token(prices, units, need, cap, entry, drop, frozenset(given)))
+            prices, cap = {j: prices[j] for j in uses if j in prices}, len(uses)
+            need = 0 if drop is None or uses else need
+        cap = cap if all(j in prices for j in uses) else -1  # no set has them
+        drop = None if drop is None or uses else exact(drop)
+        tokens.append(Token(prices, units, need, cap, entry, drop, uses))
     return tokens
 
 
@@ -215,14 +218,18 @@ def links_earn(instance: Any, proof: Any, inside: Any) -> int:
     links, rents = instance["links"], [number("rents", rent) for rent in proof["rents"]]
     ends = range(len(links)) if instance.get("send_once") else instance["placement"]
     paid: dict[Any, list[int]] = {}
-    for (t, i), (place, n) in product(enumerate(instance["tokens"]["source"]), enumerate(ends)):
-        paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
+    for t, i in enumerate(instance["tokens"]["source"]):
+        for place, n in enumerate(ends):
+            paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
     total = sum(rents)
     for (i, n), prices in paid.items():
         prices.sort(reverse=True)
-        cells = [(*cell, v) for cell, v in zip(links[i][n], rents, strict=True) if cell and n != i]
-        sums = [(sum(p - c for p in prices[:most] if p > c), c, v) for c, most, v in cells if most]
-        profits = [(one or prices[0] - c) - v for one, c, v in sums]  # one token at least
+        profits = []
+        for cell, rent in zip(links[i][n], rents, strict=True):
+            if n != i and cell and cell[1]:
+                c, most = cell
+                earned = sum(p - c for p in prices[:most] if p > c) if prices[0] > c else 0
+                profits.append((earned or prices[0] - c) - rent)  # of one token at least
         if gains := [profit for profit in profits if profit > 0]:
             total += max(gains) if instance.get("air_deadline_s") is None else sum(gains)
         elif ("link", i, n) in inside:
@@ -247,7 +254,7 @@ def sum_of_trees(tokens: list[Token], lines: Any) -> int:
     total = 0
     for t, (token, line) in enumerate(zip(tokens, lines, strict=False)):
         try:
-            z = NEVER if line["z"] is None else number("z", line["z"])
+            z = number("z", line["z"])
             if not tree_holds(token, z, line["tree"], token.given, NONE):
                 raise Refused(f"a leaf does not reach z = {str(line['z'])[:30]}")
         except Refused as reason:
@@ -267,56 +274,26 @@ def round_bound(instance: Any, proof: Any, inside: Any = NONE, out: Any = NONE) 
     return max(paid - earned, 0)
 
 
-def reach(token: Token, node: list[int], used: Any, closed: Any, more: int) -> int:
-    """At most what a token reaches over the used links and so many more that are not closed."""
-    near = [token.units[j] for j in token.prices if node[j] in used]
-    far = [token.units[j] for j in token.prices if node[j] not in used | closed]
-    crowd = max(Counter(node).values())  # so many more links lead to that many experts each
-    return best_sum(near + sorted(far, reverse=True)[: more * crowd], token.cap)
-
-
-def needs_links(own: Any, node: Any, least: int, tree: Any, used: Any, closed: Any = NONE) -> bool:
-    """Whether the tokens of a node cannot all be served over fewer than `least` links."""
-    if isinstance(tree, list):
-        n, first, second = tree
-        with_it = needs_links(own, node, least, first, used | {n}, closed)
-        return with_it and needs_links(own, node, least, second, used, closed | {n})
-    more = least - len(used)
-    return more < 0 or reach(own[tree], node, used, closed, more) < own[tree].need
-
-
-def refute(instance: Any, proof: Any) -> None:
-    """Raise `Refused` unless nodes need more links than there are subcarriers."""
-    total, tokens, source = 0, tokens_of(instance, {}), instance["tokens"]["source"]
-    for i, (least, tree) in enumerate(proof):
-        own = {t: at for t, at in enumerate(tokens) if source[t] == i and at.drop is None}
-        if least > 0 and not needs_links(own, instance["placement"], least, tree, frozenset([i])):
-            raise Refused(f"node {i}: a leaf does not show that it needs so many links")
-        total += least
-    if not total > len(instance["links"][0][0]):
-        raise Refused("refuted: no more links are needed than there are subcarriers")
-
-
 def proven_bound(instance: Any, proof: Any, selection: Any = None) -> Fraction | float:
     """The bound in J that a certificate proves, inf for no answer; it raises `Refused`."""
     if proof.get("format") != "dmoe-opt/certificate" or proof.get("version") != 1:
         raise Refused("format: allowed: dmoe-opt/certificate, version 1")
-    problem = proof.get("problem")
+    problem, free = proof.get("problem"), proof.get("refuted") is True
     if problem not in ("selection", "allocation", "jesa"):
         raise Refused("problem: allowed: selection, allocation or jesa")
     for field, value in instance.items():
         if field not in KNOWN.split() and value is not None and value is not False:
             raise Refused(f"{str(field)[:30]}: allowed: an instance without it")
+    if free:
+        instance = instance | {k: no_energy(instance[k]) for k in ENERGIES.split() if k in instance}
     if "cost" not in instance:
-        instance = completed(instance) | ({"given": selection} if problem == "allocation" else {})
-    if "refuted" in proof and problem == "jesa":
-        refute(instance, proof["refuted"])
-        return math.inf
+        given = problem == "allocation" and selection is not None  # or else whatever is given
+        instance = completed(instance, free) | ({"given": selection} if given else {})
     if problem == "selection":
         bound = sum_of_trees(tokens_of(instance, {}), proof["tokens"])
     else:
         bound = round_bound(instance, proof)
-    return math.inf if bound > NEVER // 2 else Fraction(bound, SCALE)
+    return math.inf if free and bound > 0 else Fraction(bound, SCALE)
 
 
 def verdict(instance: Any, claim: Any, proof: Any) -> str:

@@ -6,7 +6,6 @@ What is read is plain data, as `check_proof` takes it; it judges them, so nothin
 from __future__ import annotations
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dmoe_opt.data.files import read, write, writing
 from dmoe_opt.errors import InputError
 
 FORMAT, VERSION = "dmoe-opt/certificate", 1
-TEXTS = ("tokens.tree", "refuted", "split", "with", "without")
+TEXTS = ("tokens.tree", "split", "with", "without")
 """Fields with trees, which are JSON text in an archive."""
 
 
@@ -27,14 +26,10 @@ class Tree(msgspec.Struct):
     """A leaf or a node of a tree; `schema` has what it may be, since msgspec cannot say it."""
 
 
-class LinkTree(msgspec.Struct):
-    """The same for the tree of a node of a round without an answer."""
-
-
 class TokenLine(msgspec.Struct):
-    """What a token costs at least, J, and the tree that proves it; None if nobody serves it."""
+    """What a token costs at least, J, and the tree that proves it."""
 
-    z: float | None
+    z: float
     tree: Tree
 
 
@@ -59,7 +54,7 @@ class CertificateFields(BoundFields, kw_only=True):
     problem: str
     instance_sha256: str
     bound_j: float | None
-    refuted: list[tuple[int, LinkTree]] | msgspec.UnsetType = msgspec.UNSET
+    refuted: bool = False
 
 
 def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
@@ -70,7 +65,7 @@ def save(fields: dict[str, Any], path: str | os.PathLike[str]) -> None:
     arrays = {name: value for name, value in fields.items() if value is not None}
     if "tokens" in fields:
         lines = fields["tokens"]
-        arrays["tokens.z"] = [math.nan if line["z"] is None else line["z"] for line in lines]
+        arrays["tokens.z"] = [float(line["z"]) for line in lines]
         arrays["tokens.tree"] = [line["tree"] for line in lines]
     arrays.pop("tokens", None)
     arrays |= {name: json.dumps(arrays[name]) for name in TEXTS if name in arrays}
@@ -108,5 +103,5 @@ def _unpacked(content: bytes) -> dict[str, Any]:
     fields |= {name: json.loads(fields[name]) for name in TEXTS if name in fields}
     if "tokens.z" in fields:
         lines = zip(fields.pop("tokens.z"), fields.pop("tokens.tree", []), strict=True)
-        fields["tokens"] = [{"z": None if math.isnan(z) else z, "tree": tree} for z, tree in lines]
+        fields["tokens"] = [{"z": z, "tree": tree} for z, tree in lines]
     return {"bound_j": None} | fields

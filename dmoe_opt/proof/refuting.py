@@ -1,105 +1,113 @@
-"""Certificates that there is no answer: a token that nobody serves, or too many links needed.
+"""Certificates that there is no answer: with all energies 0, the bound is above 0.
 
-The proofs are found with the functions of the checker: they are small, and it is exact.
+A token that no experts serve costs whatever is said of it. Otherwise prices of links, rents and
+prices of room are those of the linear program of `serving`, which leaves some tokens without
+experts. A round whose tokens can be served in part, and not as a whole, gets no certificate; on
+small drawn rounds there was none.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from dmoe_opt.data.files import as_json
-from dmoe_opt.data.instance import Instance
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.answer.objective import Selection
+from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.errors import InputError
-from dmoe_opt.joint.activation import fewest_links
-from dmoe_opt.proof import check_proof
-from dmoe_opt.proof.trees import MOST_LEAVES, Tree
+from dmoe_opt.joint import passages
+from dmoe_opt.joint.choices import Choices, choices_of
+from dmoe_opt.joint.open_part import usable_experts
+from dmoe_opt.joint.passages import Costs
+from dmoe_opt.proof.serving import shares
+from dmoe_opt.proof.trees import in_joules, prove_token, tokens_at
 
-Tokens = dict[int, check_proof.Token]
+MOST_TURNS = 50  # of DES, where sets are too many to list
+SHORT = 1e-5  # tokens that go without; fewer are rounding
+LESS = 1e-8  # J, so that exact arithmetic agrees
+DIGITS = 9  # of prices
+Fields = dict[str, Any]
+NOTHING: Fields = {"z": 0, "tree": 0}
 
 
-def refutation(data: Instance | SelectionProblem, problem: str) -> dict[str, Any]:
-    """The field that proves that there is no answer.
+def refutation(
+    data: Instance | SelectionProblem, problem: str, given: Selection | None = None
+) -> Fields:
+    """The fields that prove that there is no answer, or none for the `given` experts (T, K).
 
     Raises
     ------
     InputError
-        If the reason is none that counts: no token is out of reach, and the nodes do not need more
-        links than there are subcarriers, or that would take too large a tree.
+        If no such proof was found.
     """
-    tokens = plain_tokens(data)
+    fields = None
+    if isinstance(data, SelectionProblem) or problem == "selection":
+        fields = _out_of_reach(as_problem(data))
+    elif problem == "allocation" and given is not None:
+        t = np.flatnonzero(given.any(axis=1))
+        required = np.asarray(given.any(axis=1))
+        fields = _by_prices(data, Choices(t, given[t]), required, given, given)
+    elif data.drop_price is None:
+        usable = usable_experts(data)
+        required = data.selection_problem().need_units > 0
+        choices = choices_of(data, usable) or _few(data, required, usable)
+        fields = _by_prices(data, choices, required, usable, np.zeros_like(usable))
+    if fields is None:
+        raise InputError(f"no proof was found that {problem} has no answer")
+    return fields | {"refuted": True}
+
+
+def _out_of_reach(problem: SelectionProblem) -> Fields | None:
+    """A token that no experts serve; None if there is none."""
+    tokens = tokens_at(problem, Costs(np.zeros(problem.scores.shape), None), problem.usable)
     for t, token in enumerate(tokens):
-        best = check_proof.best_sum((token.units[j] for j in token.prices), token.cap)
-        if best < token.need and token.drop is None:
-            return out_of_reach(data, problem, t)
-    if problem == "jesa" and isinstance(data, Instance):
-        needed = fewest_links(data).needed.tolist()
-        nodes = data.node_of.tolist()
-        if sum(needed) > data.num_subcarriers:
-            sources = data.source.tolist()
-            own: list[Tokens] = [{} for _ in needed]
-            for t, i in enumerate(sources):
-                own[i][t] = tokens[t]
-            trees = [
-                link_tree(own[i], nodes, i, least) if least else 0 for i, least in enumerate(needed)
-            ]
-            if None not in trees:
-                return {"refuted": [list(pair) for pair in zip(needed, trees, strict=True)]}
-    if problem == "allocation":
-        raise InputError("a proof that given experts cannot be served; allowed: selection or jesa")
-    raise InputError(f"no proof that {problem} has no answer was found by counting links")
+        if prove_token(token, 1.0) is not None:
+            return {"tokens": [NOTHING] * t + [{"z": 1, "tree": 0}]}
+    return None
 
 
-def plain_tokens(data: Instance | SelectionProblem) -> list[check_proof.Token]:
-    """The tokens as the checker has them, where links cost the least that they can."""
-    instance = json.loads(as_json(data))
-    return check_proof.tokens_of(
-        check_proof.completed(instance) if isinstance(data, Instance) else instance, {}
-    )
+def _few(instance: Instance, required: NDArray[np.bool_], usable: Selection) -> Choices:
+    """Sets of experts at whose prices DES finds none that costs a token less."""
+    choices = Choices(np.zeros(0, dtype=np.int64), np.zeros((0, instance.num_experts), dtype=bool))
+    for _ in range(MOST_TURNS):
+        at = shares(instance, choices, required)
+        if at is None:
+            break
+        costs = passages.costs(instance, at.room, at.passages)
+        experts, bounds = passages.choose(instance, costs, usable)
+        t = np.flatnonzero(bounds < at.tokens - LESS)
+        if not len(t):
+            break
+        choices = Choices(
+            np.concatenate([choices.token, t]), np.concatenate([choices.experts, experts[t]])
+        )
+    return choices
 
 
-def out_of_reach(data: Instance | SelectionProblem, problem: str, t: int) -> dict[str, Any]:
-    """Lines for the tokens up to t, which no experts serve."""
-    fields: dict[str, Any] = {"tokens": [{"z": 0, "tree": 0}] * t + [{"z": None, "tree": 0}]}
-    if problem == "selection" or not isinstance(data, Instance):
-        return fields
-    columns = data.num_nodes if data.send_once else data.num_experts
-    return fields | {
-        "prices": [[0] * columns] * data.num_tokens,
-        "rents": [0] * data.num_subcarriers,
-    }
+def _by_prices(
+    instance: Instance,
+    choices: Choices,
+    required: NDArray[np.bool_],
+    usable: Selection,
+    certain: Selection,
+) -> Fields | None:
+    """Prices at which tokens that are `required` (T,) pay more than links and experts earn.
 
-
-def link_tree(tokens: Tokens, node: list[int], i: int, least: int) -> Tree | None:
-    """A tree that node i needs so many active links; None if none was found within the limit.
-
-    It branches on the link to the best expert that the token with the least to spare could add.
+    They may use the experts that are `usable`, and have to use those that are `certain`, (T, K).
     """
-    root: list[Tree] = [None]
-    waiting: list[Any] = [(root, 0, frozenset([i]), frozenset())]
-    leaves = 0
-    while waiting:
-        parent, place, active, closed = waiting.pop()
-        more = least - len(active)
-        spare = {
-            t: check_proof.reach(token, node, active, closed, more) - token.need
-            for t, token in tokens.items()
-            if more >= 0
-        }
-        t = min(spare, key=lambda t: spare[t], default=min(tokens))
-        if more < 0 or spare[t] < 0:
-            parent[place] = t
-            leaves += 1
-            if leaves + len(waiting) > MOST_LEAVES:
-                return None
-            continue
-        token = tokens[t]
-        free = [j for j in token.prices if node[j] not in active and node[j] not in closed]
-        if not free:
+    at = shares(instance, choices, required)
+    if at is None or at.without <= SHORT:
+        return None
+    prices, rents, room = (np.round(part, DIGITS) for part in (at.passages, at.rents, at.room))
+    costs = passages.costs(instance, room, prices)
+    lines = []
+    for t, token in enumerate(tokens_at(instance.selection_problem(), costs, usable)):
+        z = round(float(at.tokens[t]) - LESS, DIGITS)
+        tree = 0.0 if z <= 0 else prove_token(token, z, np.flatnonzero(certain[t]).tolist())
+        if tree is None:
             return None
-        n = node[max(free, key=lambda j: token.units[j])]
-        branch: list[Tree] = [n, None, None]
-        parent[place] = branch
-        waiting += [(branch, 2, active, closed | {n}), (branch, 1, active | {n}, closed)]
-    return root[0]
+        lines.append({"z": max(z, 0.0), "tree": in_joules(tree)})
+    fields = {"tokens": lines, "prices": prices.tolist(), "rents": rents.tolist()}
+    return fields if instance.capacity is None else fields | {"room": room.tolist()}

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, score_units
+from dmoe_opt.joint.passages import Costs
 
 Tree = Any
 """As in `check_proof`: a leaf mu, [expert, with, without], or ["sizes", [0, 1, ..]]."""
@@ -73,10 +79,33 @@ class Plan(NamedTuple):
         return self.cost + mu * (missing - self.reach)
 
 
-def prove_token(token: Token, z: float) -> Tree | None:
-    """A tree that proves z; None if none was found within the limits."""
-    one = _tree(token, z, None, PLAIN_LEAVES)
-    return one if one is not None else _by_size(token, z)
+def tokens_at(problem: SelectionProblem, at: Costs, usable: NDArray[np.bool_]) -> list[Token]:
+    """The tokens of a problem at other costs, with the experts that are usable (T, K)."""
+    units = score_units(problem.scores).astype(np.int64).tolist()
+    cost = np.where(usable, at.experts, np.inf).tolist()
+    entry = [None] * len(cost) if at.nodes is None else at.nodes.tolist()
+    node = None if problem.placement is None else problem.placement.tolist()
+    tokens = []
+    for t, need in enumerate(problem.need_units.tolist()):
+        step = math.gcd(*units[t]) or 1  # as sums of scores go
+        whole = math.ceil(need / step) * step
+        tokens.append(Token(cost[t], units[t], whole, problem.max_experts, node, entry[t]))
+    return tokens
+
+
+def in_joules(tree: Tree) -> Tree:
+    """The tree with prices in J per unit of relevance, in place of J per score unit."""
+    if not isinstance(tree, list):
+        return tree * SCORE_UNIT
+    if tree[0] == "sizes":
+        return ["sizes", [in_joules(child) for child in tree[1]]]
+    return [tree[0], in_joules(tree[1]), in_joules(tree[2])]
+
+
+def prove_token(token: Token, z: float, inside: Sequence[int] = ()) -> Tree | None:
+    """A tree that proves z for sets with the experts `inside`; None if none was found."""
+    one = _tree(token, z, None, PLAIN_LEAVES, inside)
+    return one if one is not None else _by_size(token, z, inside)
 
 
 def root_bound(token: Token) -> tuple[float, float]:
@@ -85,11 +114,11 @@ def root_bound(token: Token) -> tuple[float, float]:
     return (0.0, 0.0) if bound is None else (max(bound.value, 0.0), bound.mu)
 
 
-def _by_size(token: Token, z: float) -> Tree | None:
+def _by_size(token: Token, z: float, inside: Sequence[int]) -> Tree | None:
     children = []
     left = MOST_LEAVES
     for size in range(token.cap + 1):
-        child = _tree(token, z, size, left)
+        child = _tree(token, z, size, left, inside)
         if child is None:
             return None
         left -= _leaves(child)
@@ -108,11 +137,14 @@ def _leaves(tree: Tree) -> int:
     return number
 
 
-def _tree(token: Token, z: float, size: int | None, most: int) -> Tree | None:
+def _tree(
+    token: Token, z: float, size: int | None, most: int, within: Sequence[int]
+) -> Tree | None:
     """A tree for all sets, or for those of one size, with at most so many leaves."""
-    usable = [j for j, cost in enumerate(token.cost) if cost < math.inf]
+    usable = [j for j, cost in enumerate(token.cost) if cost < math.inf and j not in within]
     root: list[Tree] = [None]
-    waiting: list[tuple[list[Tree], int, list[int], list[int], float]] = [(root, 0, [], usable, 0)]
+    waiting: list[tuple[list[Tree], int, list[int], list[int], float]]
+    waiting = [(root, 0, list(within), usable, 0)]
     goal = z + ROOM * abs(z)
     leaves = 0
     while waiting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -19,8 +18,7 @@ from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
-from dmoe_opt.proof import check_proof, files
-from dmoe_opt.proof.refuting import link_tree, plain_tokens
+from dmoe_opt.proof import check_proof, files, refuting
 from dmoe_opt.proof.trees import Token, prove_token
 from tests.campaigns import forgeries
 
@@ -124,14 +122,45 @@ def test_given_experts_are_certified() -> None:
 
 
 def test_rounds_without_an_answer_are_refuted() -> None:
-    """By the links that nodes need, or by a token that no set of experts serves."""
+    """Too few subcarriers, or a token that no set of experts serves."""
     instance = load("scarce-8x36-s1")
     certificate = prove(instance, solve(instance, "jesa"))
     assert certificate.bound_j is None
-    assert sum(number for number, _ in certificate.fields["refuted"]) > instance.num_subcarriers
     problem = TWO.replace(threshold=[0.5, 5.0], on_shortfall="infeasible")
     for data in (problem, instance.replace(threshold=5.0, on_shortfall="infeasible")):
-        assert prove(data, solve(data)).fields["tokens"][-1]["z"] is None
+        assert prove(data, solve(data)).bound_j is None
+
+
+@pytest.mark.parametrize(
+    ("draw", "seeds"), [(drawn, [34, 35, 36, 37]), (drawn_on_nodes, [0, 2, 16, 21, 32, 49])]
+)
+def test_any_rules_are_refuted(draw: Callable[[int], Instance], seeds: list[int]) -> None:
+    """Capacity, deadline and few subcarriers in many combinations."""
+    for seed in seeds:
+        result = solve(draw(seed), "jesa")
+        assert (result.status, prove(draw(seed), result).bound_j) == ("infeasible", None)
+
+
+def test_sets_that_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DES finds those that matter."""
+    monkeypatch.setattr(refuting, "choices_of", lambda *_: None)
+    instance = load("scarce-8x36-s1")
+    assert prove(instance, solve(instance, "jesa")).bound_j is None
+
+
+def test_given_experts_without_subcarriers_are_refuted() -> None:
+    """Which experts were given is part of the solution; no certificate refutes others."""
+    instance = load("tiny-s1")
+    crowded = instance.replace(link_energy=instance.link_energy[:, :, :2])
+    result = solve(crowded, "allocation")
+    certificate = prove(crowded, result)
+    assert (result.status, certificate.bound_j) == ("infeasible", None)
+    absent = claim(None, "allocation", status="infeasible")
+    fields = certificate.fields
+    experts = result.solution().selection
+    assert check_proof.verdict(plain(crowded), absent | {"selection": experts}, fields) == ""
+    alone = [[i] for i in instance.source.tolist()]
+    assert check_proof.verdict(plain(crowded), absent | {"selection": alone}, fields)
 
 
 @given(instance=rounds())
@@ -139,16 +168,10 @@ def test_refutations_are_true(instance: Instance) -> None:
     """What has an answer is never refuted, with several experts on a node too."""
     result = solve(instance, "jesa", "exact")
     if result.status == "infeasible":
-        with contextlib.suppress(InputError):  # not every reason is a count
-            assert prove(instance, result).bound_j is None
-        return
-    nodes = instance.node_of.tolist()
-    tokens = plain_tokens(instance)
-    active = result.decision.loads > 0
-    for i in range(instance.num_nodes):
-        own = {t: tokens[t] for t in (instance.source == i).nonzero()[0].tolist()}
-        if own:
-            assert link_tree(own, nodes, i, int(active[i].sum()) + 1) is None
+        assert prove(instance, result).bound_j is None
+    else:
+        with pytest.raises(InputError, match="no proof was found"):
+            refuting.refutation(instance, "jesa")
 
 
 def test_forged_certificates_prove_nothing_false() -> None:
@@ -245,7 +268,7 @@ def test_archives_hold_the_same(problem: str, tmp_path: Path) -> None:
         for path in (tmp_path / "p.json", tmp_path / "p.npz"):
             certificate.save(path)
             assert files.load(str(path)) == certificate.fields
-    for damage in ({"tokens.z": [1.0]}, {"refuted": "["}, {"refuted": 3}):
+    for damage in ({"tokens.z": [1.0]}, {"split": "["}, {"split": 3}):
         np.savez(tmp_path / "p.npz", **damage)  # type: ignore[arg-type]
         with pytest.raises(InputError, match="is no certificate"):
             files.load(tmp_path / "p.npz")
@@ -277,5 +300,7 @@ def test_refutations_on_the_command_line(typed: Typed) -> None:
     assert done.returncode == 3
     told = typed("check", name, "s.json", "--proof", "p.json")
     assert (told.returncode, "bound certified: no answer" in told.stdout) == (0, True)
-    lost = typed("solve", name, "--problem", "allocation", "--proof", "p.json")
-    assert (lost.returncode, lost.stderr.count("\n")) == (2, 1)
+    asked = ("--problem", "allocation", "-o", "s.json", "--proof", "p.json")
+    assert typed("solve", name, *asked).returncode == 3
+    told = typed("check", name, "s.json", "--proof", "p.json")
+    assert (told.returncode, "bound certified: no answer" in told.stdout) == (0, True)

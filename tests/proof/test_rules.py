@@ -25,19 +25,6 @@ LINKS: dict[str, Any] = {
 """Two tokens that change places for 0.75 J and the links 0 -> 1 and 1 -> 0 for 3 J."""
 ONE_CHANNEL = LINKS | {"link_energy": [[[0.0], [1.0]], [[1.0], [0.0]]]}
 """The same with one subcarrier: there is no answer."""
-CROWDED: dict[str, Any] = ONE_CHANNEL | {
-    "tokens": {"source": [0], "scores": [[0.0, 0.5, 0.5]], "threshold": 1.0},
-    "max_experts": 2,
-    "compute_energy": [0.0, 0.0, 0.0],
-    "placement": [0, 1, 1],
-}
-"""One token, one link to both of its experts: 1 J a piece."""
-TWO_LINKS: dict[str, Any] = ONE_CHANNEL | {
-    "tokens": {"source": [0, 1], "scores": [[0.5, 0, 0], [0, 0, 0.5]], "threshold": 0.5},
-    "compute_energy": [0.0, 0.0, 0.0],
-    "link_energy": [[[1.0], [1.0], [1.0]]] * 3,
-}
-"""Token 0 stays at home, token 1 needs the one subcarrier."""
 AT_NODES: dict[str, Any] = EXPERTS | {
     "scores": [[0.5, 0.5]],
     "cost": [[0.0, 0.0]],
@@ -62,6 +49,11 @@ STAYING = ONE_CHANNEL | {
     "wake_energy": [9.0, 99.0],
 }
 """A token at its own expert, which costs 9 J to wake."""
+SHARED = ONE_CHANNEL | {
+    "tokens": {"source": [1, 1], "scores": [[0.0, 0.5]] * 2, "threshold": 0.5},
+    "capacity": [9, 1],
+}
+"""Two tokens need the only place of their expert: there is no answer."""
 HEADER = {"format": "dmoe-opt/certificate", "version": 1}
 SELECTION = HEADER | {"problem": "selection"}
 ALLOCATION = HEADER | {"problem": "allocation"}
@@ -105,12 +97,16 @@ def late(price: float) -> dict[str, Any]:
 ONE_RENT = {"rents": [0.0]}
 
 
-def refuted(*nodes: Any) -> dict[str, Any]:
-    """A certificate with a number and a tree per node."""
-    return JESA | {"refuted": list(nodes)}
-
-
 EITHER = [0, [1, 0, 0], [1, 0, 0]]
+
+
+def refuted(z: float, price: float = 1.0, rent: float = 1.0, **fields: Any) -> dict[str, Any]:
+    """A certificate of no answer: two tokens that cost z with their one expert."""
+    lines = [{"z": z, "tree": EITHER}] * 2
+    paid = {"prices": [[price] * 2] * 2, "rents": [rent], "tokens": lines}
+    return JESA | {"refuted": True} | paid | fields
+
+
 BRANCHED = [0, [2, 0, [1, 0, 0]], 0]
 LESS, MORE = EXPERTS | {"threshold": 0.25}, EXPERTS | {"threshold": 1.0}
 STRICT = EXPERTS | {"threshold": 0.75 + 5e-10, "on_shortfall": "infeasible"}
@@ -122,16 +118,23 @@ HOME = {
     "prices": [[10.0, 0.0], [0.0, 0.0]],
     "rents": [0.0] * 2,
 }
-UNSERVED: dict[str, Any] = {"tokens": [{"z": None, "tree": 0}]}
+UNSERVED: dict[str, Any] = {"refuted": True, "tokens": [{"z": 1, "tree": 0}]}
 UNSERVED_ROUND = JESA | UNSERVED | {"prices": [[0.0, 0.0]] * 2, "rents": [0.0, 0.0]}
-SPLIT = JESA | {"split": ["link", 0, 1], "with": priced(0, 0, 0), "without": UNSERVED_ROUND}
+SPLIT = JESA | {
+    "split": ["link", 0, 1],
+    "with": priced(0, 0, 0),
+    "without": priced(0, 0, 0) | {"tokens": [{"z": 1e9, "tree": 0}]},
+}
 CASE = {"prices": [[0.0, 0.0]], "rents": [0.0]}
+NOBODY: dict[str, Any] = {"tokens": [{"z": 99, "tree": 0}]}
 IN_CASES = JESA | {
     "split": ["expert", 0],
     "with": CASE | {"tokens": [{"z": 0.5, "tree": [0, 0, 0]}]},
-    "without": CASE | UNSERVED,
+    "without": CASE | NOBODY,
 }
 """A proof for `STAYING`: with its own expert the token pays 9.5 J, and without it has none."""
+AWAKE = IN_CASES | {"refuted": True, "with": CASE | {"tokens": []}}
+FREE = tree(3, [0, [2, 0, [1, 0, 0]], 0]) | {"refuted": True}
 WAKING = LINKS | {"wake_energy": [1.0, 1.0]}
 ROOMY = LINKS | {"capacity": [9, 9]}
 NO = {"status": "infeasible", "bound_j": None}
@@ -191,14 +194,16 @@ RULES = {
         'get("on_shortfall") != "infeasible"', 'get("x")', MORE, tree(5, 8), 5
     ),
     "lowered to the best D": Rule("reverse=True)[:most]", "reverse=True)", MORE, tree(5, 8), 5),
-    "own experts need no link": Rule("0 if n == i else ", "", AT_HOME, JESA | HOME, 10.5),
+    "own experts need no link": Rule(
+        "priced = paid and n != i", "priced = paid", AT_HOME, JESA | HOME, 10.5
+    ),
     "rents are paid": Rule("total = sum(rents)", "total = 0", LINKS, priced(9, 9, 99, EITHER), 9),
     "links earn": Rule(
         "total += max(gains) if", "total += 0 if", LINKS, priced(9, 9, 0, EITHER), 9
     ),
     "several subcarriers earn": Rule("else sum(gains)", "else max(gains)", LATE, late(10.0), 10),
     "links earn with all tokens": Rule(
-        "(one or prices[0] - c)", "(prices[0] - c)", LATER, late(10.0) | ONE_RENT, 10
+        "(earned or prices[0] - c)", "(prices[0] - c)", LATER, late(10.0) | ONE_RENT, 10
     ),
     "as many as can be sent": Rule("prices[:most]", "prices[:1]", LATER, late(10.0) | ONE_RENT, 10),
     "links are a bit cheaper": Rule(
@@ -215,20 +220,20 @@ RULES = {
         **NO,
     ),
     "experts with room": Rule("{j: 1})[j] == 0", "{j: 1})[j] > 0", LINKS, UNSERVED_ROUND, **NO),
-    "given experts, however many": Rule(
-        "len(given), None", "cap, None", LINKS, given(9), 9, [[0, 1], [0]]
-    ),
+    "given experts, however many": Rule("len(uses)\n", "cap\n", LINKS, given(9), 9, [[0, 1], [0]]),
     "given experts, whatever they reach": Rule(
-        "need = 0 if drop is None else need", "pass", LINKS, given(9), 9, [[0], [0]]
+        "need = 0 if drop is None or uses else need", "pass", LINKS, given(9), 9, [[0], [0]]
     ),
     "given experts are not dropped": Rule(
-        "None if given else drop", "drop", LINKS | {"drop_price": 9.0}, given(9), 9, [[0], [0]]
+        "0 if drop is None or uses",
+        "0 if drop is None",
+        LINKS | {"drop_price": 9.0},
+        given(9),
+        9,
+        [[0], [0]],
     ),
     "dropped for the price": Rule(
         "else min(z, token.drop)", "else z", EXPERTS | {"drop_price": 2.0}, tree(3, BRANCHED), 3
-    ),
-    "a dropped token needs no link": Rule(
-        " and at.drop is None", "", ONE_CHANNEL | {"drop_price": 1.0}, refuted([1, 0], [1, 1]), **NO
     ),
     "room is earned": Rule(
         "total += room *", "total += 0 *", ROOMY, priced(9, 0, 0, EITHER) | {"room": [9.0] * 2}, 9
@@ -257,42 +262,44 @@ RULES = {
         priced(0, 0, 0) | {"rents": [0.0]},
         99,
     ),
-    "many experts at a link": Rule("more * crowd]", "more]", CROWDED, refuted([2, 0]), **NO),
-    "tokens of the node": Rule(
-        "if source[t] == i and", "if", TWO_LINKS, refuted([1, 1], [1, 1]), **NO
+    "experts that are there": Rule(
+        "if all(j in prices for j in uses)", "if not uses", LINKS, given(9), 9, [[1], [0]]
     ),
-    "so many links": Rule(
-        "return more < 0 or", "return more <= 0 or", TWO_LINKS, refuted([1, 0], [1, 1]), **NO
+    "no answer if nothing costs": Rule("if free and", "if", EXPERTS, tree(3, BRANCHED), **NO),
+    "experts cost nothing": Rule(
+        "cost node_cost compute", "node_cost compute", EXPERTS, FREE, **NO
     ),
-    "reach of a leaf": Rule(
-        ") < own[tree].need", ") <= own[tree].need", TWO_LINKS, refuted([1, 0], [1, 1]), **NO
+    "nodes cost nothing": Rule(
+        "cost node_cost compute", "cost compute", AT_NODES, tree(2, 2) | {"refuted": True}, **NO
     ),
-    "with and without a link": Rule(
-        "return with_it and needs_links(",
-        "return with_it or needs_links(",
-        TWO_LINKS,
-        refuted([1, [1, 0, 0]], [1, 1]),
-        **NO,
-    ),
-    "all nodes": Rule(
-        "if least > 0 and not needs_links(",
-        "if False and needs_links(",
+    "computing costs nothing": Rule(
+        'compute_energy wake_energy drop_price"',
+        'wake_energy drop_price"',
         LINKS,
-        refuted([9, 0]),
+        refuted(0.25, 0.0, rents=[0.0] * 2),
         **NO,
     ),
-    "more than there are": Rule(
-        'if not total > len(instance["links"][0][0]):',
-        "if False:",
-        TWO_LINKS,
-        refuted([0, 0]),
+    "waking costs nothing": Rule('wake_energy drop_price"', 'drop_price"', STAYING, AWAKE, **NO),
+    "dropping costs nothing": Rule(
+        'wake_energy drop_price"',
+        'wake_energy"',
+        ONE_CHANNEL | {"drop_price": 1.0},
+        refuted(1.0),
         **NO,
     ),
-    "so much that there is no answer": Rule(
-        "if bound > NEVER // 2", "if bound > 0", EXPERTS, tree(3, BRANCHED), **NO
+    "links cost nothing": Rule(
+        "(0 if free else exact(value), UNIT)",
+        "(exact(value), UNIT)",
+        LINKS,
+        refuted(1.0, rents=[0.0] * 2),
+        **NO,
     ),
-    "counts of links are of rounds": Rule(
-        ' and problem == "jesa"', "", ONE_CHANNEL, refuted([1, 0], [1, 1]) | SELECTION, **NO
+    "radio costs nothing": Rule(
+        "return 0 if free else exact(",
+        "return exact(",
+        LATE,
+        refuted(0.5, 0.5, rents=[0.0] * 2),
+        **NO,
     ),
     "no answer": Rule(
         "if bound == math.inf else", "if True else", EXPERTS, tree(3, BRANCHED), **NO
@@ -333,4 +340,6 @@ def test_what_is_true_is_accepted() -> None:
     for instance, proof, bound_j, selection in true:
         rule = Rule("", "", instance, proof, bound_j, selection)
         assert judged(check_proof, rule) == ""
-    assert judged(check_proof, Rule("", "", ONE_CHANNEL, refuted([1, 0], [1, 1]), **NO)) == ""
+    full = refuted(1.0, 0.0, 0.0, room=[0.0, 1.0])
+    for instance, proof in ((ONE_CHANNEL, refuted(1.0)), (SHARED, full)):
+        assert judged(check_proof, Rule("", "", instance, proof, **NO)) == ""
