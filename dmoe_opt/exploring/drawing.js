@@ -104,9 +104,9 @@ function drawNetwork(data, point) {
 // Axes of a small diagram: a frame, three ticks a side, and names.
 function axes(svg, box, x, y, names) {
   draw(svg, "path", { d: `M${box.left},${box.top} V${box.bottom} H${box.right}`, fill: "none", stroke: "var(--line)" });
-  for (const share of [0, 0.5, 1]) {
+  for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const px = box.left + share * (box.right - box.left), py = box.bottom - share * (box.bottom - box.top);
-    draw(svg, "text", { x: px, y: box.bottom + 16, "text-anchor": "middle", class: "quiet" }, x.format(x.low + share * (x.high - x.low)));
+    draw(svg, "text", { x: px, y: box.bottom + 16, "text-anchor": anchor, class: "quiet" }, x.format(x.low + share * (x.high - x.low)));
     draw(svg, "text", { x: box.left - 6, y: py + 4, "text-anchor": "end", class: "quiet" }, y.format(y.low + share * (y.high - y.low)));
   }
   draw(svg, "text", { x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, names[0]);

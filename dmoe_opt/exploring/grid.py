@@ -176,12 +176,16 @@ def _facts(data: Instance | SelectionProblem) -> dict[str, Any]:
         "threshold": data.threshold.tolist(),
     }
     if not isinstance(data, Instance):
-        return facts | {"cost": np.where(data.usable, data.cost, np.inf).tolist()}
+        facts["cost"] = np.where(data.usable, data.cost, np.inf).tolist()
+        if data.placement is not None and data.node_cost is not None:
+            facts |= {"node_of": data.placement.tolist(), "node_cost": data.node_cost.tolist()}
+        return facts
     return facts | {
         "source": data.source.tolist(),
         "node_of": data.node_of.tolist(),
         "compute_energy": data.compute_energy.tolist(),
         "num_nodes": data.num_nodes,
+        "send_once": data.send_once,
         "air_deadline_s": data.air_deadline_s,
         "best_link_energy": {
             number: data.link_energy[:, :, :number].min(axis=2).tolist()

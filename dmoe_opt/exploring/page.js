@@ -2,6 +2,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const round = "source" in data;
+const once = round ? data.send_once : "node_cost" in data;
 const { powers, caps, subcarriers, deadlines, scales, layers, step } = data.axes;
 const LABELS = {
   scale: (k) => `x ${(step ** scales[k]).toFixed(2)}`,
@@ -53,22 +54,31 @@ function answerInWords(point) {
   return `${joules(point.energy_j)}, ${proven ? "proven optimal" : gap}${saved}; ${(100 * point.kept).toFixed(1)} % of the gate weight kept; ${each.toFixed(2)} experts per token${lowered}.`;
 }
 
-// Experts of a token that can be used, at the prices that hold at this setting.
-function itemsOf(token, point) {
-  if (!round) return items(token, (j) => data.cost[token][j]);
+// J from a token to a node, at the prices that hold at this setting; null without a link.
+function wayOf(token, point) {
+  if (!round) return (node) => (once ? data.node_cost[token][node] : 0);
   const source = data.source[token];
   const best = data.best_link_energy[subcarriers[stand("subcarriers")]][source];
   const paid = new Map((point.links ?? []).filter((link) => link[0] === source).map((link) => [link[1], link[4]]));
-  return items(token, (j) => {
-    const node = data.node_of[j];
-    const link = node === source ? 0 : paid.get(node) ?? best[node];
-    return link === null ? null : data.compute_energy[j] + link;
-  });
+  return (node) => (node === source ? 0 : paid.get(node) ?? best[node]);
 }
 
-function items(token, energy) {
-  const all = data.scores[token].map((g, j) => ({ j, g, e: energy(j) }));
-  return all.filter((item) => item.e !== null);
+// Experts of a token that can be used. Where a token pays a node once, the experts that it may take
+// there share that, and each is drawn with its least share: so the relaxation bounds every choice.
+function itemsOf(token, point) {
+  const way = wayOf(token, point);
+  const sharing = (node) => Math.min(caps[stand("cap")], data.node_of.filter((n) => n === node).length);
+  const all = data.scores[token].map((g, j) => {
+    const node = data.node_of ? data.node_of[j] : j;
+    const item = { j, g, node, own: round ? data.compute_energy[j] : data.cost[token][j], way: way(node) };
+    return { ...item, e: item.own + item.way / (once ? sharing(node) : 1) };
+  });
+  return all.filter((item) => item.own !== null && item.way !== null);
+}
+
+function spent(items) {
+  const ways = new Map(items.map((item) => [once ? item.node : item.j, item.way]));
+  return sum(items.map((item) => item.own)) + sum([...ways.values()]);
 }
 
 function drawToken(point) {
@@ -82,11 +92,12 @@ function drawToken(point) {
   const sets = usable.filter((item) => chosen.has(item.j));
   const place = round ? ` on node ${data.source[token]}` : "";
   const idle = round ? " Links in use are priced on their subcarrier, others on their best." : "";
+  const shared = once ? " A node is paid once: an expert is drawn with its least share of that." : "";
   const short = need < wanted ? ` (wanted ${wanted.toFixed(3)})` : "";
-  const words = sets.length ? `${sets.length > 1 ? "experts" : "expert"} ${sets.map((item) => item.j).join(", ")} ${sets.length > 1 ? "reach" : "reaches"} ${sum(sets.map((item) => item.g)).toFixed(3)} for ${joules(sum(sets.map((item) => item.e)))}` : "no expert is chosen";
+  const words = sets.length ? `${sets.length > 1 ? "experts" : "expert"} ${sets.map((item) => item.j).join(", ")} ${sets.length > 1 ? "reach" : "reaches"} ${sum(sets.map((item) => item.g)).toFixed(3)} for ${joules(spent(sets))}` : "no expert is chosen";
   document.getElementById("covering-says").textContent =
     `Token ${token}${place} needs ${need.toFixed(3)}${short} from at most ${counted(cap, "expert")}: ${words}. ` +
-    `The relaxation pays ${joules(price.mu)} for a unit of relevance and buys below the line; its bound is ${joules(price.bound)}.${idle}`;
+    `The relaxation pays ${joules(price.mu)} for a unit of relevance and buys below the line; its bound is ${joules(price.bound)}.${idle}${shared}`;
   drawCovering(usable, chosen, price);
 }
 

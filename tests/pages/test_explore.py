@@ -28,6 +28,14 @@ MOVE = """
 })()
 """
 UNNAMED = "document.querySelectorAll('svg:not([aria-label]), input:not([id])').length"
+PAYS = """
+data.scores.map((_, t) => {
+  slider("token").value = t;
+  slider("token").dispatchEvent(new Event("input"));
+  const price = prices(itemsOf(t, pointAt(powerNow())), data.threshold[t], data.max_experts);
+  return [document.getElementById("covering-says").textContent, price.bound];
+})
+"""
 SAYS = "['answer', 'covering'].map((id) => document.getElementById(id).outerHTML).join()"
 FOCUSED = "document.activeElement.id || document.activeElement.tagName.toLowerCase()"
 
@@ -61,6 +69,11 @@ def agrees(seen: Any, result: dmoe_opt.Result) -> bool:
     shows = None if seen["energyJ"] == "null" else float(seen["energyJ"])
     energy = result.objective_j and pytest.approx(result.objective_j, rel=1e-6)
     return bool(seen["status"] == result.status and shows == energy and seen["wide"] <= 0)
+
+
+def nodes_of(result: dmoe_opt.Result) -> list[list[int]]:
+    """The nodes of each token's experts, of which three are on a node."""
+    return [[j // 3 for j in row.nonzero()[0]] for row in result.selection]
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -104,6 +117,30 @@ def test_numbers_shown_are_those_of_solve(
         setting = grid.Setting(power, axes.caps[stand["cap"]], number)
         assert agrees(seen, grid.exact(grid.variant(data, setting), 60))
         assert seen["covering"].startswith(f"Token {stand['token']}")
+
+
+@pytest.mark.parametrize("send_once", [False, True])
+def test_tokens_pay_the_energy_of_the_answer(
+    send_once: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chromium: Browser
+) -> None:
+    """What the page says of each token adds up, and no token pays less than its relaxation says."""
+    one_power(monkeypatch)
+    sizes = {"num_experts": 6, "experts_per_node": 3, "num_tokens": 8, "num_subcarriers": 8}
+    drawn = dmoe_opt.generate(
+        "edge-8x64", 3, send_once=send_once, share=0.9, max_experts=3, **sizes
+    )
+    for data in (drawn, drawn.selection_problem()):
+        page = dmoe_opt.explore(data)
+        chromium.open(shown(page, tmp_path))
+        paid_j = []
+        for says, bound_j in chromium.value(PAYS):
+            number, unit = re.findall(r"reach(?:es)? [\d.]+ for ([\d.]+) (\w+)", says)[0]
+            paid_j.append(float(number) * {"J": 1, "mJ": 1e-3, "uJ": 1e-6}[unit])
+            assert bound_j <= paid_j[-1] * 1.001
+        result = grid.exact(data, 60)
+        assert sum(paid_j) == pytest.approx(result.objective_j, rel=1e-3)
+        if send_once:
+            assert any(len(set(row)) < len(row) for row in nodes_of(result))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
