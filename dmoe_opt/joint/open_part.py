@@ -52,9 +52,13 @@ def everything(instance: Instance) -> Open:
 
 
 def listed(instance: Instance) -> Open:
-    """The whole round, with the sets of experts of each token where they are few."""
+    """The whole round, with the sets of experts of each token where they are few.
+
+    Experts of no set are left out. Where a token has no set, nothing is.
+    """
     part = everything(instance)
-    return part._replace(choices=choices_of(instance, part.possible))
+    part = part._replace(choices=choices_of(instance, part.possible))
+    return agreed(instance, part) or part
 
 
 def on_best(instance: Instance, part: Open, number: int) -> Open:
