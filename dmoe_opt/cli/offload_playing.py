@@ -133,7 +133,7 @@ def _prices(played: Episode, choice: Whole, fit: Fit | None) -> Array:
 @click.option(
     "--fitted-on",
     metavar="A,B",
-    help="Also price, threshold and sac (or those of --policies) as made for these presets.",
+    help="Also price, threshold, forecast and sac (or those of --policies) as made for these.",
 )
 @setting("--episodes", type=WHOLE, default=30, metavar="N", help="Held-out episodes.")
 @setting("--seed", type=NATURAL, default=0, help="Number of the first.")

@@ -38,8 +38,8 @@ class Fit:
 
     `form` is the form of the tariff that did best, one of `FORMS`; `threshold` is in units of one
     job done perfectly. `penalty` holds the weights of `dmoe_opt.offload.ceiling`, (G, F), and
-    `forecast` the numbers of `dmoe_opt.offload.forecast`, (G + 6,); both are None where arrivals
-    cannot be expected.
+    `forecast` the numbers of `dmoe_opt.offload.forecast`, (G + 6,); they are None where there is no
+    ceiling, or no such rule.
     """
 
     scenario: str
@@ -75,8 +75,8 @@ def fit(
 
     The three forms of a tariff are fitted on the same episodes, and the best on as many others is
     kept. The price of a form is found by a pattern search: each number goes up or down by a step
-    that is halved when nothing gets better. Where arrivals can be expected, the weights of the
-    ceiling and the numbers of `forecast` come last.
+    that is halved when nothing gets better. The weights of the ceiling and the numbers of
+    `forecast` come last, where the scenario has them.
     """
     rng = np.random.default_rng([TRAINING, validate.whole("seed", seed, 0)])
     episodes = [State(draw(scenario, rng)) for _ in range(EPISODES)]
@@ -103,10 +103,8 @@ def fit(
     (least,) = _searched([0.02], partial(mean, _by_threshold))
     made_by = f"dmoe-opt offload fit, {EPISODES} episodes, seed {seed}"
     tariff = tariffs[chosen]
-    penalty = ahead = None
-    if ceiling.exists(scenario):
-        penalty = ceiling.fitted(scenario, tariff, seed)
-        ahead = forecast.learn(scenario, tariff, seed, tell)
+    penalty = ceiling.fitted(scenario, tariff, seed) if ceiling.exists(scenario) else None
+    ahead = forecast.learn(scenario, tariff, seed, tell) if forecast.exists(scenario) else None
     return Fit(scenario.name, chosen, tariff, least, made_by, penalty, ahead)
 
 

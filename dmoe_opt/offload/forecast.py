@@ -8,9 +8,9 @@ group g charges, for a subtask of duration d that arrives now::
 
 D(s) is the rate of arrivals to be expected in s seconds, as a share of the long-run rate. It
 follows from the jobs that have not begun and from the number o of open jobs, both known to the
-device, which splits the jobs. u is the occupied share of all slots, u_g that of the group. v_g
-counts an occupied slot by the time until it is free, as a share of half the longest deadline, at
-most 1.
+device, which splits the jobs; a load that drifts counts with its mean. u is the occupied share of
+all slots, u_g that of the group. v_g counts an occupied slot by the time until it is free, as a
+share of half the longest deadline, at most 1.
 
 The G + 6 numbers are learned by the cross-entropy method on the returns of whole episodes: R.
 Rubinstein, *The Cross-Entropy Method for Combinatorial and Continuous Optimization*, Methodology
@@ -50,6 +50,11 @@ KEPT = 0.3
 """Share of the old mean and spread that is kept in a generation."""
 
 
+def exists(scenario: Scenario) -> bool:
+    """Whether the rule expects the arrivals of a scenario: not those of stages."""
+    return scenario.arrivals.job_quality is None
+
+
 def expected_rates(scenario: Scenario) -> tuple[Array, Array]:
     """Expected rates of arrivals in each piece of time ahead, as shares of the long-run rate.
 
@@ -65,8 +70,9 @@ def expected_rates(scenario: Scenario) -> tuple[Array, Array]:
     edges_s = np.linspace(0.0, width_s(scenario) * BINS, BINS * FINE + 1)
     middle_s = (edges_s[1:] + edges_s[:-1]) / 2
     jobs = np.arange(of.num_jobs + 1)[:, None]
-    some_left = gammaincc(np.maximum(jobs, 1), of.jobs_per_s * middle_s)
-    begin = of.jobs_per_s * np.where(jobs > 0, some_left, 0.0)
+    jobs_per_s = scenario.mean_jobs_per_s
+    some_left = gammaincc(np.maximum(jobs, 1), jobs_per_s * middle_s)
+    begin = jobs_per_s * np.where(jobs > 0, some_left, 0.0)
     if of.gap_s and most > 1:
         k = np.arange(1, most)
         has_more = (most - np.maximum(k, least - 1)) / (most - least + 1)  # than k subtasks
@@ -77,7 +83,7 @@ def expected_rates(scenario: Scenario) -> tuple[Array, Array]:
         open_ = still @ poisson.pmf(k[:, None] - 1, middle_s / of.gap_s) / of.gap_s
     else:  # a job comes at once
         new, open_ = begin * mean, np.zeros(len(middle_s))
-    steady = of.jobs_per_s * mean
+    steady = jobs_per_s * mean
     of_new = new.reshape(-1, BINS, FINE).mean(axis=2) / steady
     return of_new, open_.reshape(BINS, FINE).mean(axis=1) / steady
 
@@ -121,7 +127,7 @@ class Forecast:
         of = scenario.arrivals
         followers = sum(of.subtasks_per_job) / 2 - 1
         self.ahead: tuple[Episode, Whole, Whole] | None = None  # of the last episode
-        self.usual_open = max(of.jobs_per_s * of.gap_s * followers, 1.0)
+        self.usual_open = max(scenario.mean_jobs_per_s * of.gap_s * followers, 1.0)
 
     def choose(self, state: State) -> int:
         """The open action of greatest reward less charge; the device among equals."""

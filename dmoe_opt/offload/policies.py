@@ -114,7 +114,7 @@ def sampled(scenario: Scenario, fit: Fit) -> Policy:
 def forecast(scenario: Scenario, fit: Fit) -> Policy:
     """A price that knows what is still to arrive; its numbers are learned on whole episodes."""
     if fit.forecast is None:
-        allowed = "a fit to a scenario without drift of load or types, and without stages"
+        allowed = "a fit to a scenario without stages"
         raise InputError(f'policy = "forecast" has no numbers here; allowed: {allowed}')
     rule = Forecast(scenario, fit.forecast)
     return lambda seed: rule.choose

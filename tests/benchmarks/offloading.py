@@ -10,7 +10,7 @@ python tests/benchmarks/offloading.py agents
 The tables of docs/results.md: python tests/benchmarks/offloading.py compared
 Five seeds of `forecast`: python tests/benchmarks/offloading.py learned
 That of shifts in docs/problems/offloading.md: python tests/benchmarks/offloading.py shifted
-A number after the word is one of episodes, instead of 50 or 30.
+A number after the word is one of episodes, instead of 50.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def optima(limit_s: float = 10.0, count: int = 10) -> None:
         )
 
 
-def compared(count: int = 50, limit_s: float = 3.0) -> None:
+def compared(count: int = EPISODES, limit_s: float = 3.0) -> None:
     """Play all policies, and print the tables."""
     done = []
     for name in ("light", "busy", "fading", "mixed"):
@@ -116,32 +116,39 @@ def compared(count: int = 50, limit_s: float = 3.0) -> None:
     differences([of.scenario for of in done], names, count)
 
 
-def shifted(count: int = 30, limit_s: float = 1.0) -> None:
-    """Policies as made for other scenarios with the same experts, and print the tables."""
+def shifted(count: int = EPISODES) -> None:
+    """Play policies as made for other scenarios with the same experts, and print the table."""
     scenarios = ("light", "busy", "drifting")
-    names = ["price", *(f"price@{made}" for made in scenarios), "sac@light", "sac@busy", "greedy"]
-    done = [compare(preset(name), names, episodes=count, time_limit=limit_s) for name in scenarios]
-    tables(done)
-    differences(scenarios, names[1:], count)
+    made = [f"{rule}@{name}" for rule in ("price", "forecast") for name in scenarios]
+    differences(scenarios, [*made, "sac@light", "sac@busy", "greedy"], count)
 
 
-def learned(count: int = 50) -> None:
-    """Learn `forecast` with five seeds, and print what it earns more than others, in percent."""
+def learned(count: int = EPISODES) -> None:
+    """Learn `forecast` with five seeds, and print what it earns more than others, in percent.
+
+    A mean of the seeds is taken episode by episode, so its interval is that of the episodes.
+    """
     print(f"| preset | seed | s | return | {' | '.join(f'less `{name}`' for name in BESIDE)} |")
     print(f"|---|---|---|---|{'---|' * len(BESIDE)}")
     for name in ("busy", "fading", "mixed"):
         scenario, fit = preset(name), committed(preset(name))
         others = [returns(name, policy, count) for policy in BESIDE]
         held_out = Batch(scenario, [draw(scenario, number) for number in range(count)])
+        earned, spent_s = [], []
         for seed in range(5):
             began = time.process_time()
             rule = Forecast(scenario, learn(scenario, fit.tariff, seed))
-            spent_s = time.process_time() - began
-            own = held_out.returns(rule)
-            ahead = [100.0 * (own - other) / other.mean() for other in others]
-            cells = [f"{percent.mean():+.2f} ± {half_width(percent):.2f}" for percent in ahead]
-            first = f"{name} | {seed} | {spent_s:.1f} | {own.mean():.2f}"
-            print(f"| {first} | {' | '.join(cells)} |", flush=True)
+            spent_s.append(time.process_time() - began)
+            earned.append(held_out.returns(rule))
+            _ahead(f"{name} | {seed} | {spent_s[-1]:.1f}", earned[-1], others)
+        _ahead(f"{name} | mean | {np.mean(spent_s):.1f}", np.mean(earned, axis=0), others)
+
+
+def _ahead(first: str, own: Array, others: Sequence[Array]) -> None:
+    """Print a row: the mean of returns (B,), and how much more that is than each other, in %."""
+    ahead = [100.0 * (own - other) / other.mean() for other in others]
+    cells = [f"{percent.mean():+.2f} ± {half_width(percent):.2f}" for percent in ahead]
+    print(f"| {first} | {own.mean():.2f} | {' | '.join(cells)} |", flush=True)
 
 
 def differences(scenarios: Sequence[str], names: Sequence[str], count: int) -> None:

@@ -10,11 +10,10 @@ from functools import cache
 import numpy as np
 
 from dmoe_opt.models import offload_cvxpy, offload_pyomo
-from dmoe_opt.offload import ceiling, store, windows
+from dmoe_opt.offload import forecast, store, windows
 from dmoe_opt.offload.agent import Agent
 from dmoe_opt.offload.episode import Episode
 from dmoe_opt.offload.fitting import Fit
-from dmoe_opt.offload.forecast import SHARED
 from dmoe_opt.offload.observe import OWN, size
 from dmoe_opt.offload.optimum import Optimum
 from dmoe_opt.offload.policies import RULES, SAC, fitted, policy
@@ -137,8 +136,8 @@ def _fit(rng: np.random.Generator, scenario: Scenario) -> Fit:
     groups = np.arange(scenario.num_experts)
     base, rise = rng.choice([0.0, 0.1, 1.0], (2, len(groups)))
     tariff, threshold = Tariff(groups, base, rise, 2.0), float(rng.choice([0.0, 0.1]))
-    count = int(equal_experts(scenario).max()) + 1 + SHARED
-    ahead = rng.random(count) if ceiling.exists(scenario) else None
+    count = int(equal_experts(scenario).max()) + 1 + forecast.SHARED
+    ahead = rng.random(count) if forecast.exists(scenario) else None
     return Fit("", "per group", tariff, threshold, forecast=ahead)
 
 

@@ -11,7 +11,7 @@ from helpers.offloads import by_hand
 from dmoe_opt import InputError
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.fitting import committed
-from dmoe_opt.offload.forecast import Batch, Forecast, expected_rates, jobs_ahead, width_s
+from dmoe_opt.offload.forecast import Batch, Forecast, exists, expected_rates, jobs_ahead, width_s
 from dmoe_opt.offload.policies import policy
 from dmoe_opt.offload.presets import preset
 from dmoe_opt.offload.scenario import Arrivals
@@ -74,7 +74,7 @@ def test_the_kernel_plays_as_the_rule(unit: str) -> None:
     assert Batch(scenario, episodes).returns(rule) == pytest.approx(alone, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["busy", "fading", "mixed"])
+@pytest.mark.parametrize("name", ["busy", "fading", "mixed", "drifting"])
 def test_the_committed_numbers_beat_the_fitted_prices(name: str) -> None:
     """On held-out episodes, where there is a choice to make."""
     scenario = preset(name)
@@ -88,9 +88,9 @@ def test_the_committed_numbers_beat_the_fitted_prices(name: str) -> None:
 
 def test_where_nothing_can_be_expected_there_is_no_forecast() -> None:
     """A fit without it is refused in one line, and so are numbers of another scenario."""
-    drifting = preset("drifting")
-    assert committed(drifting).forecast is None
+    busy = preset("busy")
+    assert not exists(replace(busy, arrivals=replace(busy.arrivals, job_quality="product")))
     with pytest.raises(InputError, match='policy = "forecast" has no numbers here'):
-        policy("forecast", drifting)
+        policy("forecast", busy, fit=replace(committed(busy), forecast=None))
     with pytest.raises(InputError, match="the forecast has 3 numbers; allowed: 9"):
         Forecast(preset("busy"), np.zeros(3))
