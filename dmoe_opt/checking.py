@@ -64,18 +64,22 @@ def check(
 def told(claim: formats.Solution) -> str:
     """The claims that a check cannot recompute, in words; empty if there are none."""
     if claim.status == Status.INFEASIBLE and claim.problem != "selection":
-        return "that the round is infeasible"
+        unnamed = "that the experts, which the solution does not name, cannot all have subcarriers"
+        return "that the round is infeasible" if can_be_tried(claim) else unnamed
     return "" if claim.bound_j is None else f"the bound {claim.bound_j:.9g} J"
+
+
+def can_be_tried(claim: formats.Solution) -> bool:
+    """Whether a claim names its experts, as far as they are not what is looked for."""
+    return claim.problem != "allocation" or claim.selection is not None
 
 
 def _challenge(
     data: Instance | SelectionProblem, claim: formats.Solution, patience_s: float
 ) -> list[str]:
     """Look for an answer that refutes a bound or infeasibility."""
-    if not told(claim):
+    if not told(claim) or not can_be_tried(claim):
         return []
-    if claim.problem == "allocation" and claim.selection is None:
-        return []  # the claim does not say which experts could not be served
     if data.infeasibility() is not None:
         return []  # recomputed: some token is out of reach
     refuted_j = float("inf") if claim.bound_j is None else claim.bound_j * (1 - BOUND_NOISE)

@@ -170,7 +170,7 @@ def _without(
 ) -> Result:
     """The result where the solver has no answer: infeasibility counts if no answer is known."""
     if not answer.infeasible:
-        reason = OUT_OF_TIME if is_over() else UNDECIDED
+        reason = OUT_OF_TIME if left_s() < np.inf else UNDECIDED
         return _undecided(instance, method, first, bound_j, stats, reason)
     if first.objective_j is None:
         return infeasible(instance, method, no_answer(instance))
