@@ -1,8 +1,8 @@
 """What the commands print as JSON, each as a structure, for the schemas in docs/schema/cli.
 
 Structures of commands that import little are in `data/printed.py`, and their commands fill them.
-The commands below have heavy rows, and print them as plain data. `tests/cli/test_documents.py`
-holds what every command prints against its schema.
+The commands below have heavy rows, and print them as plain data.
+`tests/committed/test_documents.py` holds what every command prints against its schema.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Typed = Callable[..., Ended]
 def test_log_is_on_stderr(typed: Typed) -> None:
     """Rows of a search close at what the answer says; --json stays one document."""
     result = typed(
-        "solve", "scarce-8x48-s0", "--problem", "jesa", "--method", "exact", "--log", "--json"
+        "solve", "scarce-8x36-s0", "--problem", "jesa", "--method", "exact", "--log", "--json"
     )
     document = json.loads(result.stdout)
     rows = [line.split() for line in result.stderr.splitlines()]

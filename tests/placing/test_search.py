@@ -21,7 +21,7 @@ from dmoe_opt.selection.baselines import topk_selection
 def test_bound_optimum_search_baselines() -> None:
     """In this order, on small problems of all kinds; most optima are found, and gaps are small."""
     optima, gaps = 0, []
-    for seed in range(20):
+    for seed in range(10):
         problem = drawn(seed)
         least_j = optimum_j(problem)
         found = local_search(problem, kicks=5, seed=seed)
@@ -33,7 +33,7 @@ def test_bound_optimum_search_baselines() -> None:
         assert bound_j <= least_j * (1 + 1e-9)
         optima += found.energy_j <= least_j * (1 + 1e-9)
         gaps.append(1 - bound_j / found.energy_j)
-    assert optima >= 18
+    assert optima >= 9
     assert np.mean(gaps) < 0.05
 
 

@@ -12,7 +12,6 @@ from dmoe_opt import plot
 from dmoe_opt.comparing.schedulers import FrontierPoint, frontier
 from dmoe_opt.layers.protocol import run as protocol_run
 from dmoe_opt.plot.fronts import of_fronts
-from dmoe_opt.plot.protocol import of_frontier
 from dmoe_opt.plot.styling import styles
 
 
@@ -82,4 +81,3 @@ def test_old_names_look_like_new_ones() -> None:
     assert styles(["jesa", "topk"])["jesa"] == styles(["joint", "topk"])["joint"]
     assert styles(["jesa", "joint", "kapa"])["jesa"] == styles(["joint", "kapa"])["joint"]
     assert of_fronts(old(points), (1e-4, 0.5)).keys() == {"fronts.png"}
-    assert of_frontier(old(points), "x")["gamma0.png"] == of_frontier(points, "x")["gamma0.png"]

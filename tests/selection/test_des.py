@@ -58,7 +58,7 @@ def test_hard_tokens_agree_with_enumeration(family: str) -> None:
 def test_families_of_no_list_agree_with_enumeration(share: float) -> None:
     """Concave, rounded, tied, wide and clustered costs are proven to the last digit too."""
     for family in DRAWS:
-        problem = draw(family, 18, 5, 4, share)
+        problem = draw(family, 16, 4, 4, share)
         optimum = solve(problem, method="exhaustive").objective_j
         assert solve(problem).objective_j == pytest.approx(optimum, rel=1e-12), family
 
