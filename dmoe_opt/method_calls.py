@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 def des(problem: SelectionProblem, count: int | None = None, **options: Any) -> Result:
     """`des` of selection."""
-    from dmoe_opt.selection.des import solve_des
-    from dmoe_opt.selection.ranking import solve_ranked
+    if count:
+        from dmoe_opt.selection.ranking import solve_ranked
 
-    return solve_ranked(problem, count, **options) if count else solve_des(problem, **options)
+        return solve_ranked(problem, count, **options)
+    from dmoe_opt.selection.des import solve_des
+
+    return solve_des(problem, **options)
 
 
 def exhaustive(problem: SelectionProblem, **options: Any) -> Result:

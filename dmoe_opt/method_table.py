@@ -75,7 +75,7 @@ ALLOCATION_METHODS = {
     "assignment": Method(
         calls.assignment,
         Proof.YES,
-        "minimum-cost assignment of links to subcarriers in scipy; under a deadline HiGHS",
+        "minimum-cost assignment of links to subcarriers; under a deadline HiGHS",
         (SELECTION, TIME_LIMIT),
         OPTIONAL_RULES,
     ),

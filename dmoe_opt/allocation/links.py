@@ -194,7 +194,7 @@ def solve_with(
 def solve_assignment(
     instance: Instance, *, selection: Selection | None = None, time_limit: float | None = None
 ) -> Result:
-    """Shortest augmenting paths (the successor of Kuhn-Munkres) as in scipy, exact.
+    """Shortest augmenting paths (the successor of Kuhn-Munkres), exact.
 
     `selection` is as in `chosen_experts`. After `time_limit` seconds the links that are left get
     the best subcarriers that are free, and the bound is that of every link on its best one.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer import objective
 from dmoe_opt.answer.bill import Bill, bill_of, dropped, sent_tokens
-from dmoe_opt.answer.objective import Allocation, Selection
+from dmoe_opt.answer.objective import Allocation, Selection, Sums
 from dmoe_opt.data.instance import Instance, as_problem
-from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
 from dmoe_opt.data.validate import frozen
 
 
@@ -101,11 +101,16 @@ class Decision:
         return bill_of(self.instance, self.selection, self.allocation, self.loads)
 
     @cached_property
+    def sums(self) -> Sums:
+        """What the chosen experts of every token add up to in P1."""
+        return objective.add_up(self.problem, self.selection)
+
+    @cached_property
     def energy_j(self) -> float:
         """The objective, J: of the round where subcarriers are chosen, of P1 otherwise."""
         if isinstance(self.data, Instance) and self.allocation is not None:
             return self.bill.total_j
-        return objective.energy_j(self.problem, self.selection)
+        return float(self.sums.energy_j.sum())
 
     @cached_property
     def dropped(self) -> NDArray[np.bool_]:
@@ -119,7 +124,9 @@ class Decision:
         Of each rule the first `limits.MOST_LISTED` lines, and how many more there are.
         """
         if not isinstance(self.data, Instance) or self.allocation is None:
-            return objective.violations(self.problem, self.selection)
+            fits = self.selection.shape == self.problem.scores.shape
+            sums = self.sums if fits else None
+            return objective.violations(self.problem, self.selection, sums=sums)
         broken = objective.selection_violations(self.data, self.selection)
         if self.selection.shape != self.data.scores.shape:
             return broken
@@ -128,7 +135,7 @@ class Decision:
     @cached_property
     def relevance(self) -> NDArray[np.float64]:
         """Sum of the chosen scores of every token, shape (T,)."""
-        return objective.relevance(self.problem, self.selection)
+        return self.sums.units / SCORE_UNIT
 
     @property
     def mean_relevance(self) -> float | None:

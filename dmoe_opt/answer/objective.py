@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.answer.bill import bill_of, dropped
 from dmoe_opt.answer.limits import capacity_violations, deadline_violations, told
+from dmoe_opt.compiling import cached, call
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem, blocks, score_units
+from dmoe_opt.data.problem import SCORE_UNIT, SelectionProblem
+from dmoe_opt.data.validate import frozen
 from dmoe_opt.data.words import counted
 
 Selection = NDArray[np.bool_]
 Allocation = NDArray[np.bool_]
+LITTLE = 2**18  # places in a selection that Python alone looks at while numba would load
 
 
-def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
-    """Energy of every token, J, shape (T,): sum_j e[t, j] alpha[t, j].
+class Sums(NamedTuple):
+    """What the chosen experts of every token add up to.
 
-    The `node_cost` of every node with one of these experts is added where the problem has it.
+    Scores in whole units, numbers of experts, and energies in J, each (T,); and how many of the
+    chosen experts cannot be used.
     """
-    energy = np.empty(problem.num_tokens)
-    for rows in blocks(problem.cost.shape):
-        energy[rows] = np.where(selection[rows], problem.cost[rows], 0.0).sum(axis=1)
+
+    units: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    energy_j: NDArray[np.float64]
+    dead: int
+
+
+def add_up(problem: SelectionProblem, selection: Selection) -> Sums:
+    """Add up the chosen experts of every token.
+
+    The energy is sum_j e[t, j] alpha[t, j], and the `node_cost` of every node with one of these
+    experts where the problem has it.
+    """
+    if selection.shape != problem.scores.shape:
+        raise ValueError(f"a selection of shape {selection.shape} for {problem.scores.shape}")
+    tokens = problem.num_tokens
+    units, counts, energy = np.zeros(tokens), np.zeros(tokens, np.int64), np.zeros(tokens)
+    tables = frozen(selection, np.bool_), problem.scores, problem.cost, problem.usable
+    little = selection.size <= LITTLE
+    dead = call(_add_up, *tables, SCORE_UNIT, units, counts, energy, little=little)
     if problem.placement is not None and problem.node_cost is not None:
         visited = visits(selection, problem.placement, problem.node_cost.shape[1])
         energy += np.where(visited, problem.node_cost, 0.0).sum(axis=1)
-    return energy
+    return Sums(units, counts, energy, dead)
+
+
+@cached(is_entry=True, nogil=True)
+def _add_up(chosen, scores, cost, usable, unit, units, counts, energy):  # type: ignore[no-untyped-def]
+    """Fill in `Sums` from tables (T, K); returns how many of the chosen experts are dead."""
+    dead = 0
+    for t in range(chosen.shape[0]):
+        for j in range(chosen.shape[1]):
+            if chosen[t, j]:
+                units[t] += np.rint(scores[t, j] * unit)
+                counts[t] += 1
+                energy[t] += cost[t, j]
+                dead += not usable[t, j]
+    return dead
+
+
+def token_energy_j(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
+    """Energy of every token, J, shape (T,), as in `add_up`."""
+    return add_up(problem, selection).energy_j
+
+
+def energy_j(problem: SelectionProblem, selection: Selection) -> float:
+    """The objective of P1 in joules."""
+    return float(token_energy_j(problem, selection).sum())
 
 
 def visits(selection: Selection, node_of: NDArray[np.int64], num_nodes: int) -> NDArray[np.bool_]:
@@ -35,11 +82,6 @@ def visits(selection: Selection, node_of: NDArray[np.int64], num_nodes: int) -> 
     tokens, experts = np.nonzero(selection)
     visited[tokens, node_of[experts]] = True
     return visited
-
-
-def energy_j(problem: SelectionProblem, selection: Selection) -> float:
-    """The objective of P1 in joules."""
-    return float(token_energy_j(problem, selection).sum())
 
 
 def loads(instance: Instance, selection: Selection) -> NDArray[np.int64]:
@@ -117,34 +159,20 @@ def allocation_violations(
 
 def relevance(problem: SelectionProblem, selection: Selection) -> NDArray[np.float64]:
     """Sum of the chosen scores of every token, shape (T,)."""
-    chosen = np.flatnonzero(selection)
-    return _chosen_units(problem, chosen, _token_of(problem, chosen)) / SCORE_UNIT
-
-
-def _chosen_units(
-    problem: SelectionProblem, chosen: NDArray[np.int64], tokens: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum of the chosen scores of every token in units, exact in any order, shape (T,).
-
-    `chosen` lists places in the table (T, K) in the order of its rows, and `tokens` their rows;
-    they are few of all.
-    """
-    units = score_units(problem.scores.ravel()[chosen])
-    return np.asarray(np.bincount(tokens, units, problem.num_tokens), dtype=np.float64)
-
-
-def _token_of(problem: SelectionProblem, places: NDArray[np.int64]) -> NDArray[np.int64]:
-    return places // max(problem.num_experts, 1)
+    return add_up(problem, selection).units / SCORE_UNIT
 
 
 def violations(
-    problem: SelectionProblem, selection: Selection, dropped: NDArray[np.bool_] | None = None
+    problem: SelectionProblem,
+    selection: Selection,
+    dropped: NDArray[np.bool_] | None = None,
+    sums: Sums | None = None,
 ) -> list[str]:
     """Every rule of P1 that a selection breaks, one sentence each; empty if it is feasible.
 
     (C1) the chosen scores reach the threshold, after the shortfall rule; (C2) at most D experts per
     token; and no token uses an expert that it cannot reach. `dropped` (T,) are tokens that (C1)
-    does not bind, in a round that may drop tokens.
+    does not bind, in a round that may drop tokens. `sums` are those of `add_up`, if known.
     """
     shape = (problem.num_tokens, problem.num_experts)
     if selection.shape != shape or selection.dtype != np.bool_:
@@ -152,16 +180,12 @@ def violations(
         return [f"the selection has {have}, wanted {shape} of bool"]
     if dropped is None and (reason := problem.infeasibility()) is not None:
         return [f"no selection is feasible: {reason}"]
-    chosen = np.flatnonzero(selection)
-    tokens = _token_of(problem, chosen)
-    units = _chosen_units(problem, chosen, tokens)
-    counts = np.bincount(tokens, minlength=problem.num_tokens)
+    units, counts, _, dead_ends = sums or add_up(problem, selection)
     short = units < problem.need_units
     if dropped is not None:
         short &= ~dropped
     many = counts > problem.max_experts
-    reached = problem.usable.ravel()[chosen]
-    if reached.all() and not (short | many).any():
+    if not (dead_ends or short.any() or many.any()):
         return []
     wanted, most, experts = problem.effective_threshold, problem.max_experts, problem.num_experts
 
@@ -179,5 +203,5 @@ def violations(
             np.flatnonzero(many),
             lambda t: f"token {t} (C2): {counts[t]} experts, at most {most} are allowed",
         ),
-        *told("dead links", chosen[~reached], dead),
+        *told("dead links", np.flatnonzero(selection & ~problem.usable), dead),
     ]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.data import validate
+from dmoe_opt.data.needs import best_sums
 from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
 
@@ -35,17 +36,7 @@ WIDEST_SPAN = 1e302
 """Largest ratio of two costs of a token; beyond, the smaller lose digits beside the larger."""
 MOST_THRESHOLD = 1e6
 """Largest threshold: far above any sum of scores, and small enough for exact score units."""
-MOST_AT_ONCE = 2**14  # entries
 ON_SHORTFALL = ("top_d", "infeasible")
-
-
-def blocks(shape: tuple[int, ...]) -> list[slice]:
-    """Runs of rows of a table (T, K) that stay in the cache of a processor while one works on them.
-
-    Arrays that are made for all rows at once take several times as long.
-    """
-    size = max(MOST_AT_ONCE // max(shape[1], 1), 1)
-    return [slice(first, first + size) for first in range(0, shape[0], size)]
 
 
 def score_units(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -200,15 +191,7 @@ class SelectionProblem:
 
     @cached_property
     def _best_units(self) -> NDArray[np.float64]:
-        best = np.zeros(self.num_tokens)
-        if not self.num_experts:
-            return best
-        others = self.num_experts - min(self.max_experts, self.num_experts)
-        for rows in blocks(self.scores.shape):
-            scores = np.where(self.usable[rows], self.scores[rows], 0.0)
-            scores.partition(others, axis=1)
-            best[rows] = score_units(scores[:, others:]).sum(axis=1)
-        return best
+        return best_sums(self.scores, self.usable, self.max_experts, SCORE_UNIT)
 
     @cached_property
     def effective_threshold(self) -> NDArray[np.float64]:
