@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmoe_opt import Decision, InputError
+from dmoe_opt import Decision, InputError, Instance, generate
 from dmoe_opt.layers.bills import token_bills
+from dmoe_opt.layers.choosing import schedule
 from dmoe_opt.layers.protocol import run
 
 SMALL: dict[str, Any] = {"num_tokens": 48, "layers": 2}
@@ -112,3 +113,15 @@ def test_one_line_of_complaint(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         run("digits", **(SMALL | change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_deadline_is_kept_where_tokens_may_be_dropped() -> None:
+    """Also where descent finds no answer, as in these rounds: to drop enough tokens is one."""
+    for seed in (0, 2, 3):
+        drawn = generate("deadline-8x64", seed, num_experts=3, num_subcarriers=8, num_tokens=24)
+        assert isinstance(drawn, Instance) and drawn.air_deadline_s is not None
+        price = np.full(24, 3 * drawn.compute_energy.mean())
+        round_ = drawn.replace(air_deadline_s=drawn.air_deadline_s / 2, drop_price=price)
+        decision, gap = schedule(round_, "joint")
+        assert decision.data is round_
+        assert gap is not None and gap <= 1e-6
