@@ -160,7 +160,10 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _markdown(cell: str) -> str:
-    return " ".join(printable(cell).split()).replace("|", r"\|").replace("<", "&lt;")
+    text = " ".join(printable(cell).split())
+    for special, escaped in (("|", r"\|"), ("<", "&lt;"), ("[", r"\[")):  # no tags, no links
+        text = text.replace(special, escaped)
+    return text
 
 
 def _latex_line(cells: Sequence[str]) -> str:

@@ -41,10 +41,10 @@ def test_lines_break_between_words(width: int) -> None:
 def test_markdown_and_latex_escape_what_is_special() -> None:
     """Bars, line breaks, control characters, and the special characters of TeX."""
     *_, last = SHEET.markdown().splitlines()
-    assert last == r"| a_b & 50 % | x\|y\x1b[31m | 2e-07 |"
+    assert last == r"| a_b & 50 % | x\|y\x1b\[31m | 2e-07 |"
     tagged = Sheet(["name"])
-    tagged.add_row("<script>")
-    assert "| &lt;script> |" in tagged.markdown()
+    tagged.add_row("<script> ![x](http://x)")
+    assert r"| &lt;script> !\[x](http://x) |" in tagged.markdown()
     latex = SHEET.latex()
     assert r"a\_b \& 50 \% & x|y\textbackslash{}x1b[31m & $2 \times 10^{-7}$ \\" in latex
     assert latex.startswith(r"\begin{tabular}{llr}")
