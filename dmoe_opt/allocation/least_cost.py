@@ -37,13 +37,17 @@ def assign(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _scaled(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Costs of at most 1, and `DEAD` for inf; few passes, as costs may fill 100 MB."""
+    """Costs of at most 1, and `DEAD` for inf, one copy in the order in which `match` reads them.
+
+    Few passes, as costs may fill 100 MB.
+    """
     most = float(cost.max(initial=0.0))
-    if math.isfinite(most):
-        return cost / (most or 1.0)
-    finite = np.isfinite(cost)
-    most = float(cost.max(where=finite, initial=0.0))
-    return np.where(finite, cost / (most or 1.0), DEAD)
+    is_finite = math.isfinite(most)
+    if not is_finite:
+        most = float(cost.max(where=np.isfinite(cost), initial=0.0))
+    turned = cost.shape[0] > cost.shape[1]
+    scaled = np.divide(cost, most or 1.0, order="F" if turned else "C")
+    return scaled if is_finite else np.minimum(scaled, DEAD, out=scaled)
 
 
 def match(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -140,7 +140,9 @@ def ascend(
         if climb.stalled >= PATIENCE:
             climb.cut()
         # 5. move
-        if not climb.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
+        rise_j = _target_j(answer, bound_j) - priced.value_j
+        del priced  # its earnings are as large as the gains of the round
+        if not climb.move(slope, scale, rise_j):
             break
     return Ascent(climb.best_prices, bound_j, answer, iteration)
 

@@ -102,7 +102,8 @@ def evaluate_at(instance: Instance, prices: NDArray[np.float64]) -> PricedRound:
     )
     earned = earnings(instance, prices)
     i, j = np.nonzero(earned.max(axis=2, initial=0.0) > 0)
-    rows, columns = match(-earned[i, j])
+    lost = earned[i, j]  # can be as large as the gains of the round: no second copy
+    rows, columns = match(np.negative(lost, out=lost))
     clock.check()
     i, j = i[rows], j[rows]
     taken = earned[i, j, columns] > 0
