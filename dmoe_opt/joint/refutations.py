@@ -66,8 +66,10 @@ def _room(instance: Instance, tokens: NDArray[np.int64]) -> list[str]:
     _, visits = des.choose(problem, one, usable_experts(instance), des.QUICK_NODES, free)
     if not np.isfinite(visits[tokens]).all():
         return []
-    number = int(np.ceil(visits[tokens] - 1e-6).sum())
-    have = f"all experts together have room for {int(instance.capacity.sum())}"
+    number, room = int(np.ceil(visits[tokens] - 1e-6).sum()), int(instance.capacity.sum())
+    if number <= room:
+        return []
+    have = f"all experts together have room for {room}"
     return [f"{counted(len(tokens), 'token')} visit experts at least {number} times, and {have}"]
 
 

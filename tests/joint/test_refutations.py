@@ -8,6 +8,8 @@ import numpy as np
 from helpers.enumerated import drawn, drawn_on_nodes, optimum
 
 from dmoe_opt import Instance, Radio, explain
+from dmoe_opt.joint.conflict import Conflict
+from dmoe_opt.joint.refutations import refutation
 
 
 def part(data: Instance, tokens: list[int]) -> Instance:
@@ -54,6 +56,14 @@ def test_words_of_each_rule() -> None:
     never = explain(four_tokens(air_deadline_s=0.25))
     assert never.sentences == ("link 0 -> 1 can send 0 of 1 token before 0.25 s on any subcarrier",)
     assert not explain(four_tokens(air_deadline_s=0.25, capacity=[0, 0], drop_price=1.0)).infeasible
+
+
+def test_room_that_suffices_explains_nothing() -> None:
+    """Where no time was left to take rules away, a capacity without a part in it is not blamed."""
+    data = four_tokens(capacity=[4, 4], air_deadline_s=1.0)
+    assert refutation(data, Conflict([0, 1, 2, 3], ["C1", "C5", "C7"], minimal=False)) == [
+        "link 0 -> 1 can send 3 of 4 tokens before 1 s on all subcarriers together"
+    ]
 
 
 def test_a_token_that_is_sent_once_is_in_time_once() -> None:
