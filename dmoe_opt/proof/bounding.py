@@ -15,14 +15,14 @@ from scipy.sparse import coo_array
 from dmoe_opt.allocation.assignment import allocate
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.data.instance import Instance
-from dmoe_opt.data.problem import MOST_ENERGY_J, SCORE_UNIT, SelectionProblem
+from dmoe_opt.data.problem import MOST_ENERGY_J, SelectionProblem
 from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof.cases import Case, Proof, by_cases
-from dmoe_opt.proof.trees import Token, in_joules, prove_token, root_bound, tokens_at
+from dmoe_opt.proof.trees import in_joules, prove_tokens, root_bound, tokens_at
 from dmoe_opt.selection import des
 
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
@@ -167,27 +167,26 @@ def trees(
     """
     nodes = None if at.nodes is None else at.nodes.copy()
     chosen, bounds = des.choose(problem, at.experts.copy(), usable.copy(), node_cost=nodes)
-    lines, open_tokens = [], []
     tokens = tokens_at(problem, at, usable)
-    for t, (token, bound_j) in enumerate(zip(tokens, bounds.tolist(), strict=True)):
-        paid, _, _ = token.prices_at(np.flatnonzero(chosen[t]).tolist(), [], 1)
-        # DES stops at a bound that is a little below its answer, where the answer itself is proven.
-        wanted = [paid, bound_j] if paid * (1 - NEAR) <= bound_j < paid else [bound_j]
-        most = np.inf if drop_j is None else drop_j[t]
-        # A token without experts costs whatever is said of it.
-        line = _proven(token, [min(value, most, MOST_ENERGY_J) * DOWN for value in wanted])
-        if line is None:
+    paid, _, _ = tokens.prices_at(
+        np.arange(len(bounds)), chosen, np.zeros_like(chosen), chosen.sum(axis=1)
+    )
+    # A token without experts costs whatever is said of it.
+    most = np.minimum(np.inf if drop_j is None else drop_j, MOST_ENERGY_J)
+    known = np.minimum(bounds, most) * DOWN
+    # DES stops at a bound that is a little below its answer, where the answer itself is proven.
+    stopped = (paid * (1 - NEAR) <= bounds) & (bounds < paid)
+    z = np.where(stopped, np.minimum(paid, most) * DOWN, known)
+    proven = prove_tokens(tokens, z)
+    lines: list[Fields] = []
+    open_tokens = []
+    for t, tree in enumerate(proven):
+        if tree is None and stopped[t]:
+            one = np.array([t])
+            z[t], tree = known[t], prove_tokens(tokens.rows(one), known[one])[0]
+        if tree is None:
             open_tokens.append(t)
-            value, mu = root_bound(token)
-            line = {"z": value * DOWN, "tree": mu * SCORE_UNIT}
-        lines.append(line)
+            value, tree = root_bound(tokens, t)
+            z[t] = value * DOWN
+        lines.append({"z": float(z[t]), "tree": in_joules(tree)})
     return {"tokens": lines}, tuple(open_tokens)
-
-
-def _proven(token: Token, wanted: list[float]) -> Fields | None:
-    """The line of the first of these numbers that a tree proves; None if none does."""
-    for z in wanted:
-        tree = prove_token(token, z)
-        if tree is not None:
-            return {"z": z, "tree": in_joules(tree)}
-    return None

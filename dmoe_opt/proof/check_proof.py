@@ -53,6 +53,7 @@ SCALE = 2**1200  # and energies as whole numbers of 1 / SCALE J, which every flo
 TOLERANCE = 1e-9  # of a threshold, counted once
 ON_TIME = 1e-9  # of a deadline, relative
 LITTLE = 2.0**-40  # logarithms are rounded, so links are taken as that much cheaper and faster
+MOST = sys.float_info.max
 DEAD_J = 1e9  # energies per token above are of links that cannot be used
 # Other fields of an instance could change what has to be proven.
 KNOWN = """format version name meta max_experts on_shortfall tokens compute_energy radio link_energy
@@ -68,8 +69,8 @@ class Refused(Exception):
 
 def exact(value: float) -> int:
     """A float as a whole number of 1 / SCALE."""
-    above, below = value.as_integer_ratio()
-    return above * (SCALE // below)
+    above, below = value.as_integer_ratio()  # below is a power of 2
+    return above << (SCALE.bit_length() - below.bit_length())
 
 
 def number(what: str, value: Any, *place: int) -> int:
@@ -148,13 +149,14 @@ def no_energy(value: Any) -> Any:
 def completed(instance: Any, free: bool = False) -> Any:
     """A round with `links`: energy of a token, a bit low, and tokens in time; None if dead."""
     radio, seconds = instance.get("radio"), instance.get("air_deadline_s")
+    if radio:
+        bits = radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
+        joules, ratio = radio["power_w"] * bits, radio["power_w"] / radio["noise_w"]
 
     def sent(value: float) -> tuple[int, int] | None:
         if not radio:
             return None if value > DEAD_J else (0 if free else exact(value), UNIT)
-        bits = radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
-        nats = math.log1p(min(value * (radio["power_w"] / radio["noise_w"]), sys.float_info.max))
-        rate, joules = radio["bandwidth_hz"] * nats / math.log(2.0), radio["power_w"] * bits
+        rate = radio["bandwidth_hz"] * math.log1p(min(value * ratio, MOST)) / math.log(2.0)
         in_time = UNIT if seconds is None else rate * seconds / bits * (1 + ON_TIME + LITTLE)
         if rate <= 0 or joules / rate > DEAD_J:
             return None
@@ -178,12 +180,12 @@ def prices_of(instance: Any, proof: Any) -> Iterator[tuple[dict[int, int], Any]]
     for t, i in enumerate(instance["tokens"]["source"]):
         alone, way = {}, {}
         for j, (n, a) in enumerate(zip(node, instance["compute_energy"], strict=True)):
-            cells = [cell[0] for cell in instance["links"][i][n] if cell] if n != i else [0]
-            if cells:
+            link, own = instance["links"][i][n], n == i
+            if own or any(link):
                 waking = number("waking", proof.get("waking"), t, j)
                 alone[j] = exact(a) + waking + number("room", proof.get("room"), j)
-                priced = paid and n != i
-                way[j] = n, number("prices", paid, t, n if once else j) if priced else min(cells)
+                price = number("prices", paid, t, n if once else j)
+                way[j] = n, 0 if own else price if paid else min(c for c, _ in filter(None, link))
         yield (alone, way) if once else ({j: alone[j] + way[j][1] for j in way}, None)
 
 

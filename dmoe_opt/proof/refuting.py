@@ -22,7 +22,7 @@ from dmoe_opt.joint.choices import Choices, choices_of
 from dmoe_opt.joint.open_part import usable_experts
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof.serving import shares
-from dmoe_opt.proof.trees import in_joules, prove_token, tokens_at
+from dmoe_opt.proof.trees import in_joules, prove_tokens, tokens_at
 
 MOST_TURNS = 50  # of DES, where sets are too many to list
 SHORT = 1e-5  # tokens that go without; fewer are rounding
@@ -62,10 +62,10 @@ def refutation(
 def _out_of_reach(problem: SelectionProblem) -> Fields | None:
     """A token that no experts serve; None if there is none."""
     tokens = tokens_at(problem, Costs(np.zeros(problem.scores.shape), None), problem.usable)
-    for t, token in enumerate(tokens):
-        if prove_token(token, 1.0) is not None:
-            return {"tokens": [NOTHING] * t + [{"z": 1, "tree": 0}]}
-    return None
+    short = [
+        t for t, tree in enumerate(prove_tokens(tokens, np.ones(len(tokens.need)))) if tree == 0
+    ]
+    return {"tokens": [NOTHING] * short[0] + [{"z": 1, "tree": 0}]} if short else None
 
 
 def _few(instance: Instance, required: NDArray[np.bool_], usable: Selection) -> Choices:
@@ -102,12 +102,14 @@ def _by_prices(
         return None
     prices, rents, room = (np.round(part, DIGITS) for part in (at.passages, at.rents, at.room))
     costs = passages.costs(instance, room, prices)
-    lines = []
-    for t, token in enumerate(tokens_at(instance.selection_problem(), costs, usable)):
-        z = round(float(at.tokens[t]) - LESS, DIGITS)
-        tree = 0.0 if z <= 0 else prove_token(token, z, np.flatnonzero(certain[t]).tolist())
-        if tree is None:
-            return None
-        lines.append({"z": max(z, 0.0), "tree": in_joules(tree)})
+    z = np.maximum(np.round(at.tokens - LESS, DIGITS), 0.0)
+    tokens = tokens_at(instance.selection_problem(), costs, usable)
+    trees = prove_tokens(tokens, z, certain)
+    if None in trees:
+        return None
+    lines = [
+        {"z": cost_j, "tree": in_joules(tree)}
+        for cost_j, tree in zip(z.tolist(), trees, strict=True)
+    ]
     fields = {"tokens": lines, "prices": prices.tolist(), "rents": rents.tolist()}
     return fields if instance.capacity is None else fields | {"room": room.tolist()}

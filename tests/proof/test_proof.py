@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
 from dmoe_opt.proof import check_proof, files, refuting
-from dmoe_opt.proof.trees import Token, prove_token
+from dmoe_opt.proof.trees import Tokens, prove_tokens
 from tests.campaigns import forgeries
 
 Typed = Callable[..., Ended]
@@ -254,9 +254,9 @@ def test_trees_split_by_size_where_they_grow() -> None:
 
 def test_no_tree_proves_too_much() -> None:
     """Asked for more than the optimum, the search gives up."""
-    token = Token(TWO.cost[0].tolist(), [2, 1, 1], 3, 2)  # it needs 0.75
-    assert prove_token(token, 3.0 * (1 - 1e-12)) is not None
-    assert prove_token(token, 3.0 * (1 + 1e-9)) is None
+    token = Tokens(TWO.cost[:1], np.array([[2.0, 1.0, 1.0]]), np.array([3.0]), 2)  # 0.75
+    for z, found in ((3.0 * (1 - 1e-12), True), (3.0 * (1 + 1e-9), False)):
+        assert [tree is not None for tree in prove_tokens(token, np.array([z]))] == [found]
 
 
 @pytest.mark.parametrize("problem", ["selection", "allocation", "jesa"])

@@ -194,9 +194,7 @@ RULES = {
         'get("on_shortfall") != "infeasible"', 'get("x")', MORE, tree(5, 8), 5
     ),
     "lowered to the best D": Rule("reverse=True)[:most]", "reverse=True)", MORE, tree(5, 8), 5),
-    "own experts need no link": Rule(
-        "priced = paid and n != i", "priced = paid", AT_HOME, JESA | HOME, 10.5
-    ),
+    "own experts need no link": Rule("0 if own else ", "", AT_HOME, JESA | HOME, 10.5),
     "rents are paid": Rule("total = sum(rents)", "total = 0", LINKS, priced(9, 9, 99, EITHER), 9),
     "links earn": Rule(
         "total += max(gains) if", "total += 0 if", LINKS, priced(9, 9, 0, EITHER), 9
