@@ -148,6 +148,8 @@ def best_known() -> dict[str, dict[str, dict[str, object]]]:
                     place.unlink()
                 else:
                     entry["certified_j"] = certificate.bound_j
+                    if result.bound_j is not None and certificate.bound_j is not None:
+                        entry["bound_j"] = max(result.bound_j, certificate.bound_j)
             known.setdefault(data.name, {})[problem] = entry
     return known
 

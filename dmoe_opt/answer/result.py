@@ -43,7 +43,8 @@ class Result:
     """The answer of a method; absent values are None.
 
     `data` is the instance, and `decision` holds the checked answer to it. `given` are the experts
-    (T, K) that links cannot serve, where the allocation of subcarriers has no answer. `gap` is
+    (T, K) that links cannot serve, where the allocation of subcarriers has no answer, and `prices`
+    those of a joint method at the end of its ascent (`joint.multipliers.Point`). `gap` is
     (objective - bound) / objective. `stats` holds the method's own counters. `message` says in
     words why there is no answer. If several answers were wanted (`count`), `token_ranking` has the
     best selections of every token, or `round_ranking` the best answers to the round.
@@ -68,6 +69,7 @@ class Result:
     stats: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     given: Selection | None = None
+    prices: Any = None
     token_ranking: list[list[RankedSelection]] | None = None
     round_ranking: list[RankedRound] | None = None
 

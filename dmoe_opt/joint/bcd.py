@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,7 +75,8 @@ def solve_bcd(
             f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, "
             "as far as was tried"
         )
-        return conclude(instance, "bcd", best, end.bound_j, stats, message)
+        result = conclude(instance, "bcd", best, end.bound_j, stats, message)
+        return replace(result, prices=end.point(instance))
 
 
 def _restart(

@@ -5,6 +5,8 @@ They end with the clock of the method that calls them (`dmoe_opt.clock`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dmoe_opt.answer.decision import Decision
@@ -163,7 +165,8 @@ def solve_descent(
         answer = better(answer, begin(end.frame, None, rng))
     trace = [] if answer is None else answer.trace
     stats = {"iterations": len(trace), "trace": trace}
-    return conclude(instance, "bcd", answer, bound_j, stats, NONE_FOUND)
+    result = conclude(instance, "bcd", answer, bound_j, stats, NONE_FOUND)
+    return replace(result, prices=end.point)
 
 
 def solve_ascent(
@@ -178,7 +181,8 @@ def solve_ascent(
         return end
     answer, bound_j, _ = _staffed(end)
     stats = {"iterations": end.iterations}
-    return conclude(instance, "lagrangian", answer, bound_j, stats, NONE_FOUND)
+    result = conclude(instance, "lagrangian", answer, bound_j, stats, NONE_FOUND)
+    return replace(result, prices=end.point)
 
 
 def solve_whole(
@@ -193,6 +197,11 @@ def solve_whole(
     )
     if isinstance(end, Result):
         return end
+    return replace(_decided(instance, end, log), prices=end.point)
+
+
+def _decided(instance: Instance, end: Climbed, log: Log | None) -> Result:
+    """What the ascent leaves open, decided by the program."""
     answer, bound_j, left = _narrowed(*_staffed(end), end.point, instance)
     stats = {"iterations": end.iterations, "kept": 0.0}
     if is_closed(answer, bound_j):

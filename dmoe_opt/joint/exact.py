@@ -14,6 +14,7 @@ See docs/problems/joint.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -158,7 +159,7 @@ def solve_exact(
                 first, reduced = _rent(instance, first, first.needed, reduced, log)
         except TimeUp:
             reduced = everything(instance)
-        return _finish(instance, first, reduced, log)
+        return replace(_finish(instance, first, reduced, log), prices=first.point(instance))
 
 
 def _open_part(instance: Instance, ascent: Ascent) -> Open | None:

@@ -23,6 +23,7 @@ The ascent, with numbers as in the comments of `ascend`::
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ from dmoe_opt.joint.descent import (
     price_idle,
     select,
 )
+from dmoe_opt.joint.multipliers import Point
 from dmoe_opt.joint.prices import PricedRound, earnings, evaluate_at
 from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 from dmoe_opt.selection import des
@@ -81,6 +83,10 @@ class Ascent(NamedTuple):
     answer: Descent | None
     iterations: int
     needed: NDArray[np.int64] | None = None
+
+    def point(self, instance: Instance) -> Point:
+        """The prices as a point of `multipliers`."""
+        return Point(self.prices, np.zeros_like(self.prices), np.zeros(instance.num_experts))
 
 
 @cache
@@ -291,7 +297,8 @@ def solve_lagrangian(
             return end
         stats = {"iterations": end.iterations}
         without = "no answer was found in the iterations"
-        return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
+        result = conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
+        return replace(result, prices=end.point(instance))
 
 
 def as_descent(result: Result) -> Descent | None:

@@ -30,12 +30,15 @@ NEAR = 1e-8  # relative, of a bound that DES takes for the optimum
 Fields = dict[str, Any]
 
 
-def priced(instance: Instance, decision: Decision) -> tuple[Fields, tuple[int, ...]]:
+def priced(
+    instance: Instance, decision: Decision, start: Point | None
+) -> tuple[Fields, tuple[int, ...]]:
     """Prices and rents of the Lagrangian bound, and a tree per token at these prices, by cases.
 
-    The second value are tokens of which less is proven than DES knows.
+    The search for prices begins at `start`. The second value are tokens of which less is proven
+    than DES knows.
     """
-    return _written(by_cases(instance, Descent(decision, [decision.energy_j])))
+    return _written(by_cases(instance, Descent(decision, [decision.energy_j]), start))
 
 
 def _written(proof: Proof) -> tuple[Fields, tuple[int, ...]]:

@@ -23,7 +23,7 @@ from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.steps import Effort
 
 MOST_SPLITS = 20
-CLOSED = 1e-7  # relative gap of a case that needs no more
+CLOSED = 1e-9  # relative gap of a case that needs no more
 EFFORT = Effort(250, 1_000, 0)  # the answer is known, so nothing is repaired
 WORTH = 0.8  # of the gap: an ascent that leaves more of it was the last
 WORTH_WAITING = 0.5  # the same where a split could close the gap instead
@@ -59,9 +59,16 @@ class Split(NamedTuple):
 Proof = Case | Split
 
 
-def by_cases(instance: Instance, answer: Descent) -> Proof:
-    """Prices for the bound of a round whose answer is known, split where they leave a gap."""
-    cases = [raised(instance, Known(), answer, None)]
+def by_cases(instance: Instance, answer: Descent, start: Point | None = None) -> Proof:
+    """Prices for the bound of a round whose answer is known, split where they leave a gap.
+
+    `start` are prices to begin with, those of the method that found the answer.
+    """
+    first = raised(instance, Known(), answer, start)
+    stuck = not _is_closed(first, answer) and _next_split(first, answer) is None
+    if stuck and start is not None:  # an ascent from elsewhere can end higher
+        first = max(first, raised(instance, Known(), answer, None), key=lambda case: case.bound_j)
+    cases = [first]
     splits: dict[int, tuple[On, int]] = {}  # of case k: on what, and the first of its two cases
     while len(splits) < MOST_SPLITS:
         whole = [k for k in range(len(cases)) if k not in splits]

@@ -73,7 +73,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
         asked = f"a proof of {result.problem} ({result.status})"
         raise InputError(f"{asked}; allowed: an answer, or a proof that there is none")
     else:
-        fields, open_tokens = _bound(data, result.problem, result.decision)
+        fields, open_tokens = _bound(data, result, result.decision)
     fields |= {"format": files.FORMAT, "version": files.VERSION, "problem": result.problem}
     fields["instance_sha256"] = data.sha256
     # The exact checker itself says what is proven, and would raise `Refused`.
@@ -85,11 +85,13 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
 
 
 def _bound(
-    data: Instance | SelectionProblem, problem: str, decision: Decision
+    data: Instance | SelectionProblem, result: Result, decision: Decision
 ) -> tuple[dict[str, Any], tuple[int, ...]]:
     """The fields that prove a bound, and the tokens of which less is proven than is known."""
-    if isinstance(data, Instance) and problem != "selection":
-        return given(data, decision) if problem == "allocation" else priced(data, decision)
+    if isinstance(data, Instance) and result.problem == "allocation":
+        return given(data, decision)
+    if isinstance(data, Instance) and result.problem == "jesa":
+        return priced(data, decision, result.prices)
     part = as_problem(data)
     return trees(part, Costs(part.cost, part.node_cost), part.usable)
 

@@ -20,9 +20,10 @@ CASES = [
 MOST_BYTES = 200_000
 OPEN = {
     ("scarce-8x48-s0", "jesa"): 1e-3,
-    ("deadline-8x64-s1", "jesa"): 1e-6,
-    ("capacity-8x64-s1", "jesa"): 1e-6,
-    ("rich-8x64-s1", "jesa"): 1e-6,
+    ("interference-8x64-s1", "jesa"): 1e-8,
+    ("deadline-8x64-s1", "jesa"): 1e-8,
+    ("capacity-8x64-s1", "jesa"): 1e-8,
+    ("rich-8x64-s1", "jesa"): 1e-8,
 }
 """Relative gaps that certificates leave; 1e-11 elsewhere."""
 

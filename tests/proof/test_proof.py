@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from dmoe_opt import InputError, Instance, SelectionProblem, load, prove, solve
 from dmoe_opt.data.files import as_json
-from dmoe_opt.proof import check_proof, files, refuting
+from dmoe_opt.joint.steps import Effort
+from dmoe_opt.proof import cases, check_proof, files, refuting
 from dmoe_opt.proof.trees import Tokens, prove_tokens
 from tests.campaigns import forgeries
 
@@ -110,6 +112,18 @@ def test_committed_rounds_are_certified(name: str, gap: float) -> None:
     certificate = prove(load(name), result)
     assert certificate.bound_j is not None
     assert certificate.bound_j >= result.bound_j * (1 - gap)
+
+
+def test_a_search_begins_at_the_prices_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a single step these prices prove the bound of the method, and others do not."""
+    monkeypatch.setattr(cases, "EFFORT", Effort(1, 1_000, 0))
+    instance = load("scarce-8x36-s0")
+    result = solve(instance, "jesa", "lagrangian")
+    assert result.bound_j is not None
+    with_prices, without = prove(instance, result), prove(instance, replace(result, prices=None))
+    assert with_prices.bound_j is not None
+    assert without.bound_j is not None
+    assert without.bound_j < result.bound_j * (1 - 1e-9) <= with_prices.bound_j
 
 
 def test_given_experts_are_certified() -> None:
