@@ -25,6 +25,8 @@ Rows = tuple[Any, Any, Any]
 UNLIMITED = 2**62
 LITTLE = 2**12  # scores whose easy nodes take Python alone less time than numba takes to load
 SMALL = 2**15  # scores up to which the first nodes of all tokens take milliseconds
+SOON_LOOKS = 2**20  # nodes times scores that take a few milliseconds compiled
+SOON_NODES = 10_000  # of a token, before a dynamic program could begin, which takes longer
 MOST_TOKENS = 4096  # per block, so that a limit and the progress are looked at often enough
 BLOCKS_PER_THREAD = 8  # a few more than one, so that no thread waits long for the last one
 
@@ -147,8 +149,7 @@ def prepare() -> float:
 
 def run_here(search: Search, limit: int) -> None:
     """Solve all tokens in the calling thread; little work does not wait for numba."""
-    used = kernel if search.node_cost is None else des_nodes
-    if used.solve_tokens.is_compiled or search.chosen.size > LITTLE:
+    if _used(search).solve_tokens.is_compiled or search.chosen.size > LITTLE:
         search.run(slice(None), limit)
         return
     hard = _run_easy(search, limit)
@@ -175,18 +176,27 @@ def run_all(
     prepare()
     blocks = [slice(t, t + 1) for t in hard.tolist()]
     _run_in_threads(search, blocks, limit, threads, time_limit, progress)
-    late = search.nodes[hard] < kernel.EASY_NODES  # the limit struck before their turn
+    late = search.nodes[hard] < kept[2]  # the limit struck before or early in their turn
     search.restore(hard[late], tuple(rows[late] for rows in kept))
 
 
 def _run_easy(search: Search, limit: int) -> NDArray[np.int64]:
-    """Solve all tokens with the nodes of an easy one; returns those that need more.
+    """Solve all tokens with few nodes each, in the calling thread; returns those that need more.
 
-    This takes milliseconds, less than it takes to start threads.
+    This takes milliseconds, and to start threads takes one. Plain Python gets the nodes of an easy
+    token.
     """
-    easy = min(limit, kernel.EASY_NODES)
-    search.run(slice(None), easy)
-    return np.flatnonzero(search.nodes >= easy)[: None if easy < limit else 0]
+    few = kernel.EASY_NODES
+    if _used(search).solve_tokens.is_compiled:
+        few = max(few, min(SOON_LOOKS // max(search.chosen.size, 1), SOON_NODES))
+    few = min(limit, few)
+    search.run(slice(None), few)
+    return np.flatnonzero(search.nodes >= few)[: None if few < limit else 0]
+
+
+def _used(search: Search) -> Any:
+    """The module whose kernel solves the tokens."""
+    return kernel if search.node_cost is None else des_nodes
 
 
 def _blocks(tokens: int, threads: int) -> list[slice]:

@@ -167,7 +167,7 @@ def test_duals_certify_the_relaxation(problem: SelectionProblem) -> None:
 
 def test_time_limit_returns_incumbent_and_bound() -> None:
     """A limit that strikes during the search leaves a checked answer with an honest gap."""
-    problem = problem_of("chvatal", share=0.4, num_tokens=3)
+    problem = problem_of("chvatal", max_experts=16, share=0.5, num_tokens=3)
     result = solve(problem, time_limit=0.05)
     assert result.status == Status.FEASIBLE
     assert result.gap is not None
