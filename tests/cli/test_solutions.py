@@ -108,10 +108,14 @@ def test_exit_codes_without_an_answer(typed: Typed, tmp_path: Path) -> None:
     )
 
 
-def test_what_cannot_be_tried_is_told(typed: Typed) -> None:
-    """No solution of `allocation` without an answer names the experts that cannot be served."""
+def test_what_cannot_be_tried_is_told(typed: Typed, tmp_path: Path) -> None:
+    """An allocation without an answer names its experts; what names none cannot be tried."""
     solve = ("solve", "scarce-8x36-s1", "--problem", "allocation", "-o", "solution.json")
     assert typed(*solve).returncode == 3
+    checked = typed("check", "scarce-8x36-s1", "solution.json")
+    assert (checked.returncode, "not refuted within a second" in checked.stdout) == (0, True)
+    unnamed = json.loads((tmp_path / "solution.json").read_text()) | {"selection": None}
+    (tmp_path / "solution.json").write_text(json.dumps(unnamed))
     checked = typed("check", "scarce-8x36-s1", "solution.json")
     assert checked.returncode == 0
     assert "told by assignment, not verified: that the experts" in checked.stdout

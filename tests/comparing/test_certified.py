@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dmoe_opt import load, solve
+from dmoe_opt import InputError, load, solve
 from dmoe_opt.cli import blocks
+from dmoe_opt.comparing import certified
 from dmoe_opt.comparing.methods import compare
 
 
@@ -35,9 +36,21 @@ def test_a_refutation_is_certified() -> None:
     assert "certified" not in topk.message
 
 
-def test_what_has_no_certificate_says_so() -> None:
-    """Too little room for the tokens, which counting links does not show: the row says why."""
+def test_no_answer_is_certified() -> None:
+    """Too little room for the tokens: the row says so, and that it is certified."""
     full = load("tiny-s1").replace(capacity=[1, 1, 1])
     exact, topk = compare(full, "jesa", ["exact", "topk"], prove=True).rows
     assert (exact.status, exact.certified_j, topk.certified_j) == ("infeasible", None, None)
-    assert exact.message.startswith("not certified: ")
+    assert exact.message.endswith("certified in exact arithmetic")
+
+
+def test_what_has_no_certificate_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no certificate is found, the row says why."""
+
+    def unproven(*_: object) -> None:
+        raise InputError("no proof was found")
+
+    monkeypatch.setattr(certified, "prove", unproven)
+    exact, topk = compare("tiny-s1", "jesa", ["exact", "topk"], prove=True).rows
+    assert (exact.status, exact.certified_j, topk.certified_j) == ("optimal", None, None)
+    assert exact.message == "not certified: no proof was found"
