@@ -51,7 +51,13 @@ def prepare(problem: str, scores: int | None = None) -> None:
         "loading DES; it is compiled once per installation, which takes half a minute ..."
     ):
         solving.prepare(problem, scores)
+    tell_without_cache()
+
+
+def tell_without_cache() -> None:
+    """Say once that kernels are compiled each time; few scores can still need them, later."""
     if compiling.without_cache:
+        compiling.without_cache.clear()
         click.echo(
             "no folder for compiled kernels can be written, so they are compiled each time; "
             "NUMBA_CACHE_DIR names another",

@@ -135,6 +135,7 @@ def solve(
         if takes_progress:
             options["progress"] = report
         result = run(data, problem, method, log=rows, **options)
+    console.tell_without_cache()
     if rows is not None:
         rows.last(result.objective_j, result.bound_j)
     if proof is not None:
