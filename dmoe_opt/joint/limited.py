@@ -24,7 +24,7 @@ from dmoe_opt.joint.descent import Descent, better
 from dmoe_opt.joint.leftover import surely_awake
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
 from dmoe_opt.joint.open_part import usable_subcarriers
-from dmoe_opt.joint.staffing import staff
+from dmoe_opt.joint.staffing import Staff, staff
 from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 
 CLOSED = 1e-7  # relative gap at which the ascent ends
@@ -75,7 +75,35 @@ def settle(frame: Frame, price: NDArray[np.float64], usable: Selection) -> Decis
     passing = passages.to_passages(instance, np.where(is_open, price, 0.0))
     cost = passages.costs(instance, instance.compute_energy, passing)
     chosen = staff(frame, cost, usable & instance.to_experts(is_open))
-    return None if chosen is None else served(instance, chosen.selection)
+    if chosen is None:
+        return None
+    decision = served(instance, chosen.selection)
+    if decision is None and instance.drop_price is not None:
+        return _served_in_part(frame, chosen)
+    return decision
+
+
+def _served_in_part(frame: Frame, chosen: Staff) -> Decision | None:
+    """Chosen experts without those of some tokens, which are dropped, so that links carry the rest.
+
+    Tokens go first that save least for each expert on another node. Links that carry some tokens
+    carry fewer too, so how many stay is found by bisection.
+    """
+    instance = frame.instance
+    away = (chosen.selection & (instance.node_of != instance.source[:, None])).sum(axis=1)
+    saved = np.where(away > 0, (frame.drop_j - chosen.paid_j) / np.maximum(away, 1), np.inf)
+    order = np.argsort(-saved, kind="stable")
+    best, fewest, too_many = None, 0, len(order)
+    while fewest < too_many:
+        stay = (fewest + too_many) // 2
+        selection = chosen.selection.copy()
+        selection[order[stay:]] = False
+        decision = served(instance, selection)
+        if decision is None:
+            too_many = stay
+        else:
+            best, fewest = decision, stay + 1
+    return best
 
 
 def served(instance: Instance, selection: Selection) -> Decision | None:

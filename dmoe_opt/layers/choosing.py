@@ -55,11 +55,7 @@ def _without_deadline(instance: Instance) -> Instance:
 def _solve(instance: Instance, scheduler: str) -> Result:
     """The answer of a scheduler that keeps all rules of a round."""
     if scheduler in ("joint", "homogeneous"):
-        result = solve(instance, "jesa", "bcd")
-        if result.decision is None and instance.drop_price is not None:
-            # Tokens may be dropped, so there is an answer, which descent did not find.
-            return solve(instance, "jesa", "exact")
-        return result
+        return solve(instance, "jesa", "bcd")
     if scheduler == "dense":
         return solve_assignment(instance, selection=instance.selection_problem().usable)
     if scheduler in METHODS["jesa"]:

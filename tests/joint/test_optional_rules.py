@@ -18,6 +18,7 @@ from dmoe_opt.method_table import METHODS, Proof
 SEEDS = (*range(36), 34094, 34582)
 """In the last two, links that do not work lower thresholds where experts are chosen alone."""
 TAKERS = [name for name, row in METHODS["jesa"].items() if set(OPTIONAL_RULES) <= set(row.rules)]
+ALWAYS = ("exact", "bcd", "lagrangian")  # they find an answer where there must be one
 MODELLED = ("pyomo", "cvxpy")  # slower, and so on fewer rounds
 
 
@@ -38,6 +39,8 @@ def complaints(data: Instance, best_j: float | None, method: str) -> Iterator[st
         if answer.solved or (proves and answer.status != Status.INFEASIBLE):
             yield f"no answer exists, the status is {answer.status}"
         return
+    if data.drop_price is not None and method in ALWAYS and not answer.solved:
+        yield f"no answer where tokens may be dropped: {answer.message}"
     if answer.status == Status.INFEASIBLE:
         yield f"claimed infeasible ({answer.message}), {best_j} J is possible"
     if answer.bound_j is not None and answer.bound_j > best_j * (1 + 1e-9):
