@@ -17,6 +17,7 @@ from dmoe_opt.data.files import as_json
 from dmoe_opt.data.formats import Solution
 from dmoe_opt.data.instance import Instance, as_problem
 from dmoe_opt.data.problem import SelectionProblem
+from dmoe_opt.data.validate import fail
 from dmoe_opt.errors import InputError
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof import check_proof, files
@@ -53,8 +54,8 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     Raises
     ------
     InputError
-        If the result has neither an answer nor a proof that there is none, or no certificate of
-        that was found.
+        If the result is none, or has neither an answer nor a proof that there is none, or if no
+        certificate of that was found.
 
     Examples
     --------
@@ -66,6 +67,8 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     >>> certificate.bound_j > result.bound_j * (1 - 1e-9), certificate.open_tokens
     (True, ())
     """
+    if not isinstance(result, Result):
+        raise fail("result", result, "a Result")
     open_tokens: tuple[int, ...] = ()
     if result.status == Status.INFEASIBLE:
         fields = refutation(data, result.problem, result.given)

@@ -220,6 +220,12 @@ def forgeable() -> None:
     FORGED["problem"] = _forgeable(TWO)
 
 
+def test_only_a_result_is_proven() -> None:
+    """The name of a problem in its place is one line."""
+    with pytest.raises(InputError, match="result = 'selection'"):
+        prove(load("tiny-s1"), "selection")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("tree", "says"),
     [
