@@ -111,7 +111,9 @@ def _solve(
         cuts = cuts_of(answer.decision)
         if not cuts:
             decision = answer.decision.without_idle_links()
-            return build(instance, method, decision, bound_j=bound_j, stats=stats)
+            # Nothing costs less than 0 J; a solver's tolerances may leave its bound above that.
+            least_j = bound_j if decision.energy_j else 0.0
+            return build(instance, method, decision, bound_j=least_j, stats=stats)
         attempt.cuts.extend(cuts)
     message = f"the solver gave no answer that keeps (C1) exactly, in {MOST_CUTS} tries"
     return build(instance, method, bound_j=bound_j, stats=stats, message=message)

@@ -106,7 +106,7 @@ def judge(fields: dict[str, Any], answer: Result, right: Truth) -> list[str]:
         return complaints
     complaints += _broken(fields, answer, right)
     energy = answer.objective_j
-    if status == "optimal" and energy > optimum * (1 + OPTIMUM):
+    if status == "optimal" and energy * (1 - OPTIMUM) > optimum:
         complaints.append(f"optimal at {energy!r}, the optimum is {optimum!r}")
     if energy < optimum * (1 - NOISE):
         complaints.append(f"{energy!r} is below the optimum {optimum!r}")

@@ -91,7 +91,7 @@ def judge(answer: Result, best_j: float | None) -> list[str]:
         wrong.append(f"the bound {bound_j!r} is above the optimum {best_j!r}")
     if energy_j is not None and energy_j < best_j * (1 - NOISE):
         wrong.append(f"{energy_j!r} is below the optimum {best_j!r}")
-    if status == Status.OPTIMAL and energy_j > best_j * (1 + OPTIMUM):
+    if status == Status.OPTIMAL and energy_j * (1 - OPTIMUM) > best_j:
         wrong.append(f"optimal at {energy_j!r}, the optimum is {best_j!r}")
     return wrong
 

@@ -117,7 +117,7 @@ def judge(problem: SelectionProblem, answer: Result, right: Truth) -> list[str]:
     complaints += _broken(problem, answer, right)
     gap = GAPS.get(answer.method, OPTIMUM)
     energy = Fraction(answer.objective_j)
-    if status == "optimal" and energy > optimum * (1 + gap):
+    if status == "optimal" and energy * (1 - gap) > optimum:
         complaints.append(f"optimal at {answer.objective_j!r}, the optimum is {float(optimum)!r}")
     if energy < optimum * (1 - NOISE):
         complaints.append(f"{answer.objective_j!r} is below the optimum {float(optimum)!r}")
