@@ -47,6 +47,8 @@ class _Watch(np.ndarray[tuple[int], np.dtype[np.bool_]]):
         return super().__getitem__(key)
 
 
+OUT_OF_TIME = "no answer within the limit"
+"""What a result without an answer says where the time was over."""
 NO_LIMIT = _Clock(np.inf, np.zeros(1, dtype=bool))
 _clock: ContextVar[_Clock] = ContextVar("clock", default=NO_LIMIT)
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Status, derive_status, relative_gap
+from dmoe_opt.clock import OUT_OF_TIME
 from dmoe_opt.data import files, formats, streams
 from dmoe_opt.data.streams import Header
 from dmoe_opt.data.words import counted
@@ -156,7 +157,7 @@ def _solve(first: int, fields: dict[str, Any], method: str, options: dict[str, A
     problem = streams.problem_of_block(first, fields)
     result = solve(problem, "selection", method, **options)
     if result.selection is None:
-        message = result.message or "no answer within the limit"
+        message = result.message or OUT_OF_TIME
         if result.status is Status.INFEASIBLE:
             t = first + int(np.flatnonzero(problem.shortfall)[0])
             most = counted(problem.max_experts, "expert")

@@ -19,7 +19,7 @@ from dmoe_opt.allocation.least_cost import matching
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, loads, selection_violations
 from dmoe_opt.answer.result import Result, build, infeasible
-from dmoe_opt.clock import is_over, until
+from dmoe_opt.clock import OUT_OF_TIME, is_over, until
 from dmoe_opt.data import validate
 from dmoe_opt.data.instance import Instance, require_plain
 from dmoe_opt.data.words import counted, existing
@@ -187,7 +187,7 @@ def solve_with(
         problem="allocation",
         bound_j=known_j + bound_j,
         stats={"links": len(links.ends), **(stats or {})},
-        message="no answer within the limit" if answer.chosen is None else "",
+        message=OUT_OF_TIME if answer.chosen is None else "",
     )
 
 

@@ -25,6 +25,7 @@ from dmoe_opt.allocation.transport import fewest
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection, loads
 from dmoe_opt.answer.result import Result, build, infeasible
+from dmoe_opt.clock import OUT_OF_TIME
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.words import counted
 from dmoe_opt.errors import InputError
@@ -109,5 +110,5 @@ def solve_routes(
         problem="allocation",
         bound_j=None if answer.bound is None else known_j + routes.unit_j * answer.bound,
         stats={"links": len(routes.ends), **(stats or {})},
-        message="no answer within the limit" if answer.chosen is None else "",
+        message=OUT_OF_TIME if answer.chosen is None else "",
     )

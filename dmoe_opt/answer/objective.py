@@ -53,7 +53,9 @@ def add_up(problem: SelectionProblem, selection: Selection) -> Sums:
 
 
 @cached(is_entry=True, nogil=True)
-def _add_up(chosen, scores, cost, usable, unit, units, counts, energy):  # type: ignore[no-untyped-def]
+def _add_up(  # type: ignore[no-untyped-def]
+    chosen, scores, cost, usable, unit, units, counts, energy
+):
     """Fill in `Sums` from tables (T, K); returns how many of the chosen experts are dead."""
     dead = 0
     for t in range(chosen.shape[0]):

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
-from dmoe_opt.clock import flag, is_over, until
+from dmoe_opt.clock import OUT_OF_TIME, flag, is_over, until
 from dmoe_opt.compiling import call
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
@@ -39,7 +39,6 @@ SETS_AT_ONCE = 256
 WORK_LIMIT = 20_000_000  # looks at a token, shared by the nodes of the network; about a second
 LITTLE = 2**11  # tokens of a node times sets of its links: Python takes less than 0.1 s
 MOST_NAMED = 8
-OUT_OF_TIME = "no answer within the limit"
 
 
 class Fewest(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,8 +73,8 @@ def solve_bcd(
             f"more links are needed than the {instance.num_subcarriers} subcarriers can carry, "
             "as far as was tried"
         )
-        result = conclude(instance, "bcd", best, end.bound_j, stats, message)
-        return replace(result, prices=end.point(instance))
+        prices = end.point(instance)
+        return conclude(instance, "bcd", best, end.bound_j, stats, message, prices)
 
 
 def _restart(

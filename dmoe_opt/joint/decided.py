@@ -11,7 +11,7 @@ import numpy as np
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, build, infeasible
-from dmoe_opt.clock import TimeUp, is_over, left_s
+from dmoe_opt.clock import OUT_OF_TIME, TimeUp, is_over, left_s
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.activation import (
     activate,
@@ -60,7 +60,6 @@ PAID_ONLY = {"send_once", "wake_energy"}  # rules that say what is paid, not wha
 MOST_PAIRS = 4_000  # of token and expert, for a program of the experts alone
 SHARE = 0.2  # of the time, for the same
 NONE_FOUND = "no answer was found that keeps all rules, as far as was tried"
-OUT_OF_TIME = "no answer within the limit"
 UNDECIDED = "the solver leaves open whether the round has an answer"
 
 
@@ -165,8 +164,7 @@ def solve_descent(
         answer = better(answer, begin(end.frame, None, rng))
     trace = [] if answer is None else answer.trace
     stats = {"iterations": len(trace), "trace": trace}
-    result = conclude(instance, "bcd", answer, bound_j, stats, NONE_FOUND)
-    return replace(result, prices=end.point)
+    return conclude(instance, "bcd", answer, bound_j, stats, NONE_FOUND, end.point)
 
 
 def solve_ascent(
@@ -181,8 +179,7 @@ def solve_ascent(
         return end
     answer, bound_j, _ = _staffed(end)
     stats = {"iterations": end.iterations}
-    result = conclude(instance, "lagrangian", answer, bound_j, stats, NONE_FOUND)
-    return replace(result, prices=end.point)
+    return conclude(instance, "lagrangian", answer, bound_j, stats, NONE_FOUND, end.point)
 
 
 def solve_whole(

@@ -15,6 +15,7 @@ docs/problems/joint.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,13 +25,12 @@ from dmoe_opt.allocation.assignment import allocate, assign, serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Allocation, Selection
 from dmoe_opt.answer.result import Result, build
-from dmoe_opt.clock import is_over
+from dmoe_opt.clock import OUT_OF_TIME, is_over
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.selection import des
 
 MOST_ROUNDS = 100
 LEAST_TRIED = 200  # links to close, whatever the limit: a fraction of a second
-OUT_OF_TIME = "no answer within the limit"
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
 
 
@@ -66,13 +66,18 @@ def conclude(
     bound_j: float | None,
     stats: Mapping[str, Any],
     without: str,
+    prices: Any = None,
 ) -> Result:
-    """The result of an answer and a bound; `without` is the message where there is no answer."""
+    """The result of an answer and a bound; `without` is the message where there is no answer.
+
+    `prices` are those of `Result`.
+    """
     decision = None if answer is None else answer.decision
     message = ""
     if answer is None:
         message = OUT_OF_TIME if is_over() else without
-    return build(instance, method, decision, bound_j=bound_j, stats=stats, message=message)
+    result = build(instance, method, decision, bound_j=bound_j, stats=stats, message=message)
+    return replace(result, prices=prices)
 
 
 def descend(start: Decision, seen: set[bytes] | None = None) -> Descent:

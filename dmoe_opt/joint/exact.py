@@ -24,13 +24,13 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result
 from dmoe_opt.answer.tolerances import OPTIMAL_GAP
-from dmoe_opt.clock import TimeUp, check, is_over, left_s, until
+from dmoe_opt.clock import OUT_OF_TIME, TimeUp, check, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
-from dmoe_opt.joint.decided import OUT_OF_TIME, finish, solve_whole
+from dmoe_opt.joint.decided import finish, solve_whole
 from dmoe_opt.joint.descent import conclude
 from dmoe_opt.joint.lagrangian import Ascent, close_in
-from dmoe_opt.joint.open_part import Open, everything, share_kept
+from dmoe_opt.joint.open_part import SLACK, Open, everything, share_kept
 from dmoe_opt.joint.prices import evaluate_at, rents_of
 from dmoe_opt.joint.rented import ascend_rented
 from dmoe_opt.joint.steps import Log
@@ -38,7 +38,6 @@ from dmoe_opt.selection import des
 
 MANY_PAIRS = 4_000  # of link and subcarrier: HiGHS soon decides fewer, and never more
 SHARE = 0.2  # of the time, for prices on links where rents on subcarriers can do better
-SLACK = 1e-9  # relative: what is within rounding of the incumbent is kept
 MOST_COLUMNS_PER_S = 20_000  # built and presolved, on a busy machine
 LIMIT_S = 60.0  # unless told otherwise: the proof of a large round can take hours
 

@@ -23,7 +23,6 @@ The ascent, with numbers as in the comments of `ascend`::
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -297,8 +296,8 @@ def solve_lagrangian(
             return end
         stats = {"iterations": end.iterations}
         without = "no answer was found in the iterations"
-        result = conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without)
-        return replace(result, prices=end.point(instance))
+        prices = end.point(instance)
+        return conclude(instance, "lagrangian", end.answer, end.bound_j, stats, without, prices)
 
 
 def as_descent(result: Result) -> Descent | None:

@@ -15,13 +15,12 @@ from dmoe_opt.joint.multipliers import (
     is_unlimited,
     wake_left_j,
 )
-from dmoe_opt.joint.open_part import Open, agreed
+from dmoe_opt.joint.open_part import SLACK, Open, agreed
 from dmoe_opt.joint.passages import choose, passed
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.selection import des
 
 PROBED = np.unique(np.geomspace(1, 2**20, 60).astype(int)) - 1  # ranks; the rest by the one before
-SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
 def leftover(frame: Frame, point: Point, energy_j: float) -> Open | None:

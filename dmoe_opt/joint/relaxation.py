@@ -24,12 +24,11 @@ from dmoe_opt.joint import passages
 from dmoe_opt.joint.columns import Columns, columns_of
 from dmoe_opt.joint.highs import Rows, duals, factor_of
 from dmoe_opt.joint.multipliers import Point
-from dmoe_opt.joint.open_part import Open, agreed
+from dmoe_opt.joint.open_part import SLACK, Open, agreed
 from dmoe_opt.joint.program import Program, least_carried, limits, program_of
 
 MOST_COLUMNS = 20_000  # the linear program of more takes HiGHS longer than the ascent
 ROUNDING = 1e-12  # relative, of sums of floats
-SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
 class Relaxed(NamedTuple):

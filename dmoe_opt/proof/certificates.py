@@ -22,7 +22,7 @@ from dmoe_opt.errors import InputError
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof import check_proof, files
 from dmoe_opt.proof.bounding import given, priced, trees
-from dmoe_opt.proof.refuting import refutation
+from dmoe_opt.proof.refuting import refutation, unproven
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     # The exact checker itself says what is proven, and would raise `Refused`.
     bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
     if "refuted" in fields and isinstance(bound, Fraction):
-        raise InputError(f"no proof was found that {result.problem} has no answer")
+        raise unproven(result.problem)
     fields["bound_j"] = _down(bound) if isinstance(bound, Fraction) else None
     return Certificate(fields["bound_j"], open_tokens, fields)
 

@@ -46,8 +46,8 @@ def refutation(
     if isinstance(data, SelectionProblem) or problem == "selection":
         fields = _out_of_reach(as_problem(data))
     elif problem == "allocation" and given is not None:
-        t = np.flatnonzero(given.any(axis=1))
         required = np.asarray(given.any(axis=1))
+        t = np.flatnonzero(required)
         fields = _by_prices(data, Choices(t, given[t]), required, given, given)
     elif data.drop_price is None:
         usable = usable_experts(data)
@@ -55,8 +55,13 @@ def refutation(
         choices = choices_of(data, usable) or _few(data, required, usable)
         fields = _by_prices(data, choices, required, usable, np.zeros_like(usable))
     if fields is None:
-        raise InputError(f"no proof was found that {problem} has no answer")
+        raise unproven(problem)
     return fields | {"refuted": True}
+
+
+def unproven(problem: str) -> InputError:
+    """The error that no proof was found."""
+    return InputError(f"no proof was found that {problem} has no answer")
 
 
 def _out_of_reach(problem: SelectionProblem) -> Fields | None:

@@ -24,6 +24,7 @@ from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import token_energy_j, visits
 from dmoe_opt.answer.result import Result, build
 from dmoe_opt.answer.tolerances import BOUND_NOISE
+from dmoe_opt.clock import OUT_OF_TIME
 from dmoe_opt.data.problem import SelectionProblem, score_units
 from dmoe_opt.data.rankings import RankedSelection
 from dmoe_opt.selection.search import UNLIMITED, Progress, Search, run_all
@@ -235,6 +236,6 @@ def _result(problem: SelectionProblem, tokens: list[_Token], count: int, nodes: 
         Decision(problem, selection) if is_served else None,
         bound_j=float(bounds.sum()),
         stats={"nodes": nodes, "token_bound_j": bounds},
-        message="" if is_served else "no answer within the limit",
+        message="" if is_served else OUT_OF_TIME,
     )
     return replace(result, token_ranking=ranking)

@@ -17,18 +17,17 @@ import numpy as np
 
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.result import Result, Status, build, infeasible
-from dmoe_opt.clock import is_over, left_s, until
+from dmoe_opt.clock import OUT_OF_TIME, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint.bcd import solve_bcd
-from dmoe_opt.joint.decided import OUT_OF_TIME, UNDECIDED
+from dmoe_opt.joint.decided import UNDECIDED
 from dmoe_opt.joint.feasibility import cannot_be_served
 from dmoe_opt.joint.highs import factor_of
-from dmoe_opt.joint.open_part import alone_j, no_answer
+from dmoe_opt.joint.open_part import SLACK, alone_j, no_answer
 from dmoe_opt.selection.covers import MOST_CUTS, Cut, missed
 
 WIDEST = 1e9  # of a cost over the energy of a token: beyond, tolerances hide the cheap ones
 FIRST_SHARE = 1 / 4  # of the time, for the known answer
-SLACK = 1e-9  # relative: what is within rounding of the known answer is kept
 
 
 class Attempt(NamedTuple):

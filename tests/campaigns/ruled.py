@@ -76,7 +76,9 @@ def _radio(rng: np.random.Generator, reach: int, radio: Radio) -> dict[str, Any]
 
 def judge(answer: Result, best_j: float | None) -> list[str]:
     """What is wrong with an answer, in words; empty if nothing is."""
-    proves = answer.method == "exact" or (answer.method in MODELLED and not _left_to_exact(answer))
+    # A solver of integer programs may refuse costs that it cannot tell apart.
+    is_modelled = answer.method in MODELLED and TOO_WIDE not in answer.message
+    proves = answer.method == "exact" or is_modelled
     status, energy_j, bound_j = answer.status, answer.objective_j, answer.bound_j
     if best_j is None:
         if answer.solved or (proves and status != Status.INFEASIBLE):
@@ -94,8 +96,3 @@ def judge(answer: Result, best_j: float | None) -> list[str]:
     if status == Status.OPTIMAL and energy_j * (1 - OPTIMUM) > best_j:
         wrong.append(f"optimal at {energy_j!r}, the optimum is {best_j!r}")
     return wrong
-
-
-def _left_to_exact(answer: Result) -> bool:
-    """Whether a solver of integer programs was refused costs that it cannot tell apart."""
-    return TOO_WIDE in answer.message
