@@ -82,7 +82,7 @@ def evaluate(
     if output is not None:
         title = f"{scenario.name or 'scenario'}, {policy}"
         contents = {"subtasks.csv": as_csv(fates(played, choice), Fate).encode()}
-        prices = _prices(played, choice, fit) if policy == "price" else None
+        prices = _prices(played, choice, policy, fit)
         contents |= pictures("plot.offload", "of_episode", played, choice, title, prices)
         console.wrote(files.write_all(output, contents))
     document = {
@@ -113,13 +113,19 @@ def _certified(episode: Episode, path: str) -> float:
     return certificate.bound
 
 
-def _prices(played: Episode, choice: Whole, fit: Fit | None) -> Array:
-    """What the rule `price` charged at each arrival, (N, E)."""
+def _prices(played: Episode, choice: Whole, policy: str, fit: Fit | None) -> Array | None:
+    """What `price` or `forecast` charged for a slot at each arrival, (N, E); None for others."""
     from dmoe_opt.offload import fitting, pricing
+    from dmoe_opt.offload.forecast import Forecast
 
     numbers = fit or fitting.committed(played.scenario)
-    assert numbers is not None  # or the rule had not played
-    return pricing.along(numbers.tariff, played, choice)
+    if numbers is None or policy not in ("price", "forecast"):
+        return None
+    charging: pricing.Prices = numbers.tariff
+    if policy == "forecast":
+        assert numbers.forecast is not None  # or the rule had not played
+        charging = Forecast(played.scenario, numbers.forecast)
+    return pricing.along(charging, played, choice)
 
 
 @click.command()

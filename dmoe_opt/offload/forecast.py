@@ -131,6 +131,19 @@ class Forecast:
 
     def choose(self, state: State) -> int:
         """The open action of greatest reward less charge; the device among equals."""
+        pairs = zip(state.reward, self._charges(state, state.duration), strict=False)
+        return state.best_open([reward - state.size * charge for reward, charge in pairs])
+
+    def prices(self, state: State) -> list[float]:
+        """The price of a second of a slot at each expert now, (E,).
+
+        It is what the first piece of time ahead costs, for each of its seconds.
+        """
+        first_s = self.width_s
+        return [charge / first_s for charge in self._charges(state, [first_s] * state.device)]
+
+    def _charges(self, state: State, duration_s: list[float]) -> list[float]:
+        """What each expert charges now for so long, (E,), for a subtask of size 1."""
         half_s = self.width_s * BINS / 2
         heaps = state.held[: state.device]
         held = [float(sum(size for _, size in heap)) for heap in heaps]
@@ -149,14 +162,13 @@ class Forecast:
             self.room.tolist(),
             held,
             soon,
-            state.duration,
+            duration_s,
             rate.tolist(),
             self.width_s,
             open_ / self.usual_open - 1.0,
             charge,
         )
-        pairs = zip(state.reward, charge, strict=False)
-        return state.best_open([reward - state.size * each for reward, each in pairs])
+        return charge
 
 
 class Batch:

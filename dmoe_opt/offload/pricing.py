@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -92,11 +93,19 @@ class Tariff:
         return best_at(state, self.prices(state))
 
 
-def along(tariff: Tariff, episode: Episode, choice: Whole) -> Array:
+class Prices(Protocol):
+    """A rule that charges for slots: a `Tariff`, or a `dmoe_opt.offload.forecast.Forecast`."""
+
+    def prices(self, state: State) -> list[float]:
+        """The price of a second of a slot at each expert now, (E,)."""
+        ...
+
+
+def along(rule: Prices, episode: Episode, choice: Whole) -> Array:
     """Prices at each arrival and expert, (N, E), as the choices (N,) of a policy are played."""
     state, prices = State(episode), []
     for action in choice.tolist():
-        prices.append(tariff.prices(state))
+        prices.append(rule.prices(state))
         state.step(action)
     return np.array(prices)
 

@@ -12,8 +12,9 @@ from dmoe_opt import InputError
 from dmoe_opt.offload.episode import draw
 from dmoe_opt.offload.fitting import committed
 from dmoe_opt.offload.forecast import Batch, Forecast, exists, expected_rates, jobs_ahead, width_s
-from dmoe_opt.offload.policies import policy
+from dmoe_opt.offload.policies import RULES, policy
 from dmoe_opt.offload.presets import preset
+from dmoe_opt.offload.pricing import along, best_at
 from dmoe_opt.offload.scenario import Arrivals
 from dmoe_opt.offload.simulate import account, mean_return, run
 
@@ -72,6 +73,20 @@ def test_the_kernel_plays_as_the_rule(unit: str) -> None:
     rule = Forecast(scenario, np.array([0.2, 0.15, 0.1, 0.2, 0.3, 0.1, 0.05, 2.0, 0.6]))
     alone = [account(episode, run(episode, rule.choose)).return_ for episode in episodes]
     assert Batch(scenario, episodes).returns(rule) == pytest.approx(alone, rel=1e-12)
+
+
+def test_prices_are_what_it_charges_where_it_does_not_look_ahead() -> None:
+    """With no trust in what is expected, every second costs the same."""
+    busy = preset("busy")
+    scenario = replace(busy, arrivals=replace(busy.arrivals, num_jobs=15))
+    episode = draw(scenario, 0)
+    rule = Forecast(scenario, np.array([0.2, 0.15, 0.1, 0.2, 0.3, 0.1, 0.05, 2.0, 0.0]))
+    choice = run(episode, rule.choose)
+    assert (run(episode, lambda state: best_at(state, rule.prices(state))) == choice).all()
+    prices = along(rule, episode, choice)
+    assert prices.shape == (episode.num_subtasks, scenario.num_experts)
+    assert (prices > 0).any()
+    assert (choice != run(episode, RULES["greedy"](0))).any()  # they decide something
 
 
 @pytest.mark.parametrize("name", ["busy", "fading", "mixed", "drifting"])
