@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import dmoe_opt
-from dmoe_opt import InputError, Instance, SelectionProblem
+from dmoe_opt import InputError, Instance, Radio, SelectionProblem
 from dmoe_opt.data.files import as_json
 from dmoe_opt.proof import check_proof
 from dmoe_opt.proof import files as proof_files
@@ -133,15 +133,6 @@ def targets() -> list[Target]:
     tiny = dmoe_opt.load("tiny-s1")
     family = dmoe_opt.generate("weakly-correlated", 1, num_tokens=2, num_experts=12, max_experts=3)
     assert isinstance(tiny, Instance)
-    crowded = Instance(
-        source=[0, 0, 1],
-        scores=[[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]],
-        threshold=0.5,
-        max_experts=1,
-        compute_energy=[1.0, 1.0, 1.0],
-        link_energy=np.ones((3, 3, 2)),
-    )
-    wider = crowded.replace(link_energy=np.ones((3, 3, 3)))
     richer = tiny.replace(
         drop_price=1e-3,
         capacity=[2, 3, 2],
@@ -150,8 +141,6 @@ def targets() -> list[Target]:
         placement=[0, 1, 1],
         send_once=True,
     )
-    refuted = dmoe_opt.prove(crowded, dmoe_opt.solve(crowded, "jesa")).fields
-    absent = {"problem": "jesa", "status": "infeasible", "bound_j": None}
     return [
         _too_high(tiny, "selection"),
         _too_high(tiny, "allocation"),
@@ -164,8 +153,43 @@ def targets() -> list[Target]:
             family.rows([0]).replace(placement=[0, 1, 2] * 4, node_cost=[[1e-3, 2e-3, 0.0]]),
             "selection",
         ),
-        Target(json.loads(as_json(wider)), refuted, absent),
+        *refutations(),
     ]
+
+
+def refutations() -> list[Target]:
+    """Rounds whose certificate says that there is no answer, each beside one that has an answer."""
+    crowded = Instance(
+        source=[0, 0, 1],
+        scores=[[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25]],
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=np.ones(3),
+        link_energy=np.ones((3, 3, 2)),
+    )
+    staying = crowded.replace(scores=[[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.25, 0.5, 0.25]])
+    alike = crowded.replace(scores=[[0.25, 0.5, 0.25]] * 3)
+    radio = Radio(np.ones((3, 3, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
+    sending = alike.replace(link_energy=None, radio=radio)
+    out_of_reach = staying.replace(threshold=0.75, on_shortfall="infeasible")
+    return [
+        _absent(crowded, staying, "jesa"),
+        _absent(alike.replace(capacity=[3, 1, 3]), alike.replace(capacity=[3, 3, 3]), "jesa"),
+        _absent(sending.replace(air_deadline_s=1.0), sending.replace(air_deadline_s=2.0), "jesa"),
+        _absent(out_of_reach, staying, "jesa"),
+        _absent(out_of_reach, staying, "selection"),
+        _absent(crowded, staying, "allocation"),
+    ]
+
+
+def _absent(without: Instance, near: Instance, problem: str) -> Target:
+    """The certificate that a round has no answer, for one that has one."""
+    answer = dmoe_opt.solve(near, problem)
+    assert answer.objective_j is not None
+    claim = {"problem": problem, "status": "infeasible", "bound_j": None}
+    claim["selection"] = answer.solution().selection
+    fields = dmoe_opt.prove(without, dmoe_opt.solve(without, problem)).fields
+    return Target(json.loads(as_json(near)), fields, claim)
 
 
 def _too_high(data: Instance | SelectionProblem, problem: str) -> Target:
