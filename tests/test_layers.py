@@ -138,23 +138,24 @@ KERNELS = [
 @pytest.mark.parametrize(
     ("module", "below"),
     [
-        ("des_search", ["des_bound"]),
-        ("des_reduce", ["des_bound", "des_search"]),
-        ("des_pareto", ["des_bound", "des_search"]),
-        ("des_exchange", ["des_bound", "des_search"]),
-        ("des_sizes", ["des_bound"]),
-        ("des_split", KERNELS[:6]),
-        ("des_kernel", KERNELS),
-        ("des_nodes_bound", ["des_bound"]),
-        ("des_nodes", [*KERNELS, "des_kernel", "des_nodes_bound"]),
+        ("selection.des_search", ["des_bound"]),
+        ("selection.des_reduce", ["des_bound", "des_search"]),
+        ("selection.des_pareto", ["des_bound", "des_search"]),
+        ("selection.des_exchange", ["des_bound", "des_search"]),
+        ("selection.des_sizes", ["des_bound"]),
+        ("selection.des_split", KERNELS[:6]),
+        ("selection.des_kernel", KERNELS),
+        ("selection.des_nodes_bound", ["des_bound"]),
+        ("selection.des_nodes", [*KERNELS, "des_kernel", "des_nodes_bound"]),
+        ("proof.trees_kernel", ["des_bound"]),
     ],
 )
 def test_kernel_caches_are_renewed(module: str, below: list[str]) -> None:
     """A kernel module names the state of those it calls; numba's cache looks at one file only."""
     sources = "".join(MODULES[f"selection.{name}"].read_text() for name in below)
     digest = hashlib.sha256(sources.encode()).hexdigest()[:16]
-    assert f'SOURCES = "{digest}"' in MODULES[f"selection.{module}"].read_text(), (
-        f'set SOURCES = "{digest}" in {module}.py'
+    assert f'SOURCES = "{digest}"' in MODULES[module].read_text(), (
+        f'set SOURCES = "{digest}" in {module}'
     )
 
 

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 
 from dmoe_opt.allocation.assignment import allocate
 from dmoe_opt.answer.decision import Decision
+from dmoe_opt.answer.objective import visits
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import MOST_ENERGY_J, SelectionProblem
 from dmoe_opt.joint import passages
@@ -22,7 +23,7 @@ from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof.cases import Case, Proof, by_cases
-from dmoe_opt.proof.trees import in_joules, prove_tokens, root_bound, tokens_at
+from dmoe_opt.proof.trees import prove_tokens, root_bound, tokens_at
 from dmoe_opt.selection import des
 
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
@@ -171,9 +172,11 @@ def trees(
     nodes = None if at.nodes is None else at.nodes.copy()
     chosen, bounds = des.choose(problem, at.experts.copy(), usable.copy(), node_cost=nodes)
     tokens = tokens_at(problem, at, usable)
-    paid, _, _ = tokens.prices_at(
-        np.arange(len(bounds)), chosen, np.zeros_like(chosen), chosen.sum(axis=1)
-    )
+    paid = np.where(chosen, at.experts, 0.0).sum(axis=1)
+    if at.nodes is not None:
+        assert problem.placement is not None
+        visited = visits(chosen, problem.placement, at.nodes.shape[1])
+        paid += np.where(visited, at.nodes, 0.0).sum(axis=1)
     # A token without experts costs whatever is said of it.
     most = np.minimum(np.inf if drop_j is None else drop_j, MOST_ENERGY_J)
     known = np.minimum(bounds, most) * DOWN
@@ -181,15 +184,14 @@ def trees(
     stopped = (paid * (1 - NEAR) <= bounds) & (bounds < paid)
     z = np.where(stopped, np.minimum(paid, most) * DOWN, known)
     proven = prove_tokens(tokens, z)
-    lines: list[Fields] = []
     open_tokens = []
-    for t, tree in enumerate(proven):
-        if tree is None and stopped[t]:
+    for t in [t for t, tree in enumerate(proven) if tree is None]:
+        if stopped[t]:
             one = np.array([t])
-            z[t], tree = known[t], prove_tokens(tokens.rows(one), known[one])[0]
-        if tree is None:
+            z[t], proven[t] = known[t], prove_tokens(tokens.rows(one), known[one])[0]
+        if proven[t] is None:
             open_tokens.append(t)
-            value, tree = root_bound(tokens, t)
+            value, proven[t] = root_bound(tokens, t)
             z[t] = value * DOWN
-        lines.append({"z": float(z[t]), "tree": in_joules(tree)})
+    lines = [{"z": cost_j, "tree": tree} for cost_j, tree in zip(z.tolist(), proven, strict=True)]
     return {"tokens": lines}, tuple(open_tokens)

@@ -67,6 +67,25 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
     >>> certificate.bound_j > result.bound_j * (1 - 1e-9), certificate.open_tokens
     (True, ())
     """
+    fields, open_tokens = draft(data, result)
+    # The exact checker itself says what is proven, and would raise `Refused`.
+    bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
+    if "refuted" in fields and isinstance(bound, Fraction):
+        raise unproven(result.problem)
+    fields["bound_j"] = _down(bound) if isinstance(bound, Fraction) else None
+    return Certificate(fields["bound_j"], open_tokens, fields)
+
+
+def draft(
+    data: Instance | SelectionProblem, result: Result
+) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The fields of a certificate that nobody has checked yet, and its open tokens.
+
+    Raises
+    ------
+    InputError
+        As `prove`.
+    """
     if not isinstance(result, Result):
         raise fail("result", result, "a Result")
     open_tokens: tuple[int, ...] = ()
@@ -79,12 +98,7 @@ def prove(data: Instance | SelectionProblem, result: Result) -> Certificate:
         fields, open_tokens = _bound(data, result, result.decision)
     fields |= {"format": files.FORMAT, "version": files.VERSION, "problem": result.problem}
     fields["instance_sha256"] = data.sha256
-    # The exact checker itself says what is proven, and would raise `Refused`.
-    bound = check_proof.proven_bound(json.loads(as_json(data)), fields, result.solution().selection)
-    if "refuted" in fields and isinstance(bound, Fraction):
-        raise unproven(result.problem)
-    fields["bound_j"] = _down(bound) if isinstance(bound, Fraction) else None
-    return Certificate(fields["bound_j"], open_tokens, fields)
+    return fields, open_tokens
 
 
 def _bound(

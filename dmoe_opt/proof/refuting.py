@@ -22,7 +22,7 @@ from dmoe_opt.joint.choices import Choices, choices_of
 from dmoe_opt.joint.open_part import usable_experts
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof.serving import shares
-from dmoe_opt.proof.trees import in_joules, prove_tokens, tokens_at
+from dmoe_opt.proof.trees import prove_tokens, tokens_at
 
 MOST_TURNS = 50  # of DES, where sets are too many to list
 SHORT = 1e-5  # tokens that go without; fewer are rounding
@@ -112,9 +112,6 @@ def _by_prices(
     trees = prove_tokens(tokens, z, certain)
     if None in trees:
         return None
-    lines = [
-        {"z": cost_j, "tree": in_joules(tree)}
-        for cost_j, tree in zip(z.tolist(), trees, strict=True)
-    ]
+    lines = [{"z": cost_j, "tree": tree} for cost_j, tree in zip(z.tolist(), trees, strict=True)]
     fields = {"tokens": lines, "prices": prices.tolist(), "rents": rents.tolist()}
     return fields if instance.capacity is None else fields | {"room": room.tolist()}
