@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -31,6 +32,18 @@ def test_errors_of_a_kernel_are_its_own() -> None:
     assert inverse.is_compiled
     with pytest.raises(ZeroDivisionError):
         compiling.call(inverse, 0)
+
+
+def test_garbage_is_looked_for_again() -> None:
+    """While a kernel is compiled it is not; afterwards it is, even if numba refuses the kernel."""
+
+    @compiling.cached(is_entry=True)
+    def refused(x):  # type: ignore[no-untyped-def]
+        return x.nothing
+
+    with pytest.raises(Exception, match="nothing"):
+        compiling.call(refused, 1)
+    assert gc.isenabled()
 
 
 SMALL_FILE = """

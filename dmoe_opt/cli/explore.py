@@ -33,12 +33,14 @@ def explore(file: str, output: str | None, time_limit: float, as_json: bool) -> 
     from dmoe_opt.cli import console
     from dmoe_opt.data import files, printed, writing
     from dmoe_opt.errors import printable
+    from dmoe_opt.exploring.grid import LIMITS_IN_ALL
 
     data = dmoe_opt.load(file)
     target = f"{Path(file).stem}.html" if output is None else output
     files.require_place(target)
     console.prepare("jesa" if isinstance(data, dmoe_opt.Instance) else "selection")
-    with console.progress(f"solving {data.name or file}") as bar:
+    most_s = LIMITS_IN_ALL * time_limit
+    with console.progress(f"solving {data.name or file}, about {most_s:g} s at most") as bar:
         page = dmoe_opt.explore(data, time_limit=time_limit, progress=bar)
     page.save(target)
     if writing.is_stdout(target):

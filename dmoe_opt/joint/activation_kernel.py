@@ -125,7 +125,7 @@ def close_most(  # type: ignore[no-untyped-def]
         place[depth] += 1
         closed[j] = True
         work += (count[depth] - place[depth] + links.size) * len(need)
-        left = 0
+        left = np.int64(0)  # a literal 0 would make numba compile `_most` once more
         marked[:] = False
         for n in range(place[depth], count[depth]):
             other = candidates[depth, n]

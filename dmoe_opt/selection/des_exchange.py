@@ -10,6 +10,7 @@ import numpy as np
 from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     MEMBERS,
+    NONE,
     OUT,
     PATH,
     SEL,
@@ -52,7 +53,7 @@ def exchange(g, e, m, need, lam, n, best, w):
                 inside[j] = 0
             for k in range(size):
                 inside[members[k]] = 1
-            left = 0
+            left = NONE
             for j in range(m):
                 if not inside[j]:
                     p = left
