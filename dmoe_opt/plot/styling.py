@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dmoe_opt.colours import OKABE_ITO
 from dmoe_opt.layers.schedulers import OLD_NAMES
@@ -21,6 +22,7 @@ from dmoe_opt.layers.schedulers import OLD_NAMES
 COLOURS = (*OKABE_ITO, "#999999")
 MARKERS = "osD^vPX<>h"
 DASHES = ("-", "--", "-.", ":")
+DPI = 150
 
 COLOUR_OF = {
     "joint": "#0072B2",
@@ -124,9 +126,19 @@ def plain(name: str) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as a file: PNG, or the `savefig.format` that matplotlib is set to."""
+    is_png = plt.rcParams["savefig.format"] == "png"
+    options: dict[str, Any] = {"pil_kwargs": {"compress_level": 0}} if is_png else {}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # names in scripts that the font lacks
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        figure.savefig(buffer, dpi=150)
-    return buffer.getvalue()
+        figure.savefig(buffer, dpi=DPI, **options)
+    return _opaque(buffer) if is_png else buffer.getvalue()
+
+
+def _opaque(picture: io.BytesIO) -> bytes:
+    """A PNG without transparency, which takes a tenth less room."""
+    smaller = io.BytesIO()
+    with Image.open(picture) as image:
+        image.convert("RGB").save(smaller, "png", dpi=(DPI, DPI))
+    return smaller.getvalue()

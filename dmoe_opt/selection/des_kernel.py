@@ -34,7 +34,7 @@ from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 from dmoe_opt.selection.des_split import split
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "469583cc3ce2d60d"
+SOURCES = "ed77ea375559b617"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
