@@ -97,24 +97,23 @@ def test_distinct_best_subcarriers_prove_the_optimum() -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("method", [name for name in ALL if name not in ("pyomo", "cvxpy")])
-@pytest.mark.parametrize("gain", [0.0, 1e-300, 1.0, 1e300])
-@pytest.mark.parametrize(
-    ("experts", "tokens", "carriers"), [(1, 2, 1), (3, 1, 1), (3, 4, 2), (3, 6, 6)]
-)
-def test_odd_radios(method: str, gain: float, experts: int, tokens: int, carriers: int) -> None:
+def test_odd_radios(method: str) -> None:
     """Equal gains, dead and perfect links, one of everything: right status, no warning, no NaN."""
-    rng = np.random.default_rng(1)
-    for threshold in (0.0, 0.9):
+    shapes = [(1, 2, 1), (3, 1, 1), (3, 4, 2), (3, 6, 6)]
+    for gain, (experts, tokens, carriers), threshold in itertools.product(
+        [0.0, 1e-300, 1.0, 1e300], shapes, (0.0, 0.9)
+    ):
         radio = Radio(np.full((experts, experts, carriers), gain), 1e6, 1e-2, 1e-3, 1e4)
-        scores = rng.random((tokens, experts))
+        scores = np.random.default_rng(1).random((tokens, experts))
         data = Instance(
             np.zeros(tokens, dtype=int), scores, threshold, 2, np.full(experts, 1e-3), radio
         )
         result = solve(data, "jesa", method)
-        assert check(data, result) == []
-        assert result.objective_j is None or np.isfinite(result.objective_j)
+        case = (gain, data.scores.shape, threshold)
+        assert check(data, result) == [], case
+        assert result.objective_j is None or np.isfinite(result.objective_j), case
         if threshold == 0.0 and method != "topk":  # nobody needs an expert
-            assert (result.status, result.objective_j) == (Status.OPTIMAL, 0.0)
+            assert (result.status, result.objective_j) == (Status.OPTIMAL, 0.0), case
 
 
 @pytest.mark.parametrize("problem", ["allocation", "jesa"])
