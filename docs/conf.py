@@ -77,6 +77,7 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_additional_pages = {"index": "start.html"}
 templates_path = ["templates"]
 

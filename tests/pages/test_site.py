@@ -15,6 +15,7 @@ pytestmark = [
 ]
 # Not the page that leads to the start page at once: what it shows depends on when one looks.
 PAGES = (
+    "README.html",
     "docs/index.html",
     "docs/installing.html",
     "docs/explore.html",
@@ -27,13 +28,21 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 UNTOLD = "[...document.images].filter((image) => !image.alt).map((image) => image.src)"
 BROKEN = "[...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
 ORDERED = "[...document.querySelectorAll('[tabindex]')].filter((e) => e.tabIndex > 0).length"
+UNREACHED = """[...document.querySelectorAll("*")].filter((e) => e.tabIndex < 0
+  && e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "auto"
+  && !e.querySelector("a, button, input, summary")).map((e) => e.className || e.tagName)"""
+UNNAMED = """[...document.querySelectorAll("th, aside, [role=heading]")].filter((e) =>
+  e.matches("th") ? !e.innerText.trim() : !e.ariaLabel && !e.ariaLevel).length"""
 FOCUSED = "document.activeElement.textContent.trim()"
 IN_CARDS = "!!document.activeElement.closest('.cards') && document.activeElement.textContent.trim()"
 
 
 @pytest.mark.parametrize("width", [390, 1200])
 def test_pages_are_whole(width: int, tmp_path: Path) -> None:
-    """Nothing is cut at the side, pictures load and say what they show, the console is silent."""
+    """Nothing is cut at the side, pictures load and say what they show, the console is silent.
+
+    The keyboard reaches what scrolls; columns, sidebars and headings have names and levels.
+    """
     with browser(tmp_path) as chromium:
         for page in PAGES:
             chromium.open((Path(SITE) / page).absolute().as_uri(), width)
@@ -41,6 +50,8 @@ def test_pages_are_whole(width: int, tmp_path: Path) -> None:
             assert chromium.value(UNTOLD) == [], page
             assert chromium.value(BROKEN) == [], page
             assert chromium.value(ORDERED) == 0, page
+            assert chromium.value(UNREACHED) == [], page
+            assert chromium.value(UNNAMED) == 0, page
         assert chromium.complaints == []
 
 
