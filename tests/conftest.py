@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import importlib.util
 import itertools
 import subprocess
 import sys
@@ -36,6 +36,10 @@ STAGES = {
     ),
 }
 """How kernels are compiled, by the modules that they are in, in this order."""
+IS_FIRST_TIME = not Path(
+    importlib.util.cache_from_source(str(Path(__file__).parent / "joint" / "test_exact.py"))
+).parent.exists()
+"""Whether the tests that workers import, and what these import, are yet without bytecode."""
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("quick")
@@ -88,10 +92,18 @@ def lock_file(stage: str) -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """What is imported stays, so that looking for garbage in it, as often as tests do, is vain."""
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """What is imported stays, so that looking for garbage in it, as often as tests do, is vain.
+
+    The first time, workers import one after the other: the second finds what the first compiled.
+    """
     gc.disable()
-    collected = yield
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None and IS_FIRST_TIME and hasattr(session.config, "workerinput"):
+            file = stack.enter_context(Path(__file__).open())
+            with contextlib.suppress(OSError):  # a file system without such locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        collected = yield
     gc.freeze()
     gc.enable()
     return collected
