@@ -22,12 +22,13 @@ from dmoe_opt.joint.open_part import everything
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.steps import Effort
 
-MOST_SPLITS = 20
+MOST_SPLITS = 40
 CLOSED = 1e-9  # relative gap of a case that needs no more
 EFFORT = Effort(250, 1_000, 0)  # the answer is known, so nothing is repaired
 WORTH = 0.8  # of the gap: an ascent that leaves more of it was the last
 WORTH_WAITING = 0.5  # the same where a split could close the gap instead
 SHARE = 0.1  # of the gap: a link that adds less to it is not worth a split
+WIDE = 1e-3  # relative gap above which any link is
 On = tuple[Any, ...]
 """("expert", j) or ("link", i, n)."""
 
@@ -178,7 +179,8 @@ def _link(case: Case, answer: Descent) -> On | None:
     most_j = np.maximum((at.earned - rents).max(axis=1), 0.0) + (at.taken * unused).sum(axis=1)
     beyond_j = np.where(frame.surely_used, 0.0, most_j - _earned_in(answer, case, rents))
     link = int(beyond_j.argmax())
-    if beyond_j[link] <= SHARE * _gap_j(case, answer):
+    share = SHARE if _gap_j(case, answer) <= WIDE * answer.energy_j else 0.0
+    if beyond_j[link] <= share * _gap_j(case, answer):
         return None
     i, n = frame.ends[link].tolist()
     return ("link", i, n)
