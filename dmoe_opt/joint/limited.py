@@ -141,8 +141,11 @@ def first_point(frame: Frame) -> Point:
     return point._replace(waking=np.where(chosen, share, 0.0))
 
 
-def _scales(frame: Frame, point: Point, tokens_j: float) -> NDArray[np.float64]:
-    """Length of a step along every price: links and experts differ by orders of magnitude."""
+def scales(frame: Frame, point: Point, tokens_j: float) -> NDArray[np.float64]:
+    """Length of a step along every price: links and experts differ by orders of magnitude.
+
+    `tokens_j` is what a token costs in the mean, J.
+    """
     instance = frame.instance
     mean_j = LEAST_SCALE * point.link.sum() / max(point.link.size, 1) or LEAST_SCALE * tokens_j
     link = point.link + (mean_j or 1.0)
@@ -155,11 +158,13 @@ def _scales(frame: Frame, point: Point, tokens_j: float) -> NDArray[np.float64]:
     return np.concatenate([link.ravel(), np.tile(waking, instance.num_tokens), room])
 
 
-def _flat(point: Point) -> NDArray[np.float64]:
+def flat_of(point: Point) -> NDArray[np.float64]:
+    """All prices of a point in one array."""
     return np.concatenate([part.ravel() for part in point])
 
 
-def _point(frame: Frame, flat: NDArray[np.float64]) -> Point:
+def point_of(frame: Frame, flat: NDArray[np.float64]) -> Point:
+    """The point whose prices these are."""
     tokens, experts = frame.usable.shape
     columns = len(passages.ends(frame.instance))
     link, waking, room = np.split(flat, [tokens * columns, tokens * (columns + experts)])
@@ -183,21 +188,21 @@ def climb(
     """
     first = first_point(frame)
     start = first if start is None else start
-    flat = _flat(start)
+    flat = flat_of(start)
     bound_j, iteration, repair_at = 0.0, 0, 1
     seen: set[bytes] = set()
     priced = evaluate(frame, start)
     if is_closed(answer, priced.value_j, far):
         return Climbed(start, max(priced.value_j, 0.0), answer, 0, frame)
     tokens_j = priced.value_j / max(frame.instance.num_tokens, 1)
-    scale = _scales(frame, first, tokens_j)
+    scale = scales(frame, first, tokens_j)
     state = Climb(flat, flat)
     for iteration in range(1, effort.steps + 1):
         if iteration > 1:
-            priced = evaluate(frame, _point(frame, state.prices))
+            priced = evaluate(frame, point_of(frame, state.prices))
         state.record(priced.value_j, _target_j(answer, state.best_value_j))
         bound_j = max(bound_j, _at_most(answer, priced.value_j))
-        slope = _flat(priced.slope)
+        slope = flat_of(priced.slope)
         settled = not slope.any()
         if iteration >= repair_at or settled:
             repair_at = max(iteration + effort.repair_every, int(REPAIR_GROWTH * iteration))
@@ -214,7 +219,7 @@ def climb(
             state.cut()
         if not state.move(slope, scale, _target_j(answer, bound_j) - priced.value_j):
             break
-    return Climbed(_point(frame, state.best_prices), bound_j, answer, iteration, frame)
+    return Climbed(point_of(frame, state.best_prices), bound_j, answer, iteration, frame)
 
 
 def _awake(frame: Frame, state: Climb, answer: Descent | None, widest_j: float) -> Frame:
@@ -224,13 +229,13 @@ def _awake(frame: Frame, state: Climb, answer: Descent | None, widest_j: float) 
     """
     if answer is None or frame.instance.wake_energy is None or widest_j == np.inf:
         return frame
-    point = _point(frame, state.best_prices)
+    point = point_of(frame, state.best_prices)
     sure = surely_awake(frame, point, evaluate(frame, point), answer.energy_j + widest_j)
     if (sure == frame.surely_awake).all():
         return frame
     frame = frame._replace(surely_awake=sure)
     point = point._replace(waking=np.where(sure, 0.0, point.waking))
-    state.prices = state.best_prices = _flat(point)
+    state.prices = state.best_prices = flat_of(point)
     state.best_value_j, state.direction = evaluate(frame, point).value_j, None
     return frame
 

@@ -45,29 +45,31 @@ def priced(
 def _written(proof: Proof) -> tuple[Fields, tuple[int, ...]]:
     """The fields of a proof, and its open tokens."""
     if isinstance(proof, Case):
-        return _one_case(proof.frame, _short(proof.point) if any(proof.known) else proof.point)
+        return _one_case(proof)
     used, open_if_used = _written(proof.used)
     unused, open_if_unused = _written(proof.unused)
     fields = {"split": list(proof.on), "with": used, "without": unused}
     return fields, tuple(sorted({*open_if_used, *open_if_unused}))
 
 
-def _one_case(frame: Frame, point: Point) -> tuple[Fields, tuple[int, ...]]:
-    """The fields that prove the bound at a point, and its open tokens."""
-    instance = frame.instance
+def _one_case(case: Case) -> tuple[Fields, tuple[int, ...]]:
+    """The fields that prove the bound of a case, and its open tokens."""
+    frame, instance = case.frame, case.frame.instance
     could_pass = passages.passed(instance, frame.usable)
-    point = point._replace(link=np.where(could_pass, point.link, 0.0))
+    point = case.point._replace(link=np.where(could_pass, case.point.link, 0.0))
+    if any(case.known):
+        point = Point(*map(_short, point))
+    rents = _rents(frame, point) if case.rents is None else case.rents
     lines, open_tokens = trees(
         instance.selection_problem(), costs_at(instance, point), frame.usable, frame.drop_j
     )
-    rents = _rents(frame, point)
     fields = lines | {"prices": point.link.tolist(), "rents": rents.tolist()}
     return fields | _of_experts(instance, point), open_tokens
 
 
-def _short(point: Point) -> Point:
-    """The point in fewer digits: cases have many prices, and any prices are valid."""
-    return Point(*(np.vectorize(lambda price: float(f"{price:.9g}"))(part) for part in point))
+def _short(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Prices in fewer digits: cases have many, and any prices are valid."""
+    return np.asarray(np.vectorize(lambda price: float(f"{price:.9g}"))(prices))
 
 
 def _of_experts(instance: Instance, point: Point) -> Fields:
@@ -81,10 +83,8 @@ def _of_experts(instance: Instance, point: Point) -> Fields:
 
 
 def _rents(frame: Frame, point: Point) -> NDArray[np.float64]:
-    """Dual prices (M,) of the subcarriers at a point, J."""
+    """Dual prices (M,) of the subcarriers at a point, J, where every link has one."""
     at = evaluate(frame, point)
-    if frame.instance.air_tokens is not None:
-        return np.asarray(at.earned.max(axis=0, initial=0.0))
     if not at.earned.size:
         return np.zeros(frame.instance.num_subcarriers)
     return rents_of(at.earned[None], at.taken[None])

@@ -21,6 +21,7 @@ from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of, wake_le
 from dmoe_opt.joint.open_part import everything
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.joint.steps import Effort
+from dmoe_opt.proof.filling import raise_rents
 
 MOST_SPLITS = 40
 CLOSED = 1e-9  # relative gap of a case that needs no more
@@ -41,12 +42,16 @@ class Known(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A part of all answers: its frame, the best prices that were found, and their bound, J."""
+    """A part of all answers: its frame, the best prices that were found, and their bound, J.
+
+    `rents` (M,) of subcarriers, J, are prices of their own under a deadline; elsewhere None.
+    """
 
     known: Known
     frame: Frame
     point: Point
     bound_j: float
+    rents: NDArray[np.float64] | None = None
 
 
 class Split(NamedTuple):
@@ -74,7 +79,7 @@ def by_cases(instance: Instance, answer: Descent, start: Point | None = None) ->
     while len(splits) < MOST_SPLITS:
         whole = [k for k in range(len(cases)) if k not in splits]
         worst = min(whole, key=lambda k: cases[k].bound_j)
-        known, _, point, _ = cases[worst]
+        known, start, rents = cases[worst].known, cases[worst].point, cases[worst].rents
         on = _next_split(cases[worst], answer)
         if on is None:
             break
@@ -83,7 +88,7 @@ def by_cases(instance: Instance, answer: Descent, start: Point | None = None) ->
             Known(known.used | {on}, known.unused),
             Known(known.used, known.unused | {on}),
         )
-        cases += [raised(instance, part, answer, point) for part in (used, unused)]
+        cases += [raised(instance, part, answer, start, rents) for part in (used, unused)]
 
     def proof(k: int) -> Proof:
         if k not in splits:
@@ -94,17 +99,23 @@ def by_cases(instance: Instance, answer: Descent, start: Point | None = None) ->
     return proof(0)
 
 
-def raised(instance: Instance, known: Known, answer: Descent, start: Point | None) -> Case:
+def raised(
+    instance: Instance,
+    known: Known,
+    answer: Descent,
+    start: Point | None,
+    rents: NDArray[np.float64] | None = None,
+) -> Case:
     """Ascents that begin with long steps again, as long as they close a good part of the gap."""
     frame = _frame(instance, known)
     if start is not None:
         decided = frame.surely_awake | ~frame.usable.any(axis=0)
         start = start._replace(waking=np.where(decided, 0.0, start.waking))
-    case = _climbed(known, frame, answer, start)
+    case = _climbed(known, frame, answer, start, rents)
     worth = True
     while worth and not _is_closed(case, answer):
         before_j = _gap_j(case, answer)
-        following = _climbed(known, frame, answer, case.point)
+        following = _climbed(known, frame, answer, case.point, case.rents)
         case = max(case, following, key=lambda one: one.bound_j)
         share = WORTH if _next_split(case, answer) is None else WORTH_WAITING
         worth = _gap_j(case, answer) <= share * before_j
@@ -132,9 +143,22 @@ def _frame(instance: Instance, known: Known) -> Frame:
     return frame._replace(most_used=np.full(len(i), most), surely_used=used[i, n])
 
 
-def _climbed(known: Known, frame: Frame, answer: Descent, start: Point | None) -> Case:
-    end = climb(frame, answer, effort=EFFORT, far=CLOSED, widest_j=np.inf, start=start)
-    return Case(known, frame, end.point, evaluate(frame, end.point).value_j)
+def _climbed(
+    known: Known,
+    frame: Frame,
+    answer: Descent,
+    start: Point | None,
+    rents: NDArray[np.float64] | None,
+) -> Case:
+    """Where an ascent from a point ends; with rents of their own if these are given, or needed."""
+    if start is None or rents is None:
+        start = climb(frame, answer, effort=EFFORT, far=CLOSED, widest_j=np.inf, start=start).point
+        at = evaluate(frame, start)
+        if frame.instance.air_tokens is None:
+            return Case(known, frame, start, at.value_j)
+        rents = at.earned.max(axis=0, initial=0.0)  # at these, links earn nothing beyond
+    rented = raise_rents(frame, answer, start, rents)
+    return Case(known, frame, rented.point, rented.value_j, rented.rents)
 
 
 def _gap_j(case: Case, answer: Descent) -> float:

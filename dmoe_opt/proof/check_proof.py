@@ -23,13 +23,14 @@ for a link ("prices"; once for a node with send_once), nu for waking the expert,
 It costs at most rho[t] if it may be dropped. Links rent subcarriers for v[m]. The bound is
 
     sum over t of min(z[t], rho[t])
-    - sum over links of max(0, max over m of (earned[i, n, m] - v[m])) - sum over m of v[m]
-    - sum over j of (pi[j] C[j] + max(0, (sum over t of nu[t, j]) - b[j])),
+    - sum over links of the most that the link can earn - sum over m of v[m]
+    - sum over j of (pi[j] C[j] + max(0, (sum over t of nu[t, j]) - b[j])).
 
-where earned[i, n, m] is the sum of all lambda - c[i, n, m] > 0 of the link, of the greatest if it
-cannot send all in time. With a deadline a link may use several subcarriers: the positive ones are
-summed. {"split": ["link", i, n], "with": A, "without": B} has the lower of two bounds: in A the
-link carries a token even at a loss, in B it carries none. ["expert", j] splits by whether j serves.
+A link earns the lambda of tokens, pays c[i, n, m] for each, and v[m] for each subcarrier that it
+uses. With a deadline it may use several, and each sends only so many tokens in time. It earns most
+if the tokens with the greatest lambda fill the cheapest of its subcarriers. {"split": ["link", i,
+n], "with": A, "without": B} has the lower of two bounds: in A the link carries a token even at a
+loss, in B it carries none. ["expert", j] splits by whether j serves.
 
 SUBCARRIERS (allocation). The same, where a token uses the experts that it is given.
 
@@ -215,6 +216,23 @@ def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
     return tokens
 
 
+def link_earns(prices: list[int], cells: list[tuple[int, int, int]], used: bool) -> int:
+    """The most that a link earns by tokens with falling prices, of one at least if it is `used`.
+
+    Cells are the subcarriers: energy of a token, how many fit, rent. The tokens of the highest
+    prices fill the cheapest subcarriers; `full` is what is earned once so many fill some of them.
+    """
+    most, full = None if used else 0, {0: 0}
+    for energy, room, rent in sorted(cells):
+        for k, before in list(full.items()):
+            gains = [p - energy for p in prices[k : k + room] if p > energy]
+            earned = before + (sum(gains) or prices[k] - energy) - rent
+            most = earned if most is None else max(most, earned)
+            if earned > 0 and k + room < len(prices) and len(gains) == room:
+                full[k + room] = max(earned, full.get(k + room, 0))
+    return most or 0
+
+
 def links_earn(instance: Any, proof: Any, inside: Any) -> int:
     """The most that links and subcarriers earn, where links `inside` are used."""
     links, rents = instance["links"], [number("rents", rent) for rent in proof["rents"]]
@@ -225,17 +243,12 @@ def links_earn(instance: Any, proof: Any, inside: Any) -> int:
             paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
     total = sum(rents)
     for (i, n), prices in paid.items():
-        prices.sort(reverse=True)
-        profits = []
-        for cell, rent in zip(links[i][n], rents, strict=True):
-            if n != i and cell and cell[1]:
-                c, most = cell
-                earned = sum(p - c for p in prices[:most] if p > c) if prices[0] > c else 0
-                profits.append((earned or prices[0] - c) - rent)  # of one token at least
-        if gains := [profit for profit in profits if profit > 0]:
-            total += max(gains) if instance.get("air_deadline_s") is None else sum(gains)
-        elif ("link", i, n) in inside:
-            total += max(profits, default=0)
+        cells = [
+            (*cell, rent)
+            for cell, rent in zip(links[i][n], rents, strict=True)
+            if n != i and cell and cell[1]
+        ]
+        total += link_earns(sorted(prices, reverse=True), cells, ("link", i, n) in inside)
     return total
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmoe_opt import prove, solve
+from dmoe_opt import generate, prove, solve
 from tests.campaigns.forgeries import three_pairs
 
 
@@ -17,3 +17,13 @@ def test_cases_close_the_gap_of_waking() -> None:
     assert certificate.bound_j is not None
     assert 2 * (1 - 1e-6) < certificate.bound_j <= 2
     assert prove(pairs.replace(wake_energy=np.zeros(3)), result).bound_j == 0.0
+
+
+def test_a_link_pays_for_each_subcarrier_that_it_needs() -> None:
+    """Under a deadline rents close what is left where a token counts on every subcarrier: 0.1 %."""
+    late = generate("deadline-8x64", 3)
+    result = solve(late, "jesa")
+    certificate = prove(late, result)
+    assert certificate.bound_j is not None
+    assert result.objective_j is not None
+    assert result.objective_j * (1 - 1e-6) <= certificate.bound_j <= result.objective_j

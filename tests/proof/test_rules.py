@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from helpers.weakened import weakened
 
@@ -44,6 +47,12 @@ LATE: dict[str, Any] = {
 """Two tokens go the same way, one on each subcarrier until the deadline, for 1 J a piece."""
 LATER = LATE | {"radio": LATE["radio"] | {"gains": [[[0.0], [1.0]]] * 2}, "air_deadline_s": 2.0}
 """The same on one subcarrier in twice the time."""
+SLOWER = LATE | {
+    "tokens": {"source": [0] * 5, "scores": [[0.0, 1.0]] * 5, "threshold": 0.5},
+    "radio": LATE["radio"] | {"gains": [[[0.0, 0.0], [2**0.5 - 1, 1.0]]] * 2},
+    "air_deadline_s": 4.0,
+}
+"""Five tokens go the same way: four on the second subcarrier for 1 J, and one for 2 J."""
 STAYING = ONE_CHANNEL | {
     "tokens": {"source": [0], "scores": [[0.75, 0.25]], "threshold": 0.5},
     "wake_energy": [9.0, 99.0],
@@ -88,10 +97,11 @@ def given(first: float, second: float = 0) -> dict[str, Any]:
     return priced(0, 0, 0) | ALLOCATION | {"tokens": [{"z": z, "tree": 0} for z in (first, second)]}
 
 
-def late(price: float) -> dict[str, Any]:
-    """A certificate for `LATE` and `LATER`."""
-    line = {"z": price, "tree": [1, 0, 0]}
-    return JESA | {"prices": [[0.0, price]] * 2, "rents": [0.0] * 2, "tokens": [line] * 2}
+def late(price: float, tokens: int = 2, first: float | None = None) -> dict[str, Any]:
+    """A certificate for tokens that go the same way; the first may pay another price."""
+    prices = [price if first is None else first, *[price] * (tokens - 1)]
+    lines = [{"z": z, "tree": [1, 0, 0]} for z in prices]
+    return JESA | {"prices": [[0.0, z] for z in prices], "rents": [0.0] * 2, "tokens": lines}
 
 
 ONE_RENT = {"rents": [0.0]}
@@ -197,13 +207,24 @@ RULES = {
     "own experts need no link": Rule("0 if own else ", "", AT_HOME, JESA | HOME, 10.5),
     "rents are paid": Rule("total = sum(rents)", "total = 0", LINKS, priced(9, 9, 99, EITHER), 9),
     "links earn": Rule(
-        "total += max(gains) if", "total += 0 if", LINKS, priced(9, 9, 0, EITHER), 9
+        "total += link_earns(", "total += 0 * link_earns(", LINKS, priced(9, 9, 0, EITHER), 9
     ),
-    "several subcarriers earn": Rule("else sum(gains)", "else max(gains)", LATE, late(10.0), 10),
+    "several subcarriers earn": Rule("if earned > 0 and", "if False and", LATE, late(10.0), 10),
+    "earnings of full subcarriers": Rule("before + (sum", "(sum", LATE, late(10.0), 10),
+    "the cheapest subcarriers first": Rule("sorted(cells)", "cells", SLOWER, late(10.0, 5), 6.5),
+    "the greatest prices first": Rule(
+        "sorted(prices, reverse=True)", "sorted(prices)", LATE, late(10.0, 2, 0.5), 10
+    ),
     "links earn with all tokens": Rule(
-        "(earned or prices[0] - c)", "(prices[0] - c)", LATER, late(10.0) | ONE_RENT, 10
+        "(sum(gains) or prices[k] - energy)",
+        "(prices[k] - energy)",
+        LATER,
+        late(10.0) | ONE_RENT,
+        10,
     ),
-    "as many as can be sent": Rule("prices[:most]", "prices[:1]", LATER, late(10.0) | ONE_RENT, 10),
+    "as many as can be sent": Rule(
+        "prices[k : k + room]", "prices[k : k + 1]", LATER, late(10.0) | ONE_RENT, 10
+    ),
     "links are a bit cheaper": Rule(
         "joules / rate * (1 - LITTLE)", "joules / rate", LATE, late(1.0), 2.0
     ),
@@ -247,8 +268,8 @@ RULES = {
     "experts are not out": Rule('("expert", j) in out', "True", LINKS, UNSERVED_ROUND, **NO),
     "links are not out": Rule('("link", i, n) in out', "n != i", LINKS, UNSERVED_ROUND, **NO),
     "links that need not be used": Rule(
-        'elif ("link", i, n) in inside',
-        "elif True",
+        "None if used else 0",
+        "None",
         ONE_CHANNEL,
         priced(0, 0, 99) | {"rents": [99.0]},
         99,
@@ -318,6 +339,33 @@ def test_only_that_rule_refuses(name: str) -> None:
     weaker = weakened(check_proof, rule.text, rule.without)
     assert judged(check_proof, rule)
     assert judged(weaker, rule) == ""
+
+
+def test_what_a_link_earns() -> None:
+    """The most over sets of subcarriers and numbers of tokens, of one at least if it is used."""
+    ways = check_proof.link_earns(
+        [10, 8, 7, 4, 0], [(3, 1, 2), (1, 2, 5), (4, 1, 0), (3, 1, 4)], False
+    )
+    assert ways == 14  # two ways to fill two places, and the better one counts
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        prices = sorted(rng.integers(0, 13, rng.integers(1, 6)).tolist(), reverse=True)
+        number = int(rng.integers(1, 5))
+        cells = [(int(e), int(r), int(v)) for e, r, v in rng.integers(0, [9, 4, 7], (number, 3))]
+        cells = [cell for cell in cells if cell[1]]
+        for used in (False, True):
+            most = max(earnings(prices, cells), default=0)
+            earned = check_proof.link_earns(prices, cells, used)
+            assert earned == (most if used else max(most, 0))
+
+
+def earnings(prices: list[int], cells: list[tuple[int, int, int]]) -> Iterator[int]:
+    """What a link earns on each set of subcarriers with each number of tokens."""
+    for size in range(1, len(cells) + 1):
+        for chosen in itertools.combinations(sorted(cells), size):
+            places = [energy for energy, room, _ in chosen for _ in range(room)]
+            for k in range(1, min(len(prices), len(places)) + 1):
+                yield sum(prices[:k]) - sum(places[:k]) - sum(rent for *_, rent in chosen)
 
 
 def test_what_is_true_is_accepted() -> None:
