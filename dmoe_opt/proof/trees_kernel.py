@@ -30,7 +30,7 @@ from dmoe_opt.selection.des_bound import (
     sums,
 )
 
-SOURCES = "b9b4e77a023c0738"
+SOURCES = "4e8972cc5561e11b"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.

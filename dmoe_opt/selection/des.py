@@ -12,15 +12,19 @@ For each token t:  min sum_j e_j x_j  subject to  sum_j g_j x_j >= theta, sum_j 
 4. *Search.* Depth first over the other experts, and the decision whose opposite costs most comes
    first. Bounds are look-ups in tables that are made once per token. One sweep finds the last two
    experts of a set, without branching.
-5. *Subproblems.* A token that is still open after a few hundred nodes is split by its number of
-   experts. With n of them fixed the relaxation cannot mix sizes, which closes costs that are
-   correlated with scores (Pisinger, Computers & OR 32, 2005). Exchanges of two members improve the
-   incumbent. An expert without which the n best of the others miss the need is certain, and one
-   with which the best others miss it is out. If all costs are multiples of one unit, a better set
-   saves at least a unit. A size that takes a thousand nodes is branched on the expert that matters
-   most, and each branch gets its own best lambda, its own reduction and its own search.
-   A token with five million nodes is done when its gap is at most 10^-8: the scores of `chvatal`
-   have more sets than a search can look at, and many are that close to the best.
+5. *Subproblems.* For a token that is still open after a few hundred nodes, scores are rounded to
+   another row that all sets reach (mixed-integer rounding, Nemhauser and Wolsey, Math. Programming
+   46, 1990), because half an expert is not to be had for half its cost. If both rows together halve
+   the gap, a thousand nodes are searched with them. They prove costs that are concave in the score.
+   A token that is open then is split by its number of experts. With n of them fixed the relaxation
+   cannot mix sizes, which closes costs that are correlated with scores (Pisinger, Computers & OR
+   32, 2005). Exchanges of two members improve the incumbent. An expert without which the n best of
+   the others miss the need is certain, and one with which the best others miss it is out. If all
+   costs are multiples of one unit, a better set saves at least a unit. A size that takes a thousand
+   nodes is branched on the expert that matters most, and each branch gets its own best lambda, its
+   own reduction and its own search. A token with five million nodes is done when its gap is at most
+   10^-8: the scores of `chvatal` have more sets than a search can look at, and many are that close
+   to the best.
 6. *Fallback.* If that takes long and the scores have few different sums, a dynamic program decides
    one expert after the other. It keeps the Pareto states of cost, score and number of experts,
    unless their bound is too high.
@@ -29,7 +33,7 @@ Where a token pays once for each node that it uses, nodes are branched on around
 (`des_nodes`).
 
 The comments of the kernels, `des_bound`, `des_search`, `des_reduce`, `des_exchange`, `des_sizes`,
-`des_split`, `des_pareto` and `des_kernel`, name these steps.
+`des_rounded`, `des_split`, `des_pareto` and `des_kernel`, name these steps.
 """
 
 from __future__ import annotations
@@ -207,7 +211,8 @@ def search_tree(
     With `reduce` and `sweep` off the search starts without incumbent and decided experts, and
     branches down to the last expert. It stops after `most` nodes. A node that was completed by a
     sweep shows the cost of the best set below it, or of the incumbent if none is better. A hard
-    token has a root for each number of experts, and more for the branches of a long search.
+    token has a root for rounded scores if they are worth a search, one for each number of experts,
+    and more for the branches of a long search.
 
     Raises
     ------

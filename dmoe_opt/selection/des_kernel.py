@@ -34,7 +34,7 @@ from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
 from dmoe_opt.selection.des_split import split
 
 EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "ed77ea375559b617"
+SOURCES = "40a1b5ae09216791"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -70,10 +70,11 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
     else:
         best = np.inf
     dropped = low
-    dual = (bound, lam)
+    dual = (bound, lam, need)
     # Steps 3 and 4, up to the nodes that an easy token takes.
     first = min(limit, EASY_NODES) if pairs else limit
     best, found, nodes, low, finished = reduce_and_search(
+        g,
         g,
         e,
         NONE,

@@ -18,7 +18,7 @@ OPEN, CLOSED, UNDECIDED = 0, 1, 2
 MOST_PRICES = 60  # cutting planes for mu; a few are enough
 MOST_CAP_PRICES = 12  # and for v
 NEAR = 1e-3  # of the gap: the best v need not be known better
-SOURCES = "b9b4e77a023c0738"
+SOURCES = "4e8972cc5561e11b"
 """Digest of the kernels that this file calls; see `des_kernel`."""
 
 

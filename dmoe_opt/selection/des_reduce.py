@@ -1,7 +1,7 @@
 """Compiled reduction of DES, step 3: bound and incumbent decide experts before the search.
 
-For g, e, m, need, lo, hi, best and w see `des_bound`. Two parts of `reduce_and_search` are inlined,
-because calls with the many arrays of w took up to 4 % of the time of a token.
+For g, e, m, need, lo, hi, best and w see `des_bound`. Three parts of `reduce_and_search` are
+inlined, because calls with the many arrays of w took up to 6 % of the time of a token.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dmoe_opt.selection.des_bound import (
     CORE,
     CORE_E,
     CORE_G,
+    CORE_R,
     FOUND,
     INDEX,
     INSIDE,
@@ -34,7 +35,7 @@ from dmoe_opt.selection.des_bound import (
 )
 from dmoe_opt.selection.des_search import search
 
-SOURCES = "ae5f54ea4ca6978f"
+SOURCES = "3dc799a747e7c0b4"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -98,41 +99,43 @@ def shrink(g, e, m, lam, room, size, w):
     return left, least
 
 
-@cached(nogil=True, _nrt=False, fastmath={"reassoc", "nsz", "nnan"}, error_model="numpy")
+@cached(nogil=True, _nrt=False, inline="always")
 def _penalties(g, e, r, chosen, m, before, after, room):
     """Turn reduced costs r (m,) into penalties: the cost of deciding against the relaxation.
 
     A chosen expert that leaves lets one of reduced cost `after` enter; an expert that enters makes
     one of reduced cost `before` leave. Returns the least penalty beyond the room, and the number,
-    score and cost of the experts that are fixed in, because their penalty exceeds the room.
+    score, cost and reduced cost of the experts that are fixed in: their penalty exceeds the room.
     """
     least = np.inf
     count = 0
     score = 0.0
     cost = 0.0
+    reduced = 0.0
     for j in range(m):
         v = after - r[j] if chosen[j] else r[j] - before
-        r[j] = v
         beyond = v if v >= room else np.inf
         least = beyond if beyond < least else least
         inside = chosen[j] and v >= room
         count += 1 if inside else 0
         score += g[j] if inside else 0.0
         cost += e[j] if inside else 0.0
-    return least, count, score, cost
+        reduced += r[j] if inside else 0.0
+        r[j] = v
+    return least, count, score, cost, reduced
 
 
 @cached(nogil=True, _nrt=False, inline="always")
-def _relax(g, e, m, lam, lo, hi, w):
-    """Mark the experts of the relaxed set at the price lam in w.whole[CHOSEN].
+def _relax(h, e, m, lam, lo, hi, w):
+    """Mark the experts of the relaxed set at the price lam per worth h in w.whole[CHOSEN].
 
     The reduced costs go to w.real[R]. Returns (before, after): the reduced cost that leaves when
     another expert enters, and the one that enters when an expert leaves.
     """
     r = w.real[R]
-    _, _, n = negative(g, e, m, lam)
+    _, _, n = negative(h, e, m, lam)
     for j in range(m):
-        r[j] = e[j] - lam * g[j]
+        r[j] = e[j] - lam * h[j]
     if lo == 0 and n < hi:  # the cap does not bind: each expert is decided by its sign alone
         for j in range(m):
             w.whole[CHOSEN, j] = 1 if r[j] < 0.0 else 0
@@ -151,11 +154,11 @@ def _relax(g, e, m, lam, lo, hi, w):
 
 
 @cached(nogil=True, _nrt=False, inline="always")
-def _order_core(g, e, first, m, room, weight, w):
-    """List the undecided experts by penalty + weight g, the largest first; returns their number.
+def _order_core(g, h, e, first, m, lam, room, weight, w):
+    """List the undecided experts by penalty + weight lam h, the largest first; returns how many.
 
     An expert is undecided if its penalty in w.real[R] is below the room. Their numbers go to
-    w.whole[CORE], their scores and costs to w.real[CORE_G] and w.real[CORE_E].
+    w.whole[CORE], their scores, costs and reduced costs to w.real[CORE_G], [CORE_E], [CORE_R].
     """
     r = w.real[R]
     size = NONE
@@ -164,7 +167,7 @@ def _order_core(g, e, first, m, room, weight, w):
         size += 1 if r[j] < room else 0
     for p in range(size):
         j = w.whole[CORE, p]
-        v = r[j] + weight * g[j]
+        v = r[j] + weight * lam * h[j]
         q = p
         while q > 0 and w.real[PENALTY, q - 1] < v:
             w.real[PENALTY, q] = w.real[PENALTY, q - 1]
@@ -176,6 +179,7 @@ def _order_core(g, e, first, m, room, weight, w):
         j = w.whole[CORE, p]
         w.real[CORE_G, p] = g[j]
         w.real[CORE_E, p] = e[j]
+        w.real[CORE_R, p] = e[j] - lam * h[j]
         w.whole[INSIDE, p] = w.whole[CHOSEN, j]
         w.whole[LABEL, p] = w.whole[INDEX, first + j]
     return size
@@ -184,6 +188,7 @@ def _order_core(g, e, first, m, room, weight, w):
 @cached(nogil=True, _nrt=False)
 def reduce_and_search(
     g,
+    h,
     e,
     first,
     m,
@@ -205,38 +210,38 @@ def reduce_and_search(
 ):
     """Decide experts by the dual bound and the incumbent, then search the undecided ones.
 
-    dual is (bound, lam). Items are decided by penalty + weight lam g, the largest first; their
+    dual is (bound, lam, goal): all sets that reach the need have a worth h of at least `goal`, and
+    lam prices it; h may be g. Items are decided by penalty + weight lam h, the largest first; their
     numbers begin at `first`, for the record. All costs are multiples of unit, or it is 0. Returns
     the results of `search`, with the members in w.whole[MEMBERS].
     """
-    bound, lam = dual
+    bound, lam, goal = dual
     r = w.real[R]
-    total, _ = sums(g, e, m)
-    bound, lam, err = trusted(bound, lam, best, need + total, hi)
+    total, _ = sums(h, e, m)
+    bound, lam, err = trusted(bound, lam, best, goal + total, hi)
     cut = cut_from(best, unit, err)
     if bound >= cut:  # step 1: the incumbent is optimal
         return best, -1, 0, min(low, bound - err), True
-    before, after = _relax(g, e, m, lam, lo, hi, w)
+    before, after = _relax(h, e, m, lam, lo, hi, w)
     # Step 3: where a penalty exceeds the gap, the relaxation decides.
     room = cut - bound if reduce else np.inf
-    least, fixed, score, cost = _penalties(g, e, r, w.whole[CHOSEN], m, before, after, room)
+    least, fixed, score, cost, value = _penalties(g, e, r, w.whole[CHOSEN], m, before, after, room)
     low = min(low, bound + least - err)
     # Step 4: large penalties first, so that the second branch of a node is cut early. With peaked
     # scores the relaxation splits the best expert, whose penalty is 0: there the score counts too.
-    size = _order_core(g, e, first, m, room, weight * lam, w)
+    size = _order_core(g, h, e, first, m, lam, room, weight, w)
     best, found, nodes, low, finished = search(
         w.real[CORE_G],
         w.real[CORE_E],
+        w.real[CORE_R],
         size,
         need,
         max(0, lo - fixed),
         hi - fixed,
-        lam,
         err,
         best,
         low,
-        score,
-        cost,
+        (score, cost, lam * goal + value),
         limit,
         unit,
         w,

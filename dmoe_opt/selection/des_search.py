@@ -12,6 +12,7 @@ from dmoe_opt.selection.des_bound import (
     AT_COST,
     AT_COUNT,
     AT_SCORE,
+    AT_VALUE,
     BRANCHED,
     CHEAP,
     COMPLETED,
@@ -31,7 +32,7 @@ from dmoe_opt.selection.des_bound import (
     cut_from,
 )
 
-SOURCES = "b9b4e77a023c0738"
+SOURCES = "4e8972cc5561e11b"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -94,12 +95,12 @@ def complete(g, e, order, n, k, need, best, out):
 
 
 @cached(nogil=True, _nrt=False)
-def tables(g, e, m, lam, hi, w):
+def tables(g, e, r, m, hi, w):
     """Fill the tables of the search: they make every bound one look-up.
 
     For each suffix i, ..., m - 1 of the items and each count k <= hi, w.table[REDUCED], [CHEAP] and
-    [SCORE] hold the sums of the k smallest e - lam g, the k smallest e and the k largest g, shape
-    (m + 1, hi + 1). w.whole[NEGATIVE, i] counts the negative e - lam g of the suffix, and
+    [SCORE] hold the sums of the k smallest r, the k smallest e and the k largest g, shape
+    (m + 1, hi + 1). w.whole[NEGATIVE, i] counts the negative r of the suffix, and
     w.order[i] lists the suffix by ascending score.
     """
     reduced = w.table[REDUCED]
@@ -111,7 +112,7 @@ def tables(g, e, m, lam, hi, w):
         score[m, k] = 0.0
     w.whole[NEGATIVE, m] = 0
     for i in range(m - 1, -1, -1):
-        v = e[i] - lam * g[i]
+        v = r[i]
         w.whole[NEGATIVE, i] = w.whole[NEGATIVE, i + 1] + (1 if v < 0.0 else 0)
         reduced[i, 0] = 0.0
         cheap[i, 0] = 0.0
@@ -148,16 +149,15 @@ def _note(tree, rows, parent, expert, branch, bound, reason):
 def search(
     g,
     e,
+    r,
     m,
     need,
     lo,
     hi,
-    lam,
     err,
     best,
     low,
-    base_score,
-    base_cost,
+    base,
     limit,
     unit,
     w,
@@ -168,10 +168,10 @@ def search(
 ):
     """Depth-first search over the items in their order, see `reduce_and_search`.
 
-    The penalty of an item is the cost of deciding it against the relaxation. base_score and
-    base_cost belong to the experts that are fixed in. lam and err are the price of the bound and
-    its rounding error; limit is in nodes; all costs are multiples of unit, or it is 0; pairs
-    switches the sweep over pairs on.
+    The penalty of an item is the cost of deciding it against the relaxation. r are reduced costs,
+    err is the rounding error of a bound. base has the score and cost of the experts that are fixed
+    in, and the bound less the reduced costs of the others. limit is in nodes; all costs are
+    multiples of unit, or it is 0; pairs switches the sweep over pairs on.
 
     Returns (best, size, nodes, low, finished): size is -1 if nothing cheaper was found, otherwise
     the members stand in w.whole[FOUND]. low is the least bound at which a node was cut, less err.
@@ -179,19 +179,19 @@ def search(
     if lo > m:
         return best, -1, 0, low, True
     hi = min(hi, m)
-    tables(g, e, m, lam, hi, w)
+    tables(g, e, r, m, hi, w)
     size = -1
     nodes = 0
     i = 0
     cut = cut_from(best, unit, err)
     w.whole[AT_COUNT, 0] = 0
-    w.real[AT_SCORE, 0] = base_score
-    w.real[AT_COST, 0] = base_cost
+    w.real[AT_SCORE, 0], w.real[AT_COST, 0], w.real[AT_VALUE, 0] = base
     while i >= 0:
         nodes += 1
         if nodes > limit or (nodes & 255 == 0 and stop[0]):
             return best, size, nodes - 1, low, False
         cost = w.real[AT_COST, i]
+        value = w.real[AT_VALUE, i]
         missing = need - w.real[AT_SCORE, i]
         k = hi - w.whole[AT_COUNT, i]
         bound = cost
@@ -209,9 +209,7 @@ def search(
             # The relaxation takes all negative reduced costs, within the limits on the count.
             least = max(lo - w.whole[AT_COUNT, i], 0)
             fill = min(max(w.whole[NEGATIVE, i], least), k)
-            bound = max(
-                cost + lam * missing + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least]
-            )
+            bound = max(value + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, least])
             if bound >= cut:
                 reason = CUT
                 low = min(low, bound - err)
@@ -219,10 +217,7 @@ def search(
                 more = np.inf  # bound of all completions by three experts or more
                 if k > 2:
                     fill = max(fill, 3)
-                    more = max(
-                        cost + lam * missing + w.table[REDUCED, i, fill],
-                        cost + w.table[CHEAP, i, 3],
-                    )
+                    more = max(value + w.table[REDUCED, i, fill], cost + w.table[CHEAP, i, 3])
                 if more >= cut:  # only one or two more experts can pay
                     low = min(low, more - err)
                     reason = COMPLETED
@@ -264,5 +259,6 @@ def search(
         w.whole[AT_COUNT, i + 1] = w.whole[AT_COUNT, i] + w.whole[TAKEN, i]
         w.real[AT_SCORE, i + 1] = w.real[AT_SCORE, i] + (g[i] if w.whole[TAKEN, i] else 0.0)
         w.real[AT_COST, i + 1] = w.real[AT_COST, i] + (e[i] if w.whole[TAKEN, i] else 0.0)
+        w.real[AT_VALUE, i + 1] = w.real[AT_VALUE, i] + (r[i] if w.whole[TAKEN, i] else 0.0)
         i += 1
     return best, size, nodes, low, True

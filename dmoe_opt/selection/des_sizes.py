@@ -22,12 +22,13 @@ from dmoe_opt.selection.des_bound import (
     sums,
 )
 
-SOURCES = "b9b4e77a023c0738"
+SOURCES = "4e8972cc5561e11b"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 NOTHING = np.int64(-1)
+PEAK = 2.0  # a best score above this many times the mean of the best ones is decided first
 FINEST = 2.0**-40  # remainders of costs up to 1 below this are rounding
 
 
@@ -138,3 +139,16 @@ def bound_size(g, e, m, need, n, best, size, w):
         best = cost + near
         size = note_answer(begin, w.whole[BEST], found, begin, w)
     return cost + bound, lam, best, size
+
+
+@cached(nogil=True, _nrt=False)
+def is_peaked(g, m, hi, w):
+    """Whether the best score is more than PEAK times the mean of the hi best."""
+    r = w.real[R]
+    for j in range(m):
+        r[j] = -g[j]
+    n = smallest(r, m, hi, np.inf, w.whole[SEL], w.real[VAL])
+    score = 0.0
+    for k in range(n):
+        score -= w.real[VAL, k]
+    return -w.real[VAL, 0] * n > PEAK * score

@@ -17,43 +17,40 @@ from dmoe_opt.selection.des_bound import (
     MEMBERS,
     NONE,
     PATH,
-    SEL,
     SIZE_BOUND,
     SIZE_LAM,
     TIE,
     TURNED,
     UNIT_SLACK,
-    VAL,
-    R,
     best_dual,
     cut_from,
     rounding,
-    smallest,
     sums,
 )
 from dmoe_opt.selection.des_exchange import exchange
 from dmoe_opt.selection.des_pareto import MOST_STATES, pareto
 from dmoe_opt.selection.des_reduce import reduce_and_search
+from dmoe_opt.selection.des_rounded import FIRST_NODES, search_rounded
 from dmoe_opt.selection.des_sizes import (
     FINEST,
     NOTHING,
     bound_size,
     common_unit,
+    is_peaked,
     note_answer,
     settle,
     swap,
 )
 
-SOURCES = "f665cc5406eee0e1"
+SOURCES = "109fe242d657a8da"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
-FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
 SHARE = 0.25  # of the nodes so far, which a later subproblem may take
-PEAK = 2.0  # a best score above this many times the mean of the best ones is decided first
 PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
 LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH is the answer
+STEPS_PER_NODE = 8  # of exchanges, which take no more time than the search
 ENOUGH = 1e-8  # gap (relative) of such an incumbent
 
 
@@ -110,13 +107,14 @@ def _solve_size(
                 most = min(limit - nodes, np.int64(max(FIRST_NODES, SHARE * (done + nodes))))
                 near, found, spent, deep, closed = reduce_and_search(
                     g[depth:],
+                    g[depth:],
                     e[depth:],
                     depth,
                     left,
                     missing,
                     rest,
                     rest,
-                    (bound, lam),
+                    (bound, lam, missing),
                     best - cost,
                     np.inf,
                     most,
@@ -161,32 +159,20 @@ def _solve_size(
         depth += 1
 
 
-@cached(nogil=True, _nrt=False)
-def _is_peaked(g, m, hi, w):
-    """Whether the best score is more than PEAK times the mean of the hi best."""
-    r = w.real[R]
-    for j in range(m):
-        r[j] = -g[j]
-    n = smallest(r, m, hi, np.inf, w.whole[SEL], w.real[VAL])
-    score = 0.0
-    for k in range(n):
-        score -= w.real[VAL, k]
-    return -w.real[VAL, 0] * n > PEAK * score
-
-
-@cached(nogil=True, _nrt=False)
-def split(
+@cached(nogil=True, _nrt=False, inline="always")
+def _by_size(
     g,
     e,
     m,
     need,
     hi,
-    dual,
+    price,
     best,
     size,
-    low,
     nodes,
     limit,
+    unit,
+    is_coarse,
     w,
     store,
     reduce,
@@ -195,18 +181,11 @@ def split(
     tree,
     rows,
 ):
-    """Solve a hard token by its number of experts, and by a dynamic program if that takes long.
+    """Search the sets of each size, and decide by a dynamic program if that takes long.
 
-    Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
+    Returns (best, size, nodes, low), with the experts of the incumbent in w.whole[ANSWER].
     """
-    divisor, _ = common_unit(g, m, 0.5)
-    need = np.ceil(need / divisor) * divisor  # no sum of scores lies between
-    unit, error = common_unit(e, m, FINEST)
-    if unit < COARSE * best or hi * error > min(0.25 * UNIT_SLACK * unit, TIE * best):
-        unit = 0.0
     total, _ = sums(g, e, m)
-    for k in range(size):
-        w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
     for n in range(1, hi + 1):
         bound, lam, best, size = bound_size(g, e, m, need, n, best, size, w)
         err = rounding(best, lam, need + total, n)
@@ -214,21 +193,19 @@ def split(
         w.real[SIZE_BOUND, n] = 0.0 if coarse else bound - err
         w.real[SIZE_LAM, n] = 0.0 if coarse else lam
     w.real[SIZE_BOUND, 0] = np.inf
-    weight = 1.0 if _is_peaked(g, m, hi, w) else 0.0
-    # Step 6 is for few sums of scores: it keeps at most one state for each of them and each size.
-    is_coarse = need <= divisor * MOST_STATES
+    weight = 1.0 if is_peaked(g, m, hi, w) else 0.0
     patience = np.int64(FIRST_NODES)
-    dropped = low
+    rested = nodes
     low = np.inf
     while True:
         # The size with the least bound comes first: its sets are the most likely incumbents.
         n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
         bound = w.real[SIZE_BOUND, n]
         close = best * (1.0 - ENOUGH) if nodes >= LONG_NODES else np.inf
-        if bound == np.inf or bound >= min(cut_from(best, unit, 0.0), close):
-            low = min(low, bound)
-            break
-        if patience > FIRST_NODES:
+        if bound >= min(cut_from(best, unit, 0.0), close) or nodes >= limit or stop[0]:
+            return best, size, nodes, min(low, bound)
+        if patience > FIRST_NODES and nodes >= rested:
+            rested = nodes + n * n * m // STEPS_PER_NODE
             near, found = exchange(g, e, m, need, w.real[SIZE_LAM, n], n, best, w)
             if found >= 0:
                 best = near
@@ -259,25 +236,102 @@ def split(
             low = deep
             w.real[SIZE_BOUND, n] = np.inf
         elif nodes >= limit or stop[0]:
-            low = min(low, bound)
-            break
+            continue
         elif patience == FIRST_NODES:
             patience = np.int64(PARETO_NODES) if is_coarse else np.int64(LONG_NODES)
         elif patience >= LONG_NODES:
             patience *= 2
         else:
             patience = np.int64(LONG_NODES)
-            _, lam = dual
-            err = rounding(best, lam, need + total, hi)
+            err = rounding(best, price, need + total, hi)
             near, found, deep, finished = pareto(
-                g, e, m, need, hi, lam, err, best, unit, w, store, stop
+                g, e, m, need, hi, price, err, best, unit, w, store, stop
             )
             if finished:
                 if found >= 0:
                     best = near
                     size = note_answer(NONE, w.whole[FOUND], found, NONE, w)
-                low = min(low, deep)
-                break
+                return best, size, nodes, min(low, deep)
+
+
+@cached(nogil=True, _nrt=False)
+def split(
+    g,
+    e,
+    m,
+    need,
+    hi,
+    dual,
+    best,
+    size,
+    dropped,
+    nodes,
+    limit,
+    w,
+    store,
+    reduce,
+    pairs,
+    stop,
+    tree,
+    rows,
+):
+    """Solve a hard token with rounded scores, or by its number of experts.
+
+    Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
+    """
+    divisor, _ = common_unit(g, m, 0.5)
+    need = np.ceil(need / divisor) * divisor  # no sum of scores lies between
+    unit, error = common_unit(e, m, FINEST)
+    if unit < COARSE * best or hi * error > min(0.25 * UNIT_SLACK * unit, TIE * best):
+        unit = 0.0
+    for k in range(size):
+        w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
+    finished = False
+    low = np.inf
+    if reduce:
+        best, size, spent, low, finished = search_rounded(
+            g,
+            e,
+            m,
+            need,
+            hi,
+            dual,
+            best,
+            size,
+            limit - nodes,
+            unit,
+            w,
+            reduce,
+            pairs,
+            stop,
+            tree,
+            rows,
+        )
+        nodes += spent
+    if not finished:
+        # Step 6 is for few sums of scores: it keeps at most one state for each and each size.
+        is_coarse = need <= divisor * MOST_STATES
+        best, size, nodes, low = _by_size(
+            g,
+            e,
+            m,
+            need,
+            hi,
+            dual[1],
+            best,
+            size,
+            nodes,
+            limit,
+            unit,
+            is_coarse,
+            w,
+            store,
+            reduce,
+            pairs,
+            stop,
+            tree,
+            rows,
+        )
     low = min(best, low)
     if unit > 0.0 and low < np.inf:  # costs are whole multiples, and so is the optimum
         low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit - hi * error)
