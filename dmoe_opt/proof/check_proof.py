@@ -60,7 +60,7 @@ DEAD_J = 1e9  # energies per token above are of links that cannot be used
 KNOWN = """format version name meta max_experts on_shortfall tokens compute_energy radio link_energy
 placement scores cost threshold usable node_cost drop_price capacity wake_energy air_deadline_s
 send_once"""
-ENERGIES = "cost node_cost compute_energy wake_energy drop_price"  # and those of links
+ENERGIES = "cost node_cost compute_energy wake_energy drop_price links"
 NONE: Any = frozenset()
 
 
@@ -143,28 +143,32 @@ def tree_holds(token: Token, z: int, tree: Any, inside: Any, out: Any, size: Any
 
 
 def no_energy(value: Any) -> Any:
-    """Energies of an instance as zeros."""
+    """Energies as zeros, those of subcarriers too."""
+    if isinstance(value, tuple):
+        return value[0], 0, value[2]
     return [no_energy(one) for one in value] if isinstance(value, list) else value and 0
 
 
-def completed(instance: Any, free: bool = False) -> Any:
-    """A round with `links`: energy of a token, a bit low, and tokens in time; None if dead."""
+def completed(instance: Any) -> Any:
+    """A round with its `links`: subcarriers that work, J of a token on each, tokens in time."""
     radio, seconds = instance.get("radio"), instance.get("air_deadline_s")
     if radio:
         bits = radio["payload_bits"] * (2.0 if radio.get("round_trip") else 1.0)
         joules, ratio = radio["power_w"] * bits, radio["power_w"] / radio["noise_w"]
 
-    def sent(value: float) -> tuple[int, int] | None:
-        if not radio:
-            return None if value > DEAD_J else (0 if free else exact(value), UNIT)
-        rate = radio["bandwidth_hz"] * math.log1p(min(value * ratio, MOST)) / math.log(2.0)
-        in_time = UNIT if seconds is None else rate * seconds / bits * (1 + ON_TIME + LITTLE)
-        if rate <= 0 or joules / rate > DEAD_J:
-            return None
-        return 0 if free else exact(joules / rate * (1 - LITTLE)), int(min(in_time, UNIT))
+    def working(link: list[float]) -> Iterator[tuple[int, int, int]]:
+        for m, value in enumerate(link):
+            energy, in_time = value, UNIT
+            if radio:
+                rate = radio["bandwidth_hz"] * math.log1p(min(value * ratio, MOST)) / math.log(2.0)
+                energy = joules / rate if rate > 0 else math.inf
+                if seconds is not None:
+                    in_time = min(rate * seconds / bits * (1 + ON_TIME + LITTLE), UNIT)
+            if energy <= DEAD_J:
+                yield m, exact(energy * (1 - LITTLE) if radio else energy), int(in_time)
 
     table = radio["gains"] if radio else instance["link_energy"]
-    links = [[[sent(value) for value in link] for link in row] for row in table]
+    links = [[list(working(link)) for link in row] for row in table]
     node = instance.get("placement") or range(len(instance["compute_energy"]))
     return instance | {"links": links, "placement": node}
 
@@ -182,12 +186,20 @@ def prices_of(instance: Any, proof: Any) -> Iterator[tuple[dict[int, int], Any]]
         alone, way = {}, {}
         for j, (n, a) in enumerate(zip(node, instance["compute_energy"], strict=True)):
             link, own = instance["links"][i][n], n == i
-            if own or any(link):
+            if own or link:
                 waking = number("waking", proof.get("waking"), t, j)
                 alone[j] = exact(a) + waking + number("room", proof.get("room"), j)
                 price = number("prices", paid, t, n if once else j)
-                way[j] = n, 0 if own else price if paid else min(c for c, _ in filter(None, link))
+                way[j] = n, 0 if own else price if paid else min(energy for _, energy, _ in link)
         yield (alone, way) if once else ({j: alone[j] + way[j][1] for j in way}, None)
+
+
+def is_out(instance: Any, t: int, j: int, out: Any) -> bool:
+    """Whether token t of a round cannot have expert j: too late, full, or not used in this case."""
+    i, n = instance["tokens"]["source"][t], instance["placement"][j]
+    late = n != i and not any(in_time for *_, in_time in instance["links"][i][n])
+    full = instance.get("capacity") is not None and instance["capacity"][j] == 0
+    return late or full or ("expert", j) in out or ("link", i, n) in out
 
 
 def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
@@ -201,17 +213,16 @@ def tokens_of(instance: Any, proof: Any, out: Any = NONE) -> list[Token]:
         need = -(-math.ceil((threshold - TOLERANCE) * UNIT) // step) * step
         if instance.get("on_shortfall") != "infeasible":
             need = min(need, best_sum((units[j] for j in prices), cap))
-        for j, n in enumerate(instance["placement"] if "links" in instance else ()):
-            i, full = part["source"][t], (instance.get("capacity") or {j: 1})[j] == 0
-            late = n != i and not any(cell and cell[1] for cell in instance["links"][i][n])
-            if late or full or ("expert", j) in out or ("link", i, n) in out:
-                prices.pop(j, None)
-        uses = frozenset(instance["given"][t] if "given" in instance else ())
-        if "given" in instance:  # these, whatever they reach, unless none means dropped
-            prices, cap = {j: prices[j] for j in uses if j in prices}, len(uses)
-            need = 0 if drop is None or uses else need
-        cap = cap if all(j in prices for j in uses) else -1  # no set has them
-        drop = None if drop is None or uses else exact(drop)
+        if "links" in instance:
+            prices = {j: price for j, price in prices.items() if not is_out(instance, t, j, out)}
+        uses = NONE
+        if "given" in instance:
+            uses = frozenset(instance["given"][t])
+            cap = len(uses) if uses <= prices.keys() else -1  # no set has them
+            prices = {j: prices[j] for j in uses & prices.keys()}
+            if uses or drop is None:  # whatever they reach; where there are none, it is dropped
+                need, drop = 0, None
+        drop = None if drop is None else exact(drop)
         tokens.append(Token(prices, units, need, cap, entry, drop, uses))
     return tokens
 
@@ -243,12 +254,9 @@ def links_earn(instance: Any, proof: Any, inside: Any) -> int:
             paid.setdefault((i, n), []).append(number("prices", proof["prices"], t, place))
     total = sum(rents)
     for (i, n), prices in paid.items():
-        cells = [
-            (*cell, rent)
-            for cell, rent in zip(links[i][n], rents, strict=True)
-            if n != i and cell and cell[1]
-        ]
-        total += link_earns(sorted(prices, reverse=True), cells, ("link", i, n) in inside)
+        if n != i:
+            cells = [(energy, room, rents[m]) for m, energy, room in links[i][n] if room]
+            total += link_earns(sorted(prices, reverse=True), cells, ("link", i, n) in inside)
     return total
 
 
@@ -299,11 +307,11 @@ def proven_bound(instance: Any, proof: Any, selection: Any = None) -> Fraction |
     for field, value in instance.items():
         if field not in KNOWN.split() and value is not None and value is not False:
             raise Refused(f"{str(field)[:30]}: allowed: an instance without it")
-    if free:
-        instance = instance | {k: no_energy(instance[k]) for k in ENERGIES.split() if k in instance}
     if "cost" not in instance:
         given = problem == "allocation" and selection is not None  # or else whatever is given
-        instance = completed(instance, free) | ({"given": selection} if given else {})
+        instance = completed(instance) | ({"given": selection} if given else {})
+    if free:
+        instance = instance | {k: no_energy(instance[k]) for k in ENERGIES.split() if k in instance}
     if problem == "selection":
         bound = sum_of_trees(tokens_of(instance, {}), proof["tokens"])
     else:

@@ -128,7 +128,9 @@ def as_vipr(data: Instance | SelectionProblem, fields: dict[str, Any]) -> str:
     tokens = check_proof.tokens_of(instance, fields)
     program = Program()
     given = [_given(program, instance, t, token, fields) for t, token in enumerate(tokens)]
-    spectrum = _spectrum(program, instance, given) if "prices" in fields else None
+    spectrum = None
+    if "prices" in fields:
+        spectrum = _spectrum(program, instance, given, len(fields["rents"]))
     rounded = [_rounded(program, rows) for rows in given]
     total, terms = ZERO, {}
     for rows, line in zip(rounded, fields["tokens"], strict=False):
@@ -285,18 +287,16 @@ class Spectrum(NamedTuple):
     sent: list[Sent]
 
 
-def _spectrum(program: Program, instance: Any, given: list[TokenRows]) -> Spectrum:
-    """Put links and subcarriers into the program."""
+def _spectrum(program: Program, instance: Any, given: list[TokenRows], carriers: int) -> Spectrum:
+    """Put links and so many subcarriers into the program."""
     links, node, sources = instance["links"], instance["placement"], instance["tokens"]["source"]
     y: dict[tuple[int, int, int], int] = {}
     shares, sent = {}, []
     for t, (i, rows) in enumerate(zip(sources, given, strict=True)):
         for j in rows.x:
             shared: Terms = {rows.x[j]: ONE}
-            for m, cell in enumerate(links[i][node[j]] if node[j] != i else []):
-                if cell is None:
-                    continue
-                cost = Fraction(cell[0], SCALE)
+            for m, energy, _ in links[i][node[j]] if node[j] != i else []:
+                cost = Fraction(energy, SCALE)
                 link = (i, node[j], m)
                 if link not in y:
                     y[link] = program.variable("y_{}_{}_{}".format(*link), binary=True)
@@ -306,7 +306,7 @@ def _spectrum(program: Program, instance: Any, given: list[TokenRows]) -> Spectr
             if node[j] != i:
                 shares[t, j] = program.row("E", 0, shared)
     of_links: dict[tuple[int, int], Terms] = defaultdict(dict)
-    of_subcarriers: list[Terms] = [{} for _ in links[0][0]]
+    of_subcarriers: list[Terms] = [{} for _ in range(carriers)]
     for (i, n, m), number in y.items():
         of_links[i, n][number] = of_subcarriers[m][number] = ONE
     link_rows = {link: program.row("L", 1, terms) for link, terms in of_links.items()}

@@ -226,26 +226,30 @@ RULES = {
         "prices[k : k + room]", "prices[k : k + 1]", LATER, late(10.0) | ONE_RENT, 10
     ),
     "links are a bit cheaper": Rule(
-        "joules / rate * (1 - LITTLE)", "joules / rate", LATE, late(1.0), 2.0
+        "energy * (1 - LITTLE) if radio", "energy if radio", LATE, late(1.0), 2.0
     ),
     "the tolerance of a deadline": Rule(
         "(1 + ON_TIME + LITTLE)", "1", LATE | {"air_deadline_s": 1 - 5e-10}, UNSERVED_ROUND, **NO
     ),
     "reached in time": Rule(
-        "n != i and not any(cell and cell[1] for",
-        "n != i and any(cell and cell[1] for",
+        "late = n != i and not any(",
+        "late = n != i and any(",
         LATE,
         UNSERVED_ROUND,
         **NO,
     ),
-    "experts with room": Rule("{j: 1})[j] == 0", "{j: 1})[j] > 0", LINKS, UNSERVED_ROUND, **NO),
-    "given experts, however many": Rule("len(uses)\n", "cap\n", LINKS, given(9), 9, [[0, 1], [0]]),
+    "experts with room": Rule(
+        '["capacity"][j] == 0', '["capacity"][j] > 0', ROOMY, UNSERVED_ROUND, **NO
+    ),
+    "given experts, however many": Rule(
+        "cap = len(uses) if", "cap = cap if", LINKS, given(9), 9, [[0, 1], [0]]
+    ),
     "given experts, whatever they reach": Rule(
-        "need = 0 if drop is None or uses else need", "pass", LINKS, given(9), 9, [[0], [0]]
+        "need, drop = 0, None", "pass", LINKS, given(9), 9, [[0], [0]]
     ),
     "given experts are not dropped": Rule(
-        "0 if drop is None or uses",
-        "0 if drop is None",
+        "if uses or drop is None:",
+        "if drop is None:",
         LINKS | {"drop_price": 9.0},
         given(9),
         9,
@@ -282,7 +286,7 @@ RULES = {
         99,
     ),
     "experts that are there": Rule(
-        "if all(j in prices for j in uses)", "if not uses", LINKS, given(9), 9, [[1], [0]]
+        "if uses <= prices.keys()", "if not uses", LINKS, given(9), 9, [[1], [0]]
     ),
     "no answer if nothing costs": Rule("if free and", "if", EXPERTS, tree(3, BRANCHED), **NO),
     "experts cost nothing": Rule(
@@ -292,33 +296,24 @@ RULES = {
         "cost node_cost compute", "cost compute", AT_NODES, tree(2, 2) | {"refuted": True}, **NO
     ),
     "computing costs nothing": Rule(
-        'compute_energy wake_energy drop_price"',
-        'wake_energy drop_price"',
+        'compute_energy wake_energy drop_price links"',
+        'wake_energy drop_price links"',
         LINKS,
         refuted(0.25, 0.0, rents=[0.0] * 2),
         **NO,
     ),
-    "waking costs nothing": Rule('wake_energy drop_price"', 'drop_price"', STAYING, AWAKE, **NO),
+    "waking costs nothing": Rule(
+        "wake_energy drop_price links", "drop_price links", STAYING, AWAKE, **NO
+    ),
     "dropping costs nothing": Rule(
-        'wake_energy drop_price"',
-        'wake_energy"',
+        "wake_energy drop_price links",
+        "wake_energy links",
         ONE_CHANNEL | {"drop_price": 1.0},
         refuted(1.0),
         **NO,
     ),
     "links cost nothing": Rule(
-        "(0 if free else exact(value), UNIT)",
-        "(exact(value), UNIT)",
-        LINKS,
-        refuted(1.0, rents=[0.0] * 2),
-        **NO,
-    ),
-    "radio costs nothing": Rule(
-        "return 0 if free else exact(",
-        "return exact(",
-        LATE,
-        refuted(0.5, 0.5, rents=[0.0] * 2),
-        **NO,
+        'drop_price links"', 'drop_price"', LINKS, refuted(1.0, rents=[0.0] * 2), **NO
     ),
     "no answer": Rule(
         "if bound == math.inf else", "if True else", EXPERTS, tree(3, BRANCHED), **NO
