@@ -133,8 +133,8 @@ KERNELS = [
     "des_pareto",
     "des_exchange",
     "des_sizes",
-    "des_rounded",
     "des_split",
+    "des_rounded",
 ]
 
 
@@ -146,8 +146,8 @@ KERNELS = [
         ("selection.des_pareto", ["des_bound", "des_search"]),
         ("selection.des_exchange", ["des_bound", "des_search"]),
         ("selection.des_sizes", ["des_bound"]),
-        ("selection.des_rounded", KERNELS[:6]),
-        ("selection.des_split", KERNELS[:7]),
+        ("selection.des_rounded", ["des_bound"]),
+        ("selection.des_split", KERNELS[:6]),
         ("selection.des_kernel", KERNELS),
         ("selection.des_nodes_bound", ["des_bound"]),
         ("selection.des_nodes", [*KERNELS, "des_kernel", "des_nodes_bound"]),

@@ -23,6 +23,7 @@ from dmoe_opt.selection.des_bound import (
     WHOLES,
     E,
     G,
+    H,
     Work,
     best_dual,
     copy_members,
@@ -31,10 +32,13 @@ from dmoe_opt.selection.des_bound import (
     trade,
 )
 from dmoe_opt.selection.des_reduce import reduce_and_search, shrink, trusted
+from dmoe_opt.selection.des_rounded import rounded_dual
 from dmoe_opt.selection.des_split import split
 
-EASY_NODES = 300  # nodes spent before the search is split by the number of experts
-SOURCES = "40a1b5ae09216791"
+EASY_NODES = 300  # nodes spent before scores are rounded, or the search is split by size
+ROUNDED_NODES = 1_000  # with rounded scores
+NARROWER = 0.5  # of the gap, which rounded scores must leave to be worth a search
+SOURCES = "6996b07542f71bf4"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -71,43 +75,56 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
         best = np.inf
     dropped = low
     dual = (bound, lam, need)
-    # Steps 3 and 4, up to the nodes that an easy token takes.
-    first = min(limit, EASY_NODES) if pairs else limit
-    best, found, nodes, low, finished = reduce_and_search(
-        g,
-        g,
-        e,
-        NONE,
-        m,
-        need,
-        NONE,
-        hi,
-        dual,
-        best,
-        low,
-        first,
-        0.0,
-        0.0,
-        w,
-        reduce,
-        pairs,
-        stop,
-        tree,
-        rows,
-    )
-    if found >= 0:
-        size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
-    if finished:
-        return best, size, nodes, min(best, low)
-    if nodes >= limit or stop[0]:
-        return best, size, nodes, min(best, bound - err, dropped)
+    worth = g
+    nodes = 0
+    patience = EASY_NODES if pairs else limit
+    while True:
+        # Steps 3 and 4, up to the nodes that an easy token takes.
+        best, found, spent, low, finished = reduce_and_search(
+            g,
+            worth,
+            e,
+            NONE,
+            m,
+            need,
+            NONE,
+            hi,
+            dual,
+            best,
+            dropped,
+            min(limit - nodes, patience),
+            0.0,
+            0.0,
+            w,
+            reduce,
+            pairs,
+            stop,
+            tree,
+            rows,
+        )
+        nodes += spent
+        if found >= 0:
+            size = copy_members(w.whole[MEMBERS], found, w.whole[BEST])
+        if finished:
+            return best, size, nodes, min(best, low)
+        if nodes >= limit or stop[0]:
+            return best, size, nodes, min(best, bound - err, dropped)
+        if patience != EASY_NODES or not reduce:
+            break
+        # Step 5: once more with rounded scores, if they leave little of the gap.
+        asked = best - NARROWER * (best - bound)
+        dual = rounded_dual(g, e, m, need, hi, lam, asked, w)
+        if dual[0] < asked:
+            break
+        worth = w.real[H]
+        patience = ROUNDED_NODES
     return split(
         g,
         e,
         m,
         need,
         hi,
-        dual,
+        lam,
         best,
         size,
         dropped,

@@ -1,6 +1,6 @@
-"""Compiled search with rounded scores, step 5 of DES: a second row that all sets reach.
+"""Compiled rounded scores, step 5 of DES: a second row that all sets reach, and its bound.
 
-For g, e, m, need, hi, best, size and w see `des_bound`.
+For g, e, m, need, hi and w see `des_bound`.
 """
 
 from __future__ import annotations
@@ -10,29 +10,21 @@ import numpy as np
 from dmoe_opt.compiling import cached
 from dmoe_opt.selection.des_bound import (
     CHOSEN,
-    MEMBERS,
-    NONE,
     REDUCED,
     SEL,
     TIE,
     VAL,
     H,
     R,
-    keep,
-    relaxed_set,
     smallest,
 )
-from dmoe_opt.selection.des_reduce import reduce_and_search
-from dmoe_opt.selection.des_sizes import note_answer
 
-SOURCES = "160c742491d34f52"
+SOURCES = "4e8972cc5561e11b"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
 NEAR = 1e-9  # relaxed sets at prices this close (relative) to the best one differ in split experts
-FIRST_NODES = 1_000  # of a search before it is given up for one with prices of its own
-NARROWER = 0.5  # of a gap, which rounded scores have to leave to be worth a search
 MOST_STEPS = 60  # of the simplex method
 LEAST = 1e-9  # no pivot and no negative price is smaller
 
@@ -47,14 +39,17 @@ def _round(g, e, m, need, hi, lam, w):
     rounding, Nemhauser and Wolsey, 1990). Everything is a whole number. Returns 0 if none is split.
     """
     h = w.real[H]
+    r = w.real[R]
+    sel = w.whole[SEL]
     taken = w.whole[CHOSEN]
     for j in range(m):
         taken[j] = 0
     for price in (lam * (1.0 - NEAR), lam * (1.0 + NEAR)):
-        n, _, _ = relaxed_set(g, e, m, price, NONE, hi, w.real[R], w.whole[SEL], w.real[VAL])
-        n = keep(n, g, e, m, price, w.whole[SEL], w.whole[MEMBERS])
+        for j in range(m):
+            r[j] = e[j] - price * g[j]
+        n = smallest(r, m, hi, 0.0, sel, w.real[VAL])
         for k in range(n):
-            taken[w.whole[MEMBERS, k]] += 1
+            taken[sel[k]] += 1
     block = 0.0
     missing = need
     for j in range(m):
@@ -97,12 +92,12 @@ def rounded_dual(g, e, m, need, hi, lam, asked, w):
 
     lam is the price of the best bound without rounded scores. The simplex method finds the prices:
     its columns are sets, beginning with the best scores. It ends early where the bound cannot reach
-    `asked`. Returns the bound and the worth that all sets have that reach the need, (0, 0) if
-    nothing was rounded.
+    `asked`. Returns the bound, a price of 1, and the worth that all sets have that reach the need.
+    The bound is 0 if nothing was rounded.
     """
     goal = _round(g, e, m, need, hi, lam, w)
     if goal == 0.0:
-        return 0.0, 0.0
+        return 0.0, 1.0, 0.0
     h = w.real[H]
     r = w.real[R]
     sel = w.whole[SEL]
@@ -175,47 +170,4 @@ def rounded_dual(g, e, m, need, hi, lam, asked, w):
     a, b = best
     for j in range(m):
         h[j] = a * g[j] + b * h[j]
-    return bound, a * need + b * goal
-
-
-@cached(nogil=True, _nrt=False, inline="always")
-def search_rounded(
-    g, e, m, need, hi, dual, best, size, limit, unit, w, reduce, pairs, stop, tree, rows
-):
-    """Search the sets of all sizes, if rounded scores leave little of the gap.
-
-    Returns (best, size, nodes, low, finished), with the experts of the incumbent in
-    w.whole[ANSWER].
-    """
-    plain, lam, _ = dual
-    asked = best - NARROWER * (best - plain)
-    bound, goal = rounded_dual(g, e, m, need, hi, lam, asked, w)
-    if bound < asked:
-        return best, size, NONE, np.inf, False
-    most = min(limit, np.int64(FIRST_NODES))
-    dual = (bound, 1.0, goal)
-    best, found, nodes, low, finished = reduce_and_search(
-        g,
-        w.real[H],
-        e,
-        NONE,
-        m,
-        need,
-        NONE,
-        hi,
-        dual,
-        best,
-        np.inf,
-        most,
-        0.0,
-        unit,
-        w,
-        reduce,
-        pairs,
-        stop,
-        tree,
-        rows,
-    )
-    if found >= 0:
-        size = note_answer(NONE, w.whole[MEMBERS], found, NONE, w)
-    return best, size, nodes, low, finished
+    return bound, 1.0, a * need + b * goal

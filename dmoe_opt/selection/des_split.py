@@ -30,7 +30,6 @@ from dmoe_opt.selection.des_bound import (
 from dmoe_opt.selection.des_exchange import exchange
 from dmoe_opt.selection.des_pareto import MOST_STATES, pareto
 from dmoe_opt.selection.des_reduce import reduce_and_search
-from dmoe_opt.selection.des_rounded import FIRST_NODES, search_rounded
 from dmoe_opt.selection.des_sizes import (
     FINEST,
     NOTHING,
@@ -42,11 +41,12 @@ from dmoe_opt.selection.des_sizes import (
     swap,
 )
 
-SOURCES = "109fe242d657a8da"
+SOURCES = "160c742491d34f52"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
 """
+FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
 SHARE = 0.25  # of the nodes so far, which a later subproblem may take
 PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
 LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH is the answer
@@ -261,7 +261,7 @@ def split(
     m,
     need,
     hi,
-    dual,
+    lam,
     best,
     size,
     dropped,
@@ -275,7 +275,7 @@ def split(
     tree,
     rows,
 ):
-    """Solve a hard token with rounded scores, or by its number of experts.
+    """Solve a hard token by its number of experts.
 
     Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
     """
@@ -286,52 +286,29 @@ def split(
         unit = 0.0
     for k in range(size):
         w.whole[ANSWER, k] = w.whole[INDEX, w.whole[BEST, k]]
-    finished = False
-    low = np.inf
-    if reduce:
-        best, size, spent, low, finished = search_rounded(
-            g,
-            e,
-            m,
-            need,
-            hi,
-            dual,
-            best,
-            size,
-            limit - nodes,
-            unit,
-            w,
-            reduce,
-            pairs,
-            stop,
-            tree,
-            rows,
-        )
-        nodes += spent
-    if not finished:
-        # Step 6 is for few sums of scores: it keeps at most one state for each and each size.
-        is_coarse = need <= divisor * MOST_STATES
-        best, size, nodes, low = _by_size(
-            g,
-            e,
-            m,
-            need,
-            hi,
-            dual[1],
-            best,
-            size,
-            nodes,
-            limit,
-            unit,
-            is_coarse,
-            w,
-            store,
-            reduce,
-            pairs,
-            stop,
-            tree,
-            rows,
-        )
+    # Step 6 is for few sums of scores: it keeps at most one state for each of them and each size.
+    is_coarse = need <= divisor * MOST_STATES
+    best, size, nodes, low = _by_size(
+        g,
+        e,
+        m,
+        need,
+        hi,
+        lam,
+        best,
+        size,
+        nodes,
+        limit,
+        unit,
+        is_coarse,
+        w,
+        store,
+        reduce,
+        pairs,
+        stop,
+        tree,
+        rows,
+    )
     low = min(best, low)
     if unit > 0.0 and low < np.inf:  # costs are whole multiples, and so is the optimum
         low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit - hi * error)

@@ -94,7 +94,7 @@ def test_rounded_scores_bound_all_sets() -> None:
         sets = [list(s) for s in sets if g[list(s)].sum() >= need]
         with np.errstate(all="ignore"):
             plain, price, _, _ = best_dual(g, e, m, need, 0, hi, np.inf, 0, w)
-            bound, worth = rounded_dual(g, e, m, need, hi, price, 0.0, w)
+            bound, _, worth = rounded_dual(g, e, m, need, hi, price, 0.0, w)
         assert min(w.real[H][s].sum() for s in sets) >= worth * (1 - 1e-12)
         assert bound <= min(e[s].sum() for s in sets) * (1 + 1e-12)
         better += bound > plain * 1.001
