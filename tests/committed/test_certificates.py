@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from dmoe_opt import load, prove, solve
 from dmoe_opt.data.files import instance_files, instances_folder
 from dmoe_opt.proof import check_proof
 
@@ -49,3 +50,14 @@ def test_certificates_are_accepted(name: str, problem: str) -> None:
     if entry["status"] != "infeasible":
         gap = 1 - entry["certified_j"] / entry["bound_j"]
         assert 0 <= gap < OPEN.get((name, problem), 1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("capacity-8x64-s1", 1e-6)]
+)
+def test_committed_rounds_are_certified(name: str, gap: float) -> None:
+    """With links to spare the joint optimum is certified, where room is scarce nearly so."""
+    result = solve(load(name), "jesa", "lagrangian")
+    certificate = prove(load(name), result)
+    assert certificate.bound_j is not None
+    assert certificate.bound_j >= result.bound_j * (1 - gap)

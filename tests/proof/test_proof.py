@@ -103,17 +103,6 @@ def test_optional_rules_are_proven_from_below(draw: Callable[[int], Instance]) -
     assert met > 12  # with a deadline, prices of links can leave a gap
 
 
-@pytest.mark.parametrize(
-    ("name", "gap"), [("edge-8x64-s1", 1e-9), ("scarce-8x36-s0", 1e-9), ("capacity-8x64-s1", 1e-6)]
-)
-def test_committed_rounds_are_certified(name: str, gap: float) -> None:
-    """With links to spare the joint optimum is certified, where room is scarce nearly so."""
-    result = solve(load(name), "jesa", "lagrangian")
-    certificate = prove(load(name), result)
-    assert certificate.bound_j is not None
-    assert certificate.bound_j >= result.bound_j * (1 - gap)
-
-
 def test_a_search_begins_at_the_prices_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a single step these prices prove the bound of the method, and others do not."""
     monkeypatch.setattr(cases, "EFFORT", Effort(1, 1_000, 0))
