@@ -26,6 +26,7 @@ from dmoe_opt.proof.filling import raise_rents
 MOST_SPLITS = 40
 CLOSED = 1e-9  # relative gap of a case that needs no more
 EFFORT = Effort(250, 1_000, 0)  # the answer is known, so nothing is repaired
+BEFORE_RENTS = Effort(40, 1_000, 0)  # under a deadline, where rents are raised afterwards
 WORTH = 0.8  # of the gap: an ascent that leaves more of it was the last
 WORTH_WAITING = 0.5  # the same where a split could close the gap instead
 SHARE = 0.1  # of the gap: a link that adds less to it is not worth a split
@@ -111,6 +112,8 @@ def raised(
     if start is not None:
         decided = frame.surely_awake | ~frame.usable.any(axis=0)
         start = start._replace(waking=np.where(decided, 0.0, start.waking))
+        if frame.surely_used.sum() > instance.num_subcarriers:
+            return _overfull(known, frame, answer, start)
     case = _climbed(known, frame, answer, start, rents)
     worth = True
     while worth and not _is_closed(case, answer):
@@ -120,6 +123,13 @@ def raised(
         share = WORTH if _next_split(case, answer) is None else WORTH_WAITING
         worth = _gap_j(case, answer) <= share * before_j
     return case
+
+
+def _overfull(known: Known, frame: Frame, answer: Descent, point: Point) -> Case:
+    """A case in which more links are used than there are subcarriers: high rents rule it out."""
+    earned = np.maximum(evaluate(frame, point).earned, 0.0).max(axis=1)
+    rents = np.full(frame.instance.num_subcarriers, 2 * (answer.energy_j + float(earned.sum())))
+    return Case(known, frame, point, np.inf, rents)
 
 
 def _frame(instance: Instance, known: Known) -> Frame:
@@ -152,7 +162,8 @@ def _climbed(
 ) -> Case:
     """Where an ascent from a point ends; with rents of their own if these are given, or needed."""
     if start is None or rents is None:
-        start = climb(frame, answer, effort=EFFORT, far=CLOSED, widest_j=np.inf, start=start).point
+        effort = EFFORT if frame.instance.air_tokens is None else BEFORE_RENTS
+        start = climb(frame, answer, effort=effort, far=CLOSED, widest_j=np.inf, start=start).point
         at = evaluate(frame, start)
         if frame.instance.air_tokens is None:
             return Case(known, frame, start, at.value_j)
@@ -192,7 +203,10 @@ def _expert(case: Case, answer: Descent) -> On | None:
 
 
 def _link(case: Case, answer: Descent) -> On | None:
-    """The link that earns most beyond what it earns in the answer; None if that is little."""
+    """The link that earns most beyond what it earns in the answer; None if that is little.
+
+    Where much is left, it is any link that earns something.
+    """
     frame, instance = case.frame, case.frame.instance
     if instance.air_tokens is not None or not len(frame.ends):
         return None  # with a deadline, prices of single subcarriers say little
@@ -202,9 +216,13 @@ def _link(case: Case, answer: Descent) -> On | None:
     unused = np.where(answer.decision.allocation.any(axis=(0, 1)), 0.0, rents)
     most_j = np.maximum((at.earned - rents).max(axis=1), 0.0) + (at.taken * unused).sum(axis=1)
     beyond_j = np.where(frame.surely_used, 0.0, most_j - _earned_in(answer, case, rents))
+    least_j = SHARE * _gap_j(case, answer)
+    if _gap_j(case, answer) > WIDE * answer.energy_j:
+        least_j = 0.0
+        if beyond_j.max() <= 0.0:  # several links may earn the same, and one that is used has it
+            beyond_j = np.where(frame.surely_used, 0.0, at.earned.max(axis=1))
     link = int(beyond_j.argmax())
-    share = SHARE if _gap_j(case, answer) <= WIDE * answer.energy_j else 0.0
-    if beyond_j[link] <= share * _gap_j(case, answer):
+    if beyond_j[link] <= least_j:
         return None
     i, n = frame.ends[link].tolist()
     return ("link", i, n)

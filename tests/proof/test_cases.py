@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from helpers.enumerated import drawn_on_nodes
 
 from dmoe_opt import generate, prove, solve
 from tests.campaigns.forgeries import three_pairs
@@ -17,6 +18,16 @@ def test_cases_close_the_gap_of_waking() -> None:
     assert certificate.bound_j is not None
     assert 2 * (1 - 1e-6) < certificate.bound_j <= 2
     assert prove(pairs.replace(wake_energy=np.zeros(3)), result).bound_j == 0.0
+
+
+def test_more_links_than_subcarriers_are_a_case_without_an_answer() -> None:
+    """Prices drop half of a token that needs two links on one subcarrier, and cases do not."""
+    round_ = drawn_on_nodes(513)
+    result = solve(round_, "jesa")
+    certificate = prove(round_, result)
+    assert result.objective_j is not None
+    assert certificate.bound_j is not None
+    assert result.objective_j * (1 - 1e-6) <= certificate.bound_j <= result.objective_j
 
 
 def test_a_link_pays_for_each_subcarrier_that_it_needs() -> None:
