@@ -48,6 +48,7 @@ Numba's cache of this file does not notice a change there. This line does.
 """
 FIRST_NODES = 1_000  # of a subproblem before it is branched with prices of its own
 SHARE = 0.25  # of the nodes so far, which a later subproblem may take
+PEAKED_NODES = 20_000  # that one may take where scores are peaked, and branches differ most
 PARETO_NODES = 10_000  # of a size, before the dynamic program is tried
 LONG_NODES = 5_000_000  # of a token; from here on an incumbent that is ENOUGH is the answer
 STEPS_PER_NODE = 8  # of exchanges, which take no more time than the search
@@ -104,7 +105,10 @@ def _solve_size(
                 best = cost + near
                 size = note_answer(depth, w.whole[BEST], found, depth, w)
             if bound < np.inf:
-                most = min(limit - nodes, np.int64(max(FIRST_NODES, SHARE * (done + nodes))))
+                share = SHARE * (done + nodes)
+                if weight > 0.0:
+                    share = min(share, PEAKED_NODES)
+                most = min(limit - nodes, np.int64(max(FIRST_NODES, share)))
                 near, found, spent, deep, closed = reduce_and_search(
                     g[depth:],
                     g[depth:],

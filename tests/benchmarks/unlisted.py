@@ -110,6 +110,56 @@ def _softmax_square(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[N
     return score, np.sqrt(score) * rng.uniform(0.95, 1.05, shape)
 
 
+def _spikes(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    score = rng.uniform(0.001, 0.01, shape)
+    spike = rng.random(shape) < 0.03
+    score = np.where(spike, rng.uniform(0.5, 1, shape), score)
+    return score, score * rng.uniform(0.9, 1.1, shape)
+
+
+def _avis(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    """A subset sum (Avis, in Chvatal, Operations Research 28, 1980)."""
+    number = shape[1]
+    rank = rng.permuted(np.tile(np.arange(1, number + 1), (shape[0], 1)), axis=1)
+    score = number * (number + 1) + rank
+    score = score / score.max()
+    return score, score.copy()
+
+
+def _fibonacci(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    numbers = [1, 2]
+    while len(numbers) < 20:
+        numbers.append(numbers[-1] + numbers[-2])
+    score = rng.choice(np.array(numbers), shape) / numbers[-1]
+    return score, score * rng.choice([1.0, 1.01, 1.02], shape)
+
+
+def _multi_group(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    """Noisy groups, each half the one before (Jooken, Leyman, De Causmaecker, EJOR 301, 2022)."""
+    score = 0.5 ** rng.integers(1, 7, shape) + rng.integers(0, 300, shape) / 2**20
+    return score, score + rng.integers(0, 300, shape) / 2**20
+
+
+def _stairs(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    score = rng.random(shape)
+    return score, np.floor(5 * score) / 5 + 0.2 + 0.05 * score
+
+
+def _near_ties(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    score = rng.choice(np.linspace(0.1, 1, 10), shape) - rng.uniform(0, 1e-6, shape)
+    return score, score + rng.uniform(0, 1e-6, shape) + 0.1
+
+
+def _inverse_noise(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    cost = rng.random(shape)
+    return 0.9 * cost + 0.1, cost + rng.uniform(0, 0.002, shape)
+
+
+def _four_clusters(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    score = rng.choice([0.9, 0.3, 0.1, 0.03], shape) * rng.uniform(0.97, 1.03, shape)
+    return score, score * rng.choice([1, 1.03], shape) * rng.uniform(0.99, 1.01, shape)
+
+
 DRAWS: dict[str, Draw] = {
     "two-clusters": _two_clusters,
     "geometric": _geometric,
@@ -129,6 +179,14 @@ DRAWS: dict[str, Draw] = {
     "coarse-costs": _coarse_costs,
     "dear-giant": _dear_giant,
     "softmax-square": _softmax_square,
+    "spikes": _spikes,
+    "avis": _avis,
+    "fibonacci": _fibonacci,
+    "multi-group": _multi_group,
+    "stairs": _stairs,
+    "near-ties": _near_ties,
+    "inverse-noise": _inverse_noise,
+    "four-clusters": _four_clusters,
 }
 
 
