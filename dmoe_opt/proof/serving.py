@@ -10,7 +10,8 @@ Sets of experts, links and subcarriers may be used in part. Energies do not coun
         <= sum over k of min(U[l, k], number of p) y[l, k]
     sum over l of y[l, k] <= number of subcarriers of kind k                             (rents)
 
-Its dual prices are those of a certificate. Subcarriers on which the same links work are of one
+Links that are known to be used have sum over k of y[l, k] >= 1. The dual prices are those of a
+certificate. Subcarriers on which the same links work are of one
 kind; with a deadline each is a kind of its own.
 """
 
@@ -36,7 +37,8 @@ MOST_COLUMNS = 100_000
 class Shares(NamedTuple):
     """Tokens that go without, and dual prices.
 
-    Prices of tokens (T,), passages (T, C), subcarriers (M,) and room (K,).
+    Prices of tokens (T,), passages (T, C), subcarriers (M,) and room (K,). `links` (N, N) is how
+    many subcarriers links use.
     """
 
     without: float
@@ -44,10 +46,19 @@ class Shares(NamedTuple):
     passages: NDArray[np.float64]
     rents: NDArray[np.float64]
     room: NDArray[np.float64]
+    links: NDArray[np.float64]
 
 
-def shares(instance: Instance, choices: Choices, required: NDArray[np.bool_]) -> Shares | None:
-    """Solve the program for tokens that are `required` (T,); None if it is too large, or fails."""
+def shares(
+    instance: Instance,
+    choices: Choices,
+    required: NDArray[np.bool_],
+    used: NDArray[np.bool_] | None = None,
+) -> Shares | None:
+    """Solve the program for tokens that are `required` (T,) and links that are `used` (N, N).
+
+    None if it is too large, or fails.
+    """
     tokens, sets = instance.num_tokens, np.arange(len(choices.token))
     works, in_time = usable_subcarriers(instance), instance.air_tokens
     kind_of = np.arange(instance.num_subcarriers)
@@ -91,6 +102,10 @@ def shares(instance: Instance, choices: Choices, required: NDArray[np.bool_]) ->
             in_time[i[of], n[of], first[kind]], np.bincount(link, minlength=len(i))[of]
         )
         rows.add(len(links), -inf, 0.0, (link, g, 1.0), (of, y, -most.astype(float)))
+    if used is not None:
+        sure = used[i[of], n[of]]
+        place = np.unique(of[sure], return_inverse=True)[1].reshape(-1)
+        rows.add(int(used[i, n].sum()), -inf, -1.0, (place, y[sure], -1.0))
     share = rows.add(len(first), -inf, np.bincount(kind_of), (kind, y, 1.0))
     cost = np.zeros(rows.width)
     cost[without:] = 1.0
@@ -102,10 +117,13 @@ def shares(instance: Instance, choices: Choices, required: NDArray[np.bool_]) ->
     dual = np.maximum(-answer.ineqlin.marginals, 0.0)
     prices = np.zeros((tokens, columns))
     prices[t, c] = dual[passing]
+    active = np.zeros((instance.num_nodes, instance.num_nodes))
+    np.add.at(active, (i[of], n[of]), answer.x[y])
     return Shares(
         without=float(answer.fun),
         tokens=dual[serve],
         passages=prices,
         rents=dual[share][kind_of],
         room=np.zeros(instance.num_experts) if room is None else dual[room],
+        links=active,
     )

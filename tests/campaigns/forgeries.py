@@ -171,11 +171,21 @@ def refutations() -> list[Target]:
     alike = crowded.replace(scores=[[0.25, 0.5, 0.25]] * 3)
     radio = Radio(np.ones((3, 3, 1)), bandwidth_hz=1.0, power_w=1.0, noise_w=1.0, payload_bits=1.0)
     sending = alike.replace(link_energy=None, radio=radio)
+    halves = Instance(
+        source=[0, 2],
+        scores=np.full((2, 3), 0.5),
+        threshold=0.5,
+        max_experts=1,
+        compute_energy=np.ones(3),
+        link_energy=np.ones((3, 3, 1)),
+        placement=[1, 1, 1],
+    )  # two links share a subcarrier, and each of its halves serves half a token
     out_of_reach = staying.replace(threshold=0.75, on_shortfall="infeasible")
     return [
         _absent(crowded, staying, "jesa"),
         _absent(alike.replace(capacity=[3, 1, 3]), alike.replace(capacity=[3, 3, 3]), "jesa"),
         _absent(sending.replace(air_deadline_s=1.0), sending.replace(air_deadline_s=2.0), "jesa"),
+        _absent(halves, halves.replace(link_energy=np.ones((3, 3, 2))), "jesa"),
         _absent(out_of_reach, staying, "jesa"),
         _absent(out_of_reach, staying, "selection"),
         _absent(crowded, staying, "allocation"),

@@ -144,6 +144,14 @@ def test_any_rules_are_refuted(draw: Callable[[int], Instance], seeds: list[int]
         assert (result.status, prove(draw(seed), result).bound_j) == ("infeasible", None)
 
 
+def test_a_round_that_is_served_in_part_is_refuted_by_cases() -> None:
+    """Two links share a subcarrier, and each of its halves serves one half of a token."""
+    cases_of = [target.fields for target in forgeries.refutations() if "split" in target.fields]
+    assert [(fields["split"][0], fields["refuted"]) for fields in cases_of] == [("link", True)]
+    later = drawn_on_nodes(1781)
+    assert prove(later, solve(later, "jesa")).bound_j is None
+
+
 def test_sets_that_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """DES finds those that matter."""
     monkeypatch.setattr(refuting, "choices_of", lambda *_: None)
