@@ -241,7 +241,9 @@ class Instance:
 
     def to_experts(self, of_links: NDArray[Any]) -> NDArray[Any]:
         """Values of the links (N, N) as tokens meet them on the way to experts, shape (T, K)."""
-        return np.asarray(of_links[self.source[:, None], self.node_of])
+        if self.placement is None:
+            return np.asarray(of_links[self.source])
+        return np.asarray(of_links[self.source[:, None], self.placement])
 
     def infeasibility(self) -> str | None:
         """Why some token can never be served, in words; None if each can be, or be dropped."""

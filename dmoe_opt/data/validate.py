@@ -323,26 +323,27 @@ def plain(field: str, value: object, depth: int = 0) -> Any:
 
     They are mappings with string keys, sequences, strings, finite numbers, booleans and None.
     """
-    if depth > MOST_DEPTH:
+    if isinstance(value, str):
+        return word(field, value)
+    if _is_plain(value):
+        return value
+    if depth >= MOST_DEPTH:
         raise fail(field, value, f"at most {MOST_DEPTH} levels of nesting")
     if isinstance(value, dict):
+        keys = f"{field} key"
         return {
-            word(f"{field} key", key): plain(f"{field}.{key}", inner, depth + 1)
-            for key, inner in value.items()
+            word(keys, key): note if _is_plain(note) else plain(f"{field}.{key}", note, depth + 1)
+            for key, note in value.items()
         }
     if isinstance(value, list | tuple):
         return [plain(f"{field}[{i}]", inner, depth + 1) for i, inner in enumerate(value)]
-    if isinstance(value, str):
-        return word(field, value)
-    if _is_plain_number(value):
-        return value
     raise fail(field, value, "text, finite numbers, true, false, null, lists and objects of them")
 
 
-def _is_plain_number(value: object) -> bool:
-    """Whether JSON has the value: null, true, false, a number of 64 bits."""
-    if value is None or isinstance(value, bool):
-        return True
-    if isinstance(value, int):
+def _is_plain(value: object) -> bool:
+    """Whether JSON has the value: ASCII text, null, true, false, a number of 64 bits."""
+    if isinstance(value, str):
+        return value.isascii()
+    if isinstance(value, int):  # true and false are 1 and 0
         return -(2**63) <= value < 2**63
-    return isinstance(value, float) and math.isfinite(value)
+    return value is None or (isinstance(value, float) and math.isfinite(value))

@@ -122,3 +122,21 @@ def test_numbers_are_checked_up_to_their_ends() -> None:
     for beyond in (np.nextafter(1.0, 2.0), -5e-324, np.nan, -np.nan, np.inf, -np.inf):
         with pytest.raises(InputError, match=r"^x\[1\] = "):
             validate.real_array("x", [0.5, beyond], (None,), most=1.0)
+
+
+def test_notes_are_nested_so_deep_at_most() -> None:
+    """The notes and 49 lists inside are read, one list more is refused."""
+    deepest = {"a": nested(0.5, validate.MOST_DEPTH - 1)}
+    assert validate.plain("meta", deepest) == deepest
+    with pytest.raises(InputError, match="allowed: at most 50 levels of nesting"):
+        validate.plain("meta", {"a": [deepest["a"]]})
+
+
+@pytest.mark.parametrize(
+    "note", ["\ud800", {"\ud800": 1}, 2**63, -(2**63) - 1, np.inf, {1: 2}, {2}]
+)
+def test_notes_that_json_has_not(note: object) -> None:
+    """Refused alone, in an object and in a list: they could not be written to a file."""
+    for notes in ({"a": note}, {"a": [note]}, {"a": {"b": note}}):
+        with pytest.raises(InputError):
+            validate.plain("meta", notes)
