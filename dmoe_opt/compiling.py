@@ -1,8 +1,9 @@
 """Kernels: plain Python functions that numba compiles when there is enough to do.
 
-To import numba takes a second, more than all the work on a small file. So a kernel is compiled when
-it is first called without the promise that little is to be done. Before that, and where numba is
-not installed, it runs as the Python function that it is, with the same answer.
+To import numba and load kernels takes a third of a second, more than all the work on a small file.
+So a kernel is compiled when it is first called without the promise that little is to be done.
+Before that, and where numba is not installed, it runs as the Python function that it is, with the
+same answer.
 
 Numba keeps compiled kernels in files. A file that was cut short, by a full disk or a killed
 process, makes the first call of a kernel fail; and where no folder can be written, numba refuses a
@@ -25,7 +26,7 @@ import numpy as np
 
 without_cache: list[str] = []
 """Names of the kernels that are compiled in every process, since no folder can be written."""
-MOST_PLAIN_S = 0.5
+MOST_PLAIN_S = 0.3
 """Processor time that plain functions may take in a process before numba pays."""
 _plain_s = 0.0
 _loading_s = 0.0
@@ -159,6 +160,7 @@ def _garbage_kept() -> Iterator[None]:
 
 
 def _compile(compiled: Any, types: tuple[Any, ...]) -> None:
+    _load_alone(compiled)
     try:
         compiled.compile(types)
     except Exception:  # a damaged file makes numba, pickle and LLVM raise kinds of their own
@@ -167,3 +169,23 @@ def _compile(compiled: Any, types: tuple[Any, ...]) -> None:
         for path in Path(compiled.stats.cache_path).glob("*.nb[ic]"):
             path.unlink(missing_ok=True)
         compiled.compile(types)
+
+
+def _load_alone(compiled: Any) -> None:
+    """Let numba load a kernel from its cache without what only compiling needs.
+
+    Before it looks into its cache, numba imports all that kernels may call, `scipy.linalg` among
+    it, which takes longer than all else. To compile, it still does.
+    """
+    from numba.core.runtime import rtsys
+
+    cache = compiled._cache
+    if not hasattr(cache, "_load_overload"):  # there is no folder to keep one
+        return
+
+    def load(signature: Any, context: Any) -> Any:
+        rtsys.initialize(context)  # the memory of arrays
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(signature, context)
+
+    cache.load_overload = load

@@ -203,7 +203,10 @@ def _by_size(
     low = np.inf
     while True:
         # The size with the least bound comes first: its sets are the most likely incumbents.
-        n = np.argmin(w.real[SIZE_BOUND, : hi + 1])
+        n = NONE
+        for k in range(1, hi + 1):
+            if w.real[SIZE_BOUND, k] < w.real[SIZE_BOUND, n]:
+                n = k
         bound = w.real[SIZE_BOUND, n]
         close = best * (1.0 - ENOUGH) if nodes >= LONG_NODES else np.inf
         if bound >= min(cut_from(best, unit, 0.0), close) or nodes >= limit or stop[0]:
