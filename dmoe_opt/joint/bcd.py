@@ -28,7 +28,7 @@ def solve_bcd(
     """Block coordinate descent from every link's best subcarrier.
 
     Where it ends more than 1 % above the relaxed bound, a few steps of the price ascent of
-    `lagrangian` follow, which improve the bound too, and the best answer that they meet counts.
+    `lagrangian` follow, which improve the bound too, until an answer is within 1 % of it.
 
     Parameters
     ----------

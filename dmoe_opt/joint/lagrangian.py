@@ -33,7 +33,6 @@ from dmoe_opt.allocation.assignment import serve
 from dmoe_opt.answer.decision import Decision
 from dmoe_opt.answer.objective import Selection
 from dmoe_opt.answer.result import Result, infeasible
-from dmoe_opt.answer.tolerances import OPTIMAL_GAP
 from dmoe_opt.clock import TimeUp, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.generating.presets import generate
@@ -107,14 +106,15 @@ def ascend(
     bound_j: float,
     *,
     effort: Effort = THOROUGH,
+    far: float = CLOSED,
     log: Log | None = None,
     fewest: NDArray[np.bool_] | None = None,
 ) -> Ascent:
     """Raise the bound by subgradient steps, and repair what the prices suggest into answers.
 
-    `fewest` are few links (N, N) that serve all tokens, where spectrum is scarce. Steps have
-    Polyak's length, `step * (target - L) / |subgradient|^2`, with the energy of the answer as the
-    target.
+    It ends where an answer is within `far` of the bound, as a share of its energy. `fewest` are few
+    links (N, N) that serve all tokens, where spectrum is scarce. Steps have Polyak's length, `step
+    * (target - L) / |subgradient|^2`, with the energy of the answer as the target.
     """
     least = _least_prices(instance)
     scale = least + (LEAST_SCALE * least.sum() / max(least.size, 1) or 1.0)
@@ -137,7 +137,7 @@ def ascend(
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
         # 3. stop
-        if settled or climb.step < SHORTEST_STEP or _closed(answer, bound_j):
+        if settled or climb.step < SHORTEST_STEP or _closed(answer, bound_j, far):
             break
         if is_over():
             break
@@ -152,9 +152,9 @@ def ascend(
     return Ascent(climb.best_prices, bound_j, answer, iteration)
 
 
-def _closed(answer: Descent | None, bound_j: float) -> bool:
-    """Whether the answer meets the bound."""
-    return answer is not None and answer.energy_j - bound_j <= CLOSED * answer.energy_j
+def _closed(answer: Descent | None, bound_j: float, far: float) -> bool:
+    """Whether the answer is within `far` of the bound."""
+    return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 
 
 def _target_j(answer: Descent | None, bound_j: float) -> float:
@@ -219,13 +219,13 @@ def close_in(
     instance: Instance,
     method: str,
     *,
-    far: float = OPTIMAL_GAP,
+    far: float = CLOSED,
     effort: Effort = THOROUGH,
     share: float = 1.0,
     log: Log | None = None,
     start: Decision | None = None,
 ) -> Ascent | Result:
-    """Descend; if this ends `far` above the bound, count active links, and ascend.
+    """Descend; if this ends `far` above the bound, count active links, and ascend as far.
 
     The value is a result of `method` where the round is proven to have no answer. Where spectrum is
     scarce and every set of links was looked at, the ascent has only a `share` of the time left.
@@ -234,7 +234,7 @@ def close_in(
     selection, bound_j = relaxed_bound(instance)
     answer = descend_from(instance, selection)
     answer = better(answer, None if start is None else descend(start))
-    if answer is not None and answer.energy_j * (1 - far) <= bound_j:
+    if _closed(answer, bound_j, far):
         return Ascent(_least_prices(instance), bound_j, answer, 0)
     scarce = _num_links(instance, selection) > instance.num_subcarriers
     fewest, limit_s = None, None
@@ -252,7 +252,7 @@ def close_in(
             limit_s = share * left_s()
     links = None if fewest is None else fewest.open_links
     with until(limit_s):
-        end = ascend(instance, answer, bound_j, effort=effort, log=log, fewest=links)
+        end = ascend(instance, answer, bound_j, effort=effort, far=far, log=log, fewest=links)
     return end._replace(needed=None if fewest is None else fewest.needed)
 
 

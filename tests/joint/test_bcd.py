@@ -7,7 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dmoe_opt import Status, generate, solve
+from dmoe_opt import Instance, Status, generate, load, solve
+from dmoe_opt.joint.bcd import FAR
+from dmoe_opt.joint.lagrangian import QUICK, Ascent, close_in
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -49,3 +51,14 @@ def test_restarts() -> None:
         assert again.objective_j == other.objective_j
         better += again.objective_j < plain.objective_j * (1 - 1e-9)
     assert better
+
+
+def test_steps_end_where_an_answer_is_near_its_bound() -> None:
+    """Of 20 steps few are needed where the bound was bad and the descent was not."""
+    data = load("interference-8x64-s1")
+    assert isinstance(data, Instance)
+    end = close_in(data, "bcd", far=FAR, effort=QUICK)
+    assert isinstance(end, Ascent)
+    assert end.answer is not None
+    assert 0 < end.iterations < QUICK.steps
+    assert end.answer.energy_j * (1 - FAR) <= end.bound_j
