@@ -208,8 +208,10 @@ def _link(case: Case, answer: Descent) -> On | None:
     Where much is left, it is any link that earns something.
     """
     frame, instance = case.frame, case.frame.instance
-    if instance.air_tokens is not None or not len(frame.ends):
-        return None  # with a deadline, prices of single subcarriers say little
+    if not len(frame.ends):
+        return None
+    if instance.air_tokens is not None:
+        return _late_link(case, answer)
     at = evaluate(frame, case.point)
     rents = rents_of(at.earned[None], at.taken[None])
     assert answer.decision.allocation is not None
@@ -223,6 +225,19 @@ def _link(case: Case, answer: Descent) -> On | None:
             beyond_j = np.where(frame.surely_used, 0.0, at.earned.max(axis=1))
     link = int(beyond_j.argmax())
     if beyond_j[link] <= least_j:
+        return None
+    i, n = frame.ends[link].tolist()
+    return ("link", i, n)
+
+
+def _late_link(case: Case, answer: Descent) -> On | None:
+    """The link with a deadline for which tokens pay most; None if hardly anything is left."""
+    frame = case.frame
+    t, c = frame.pairs.T
+    paid_j = np.add.reduceat(case.point.link[t, c], frame.first[:-1])
+    paid_j[frame.surely_used] = 0.0
+    link = int(paid_j.argmax())
+    if _gap_j(case, answer) <= WIDE * answer.energy_j or paid_j[link] <= 0.0:
         return None
     i, n = frame.ends[link].tolist()
     return ("link", i, n)

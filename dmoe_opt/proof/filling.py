@@ -82,6 +82,13 @@ def _evaluate(
     earned, passing, used = np.zeros(shape[0]), np.zeros(shape[0], np.int64), np.zeros(shape, bool)
     arrays = frame.first, paid[falling], frame.link_j, frame.room, order, rents
     call(filling_kernel.fill, *arrays, earned, passing, used, little=used.size <= LITTLE)
+    for n in np.flatnonzero(frame.surely_used & (passing == 0)):  # one token, even at a loss
+        alone = np.where(
+            frame.room[n] > 0, paid[falling[frame.first[n]]] - frame.link_j[n], -np.inf
+        )
+        m = int((alone - rents).argmax())
+        if np.isfinite(alone[m]):
+            earned[n], passing[n], used[n, m] = alone[m] - rents[m], 1, True
     wake_j = wake_left_j(frame, point)
     awake = frame.surely_awake | (wake_j < 0)
     value_j = float(np.minimum(serving, frame.drop_j).sum() + wake_j[awake].sum())

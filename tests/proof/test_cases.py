@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.enumerated import drawn_on_nodes
+import pytest
+from helpers.enumerated import drawn, drawn_on_nodes
 
-from dmoe_opt import generate, prove, solve
+from dmoe_opt import Instance, generate, prove, solve
 from tests.campaigns.forgeries import three_pairs
 
 
@@ -20,9 +21,9 @@ def test_cases_close_the_gap_of_waking() -> None:
     assert prove(pairs.replace(wake_energy=np.zeros(3)), result).bound_j == 0.0
 
 
-def test_more_links_than_subcarriers_are_a_case_without_an_answer() -> None:
+@pytest.mark.parametrize("round_", [drawn_on_nodes(513), drawn(1261)], ids=["plain", "late"])
+def test_more_links_than_subcarriers_are_a_case_without_an_answer(round_: Instance) -> None:
     """Prices drop half of a token that needs two links on one subcarrier, and cases do not."""
-    round_ = drawn_on_nodes(513)
     result = solve(round_, "jesa")
     certificate = prove(round_, result)
     assert result.objective_j is not None
