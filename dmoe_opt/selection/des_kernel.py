@@ -28,6 +28,7 @@ from dmoe_opt.selection.des_bound import (
     best_dual,
     copy_members,
     repair,
+    rounding,
     sums,
     trade,
 )
@@ -38,7 +39,7 @@ from dmoe_opt.selection.des_split import split
 EASY_NODES = 300  # nodes spent before scores are rounded, or the search is split by size
 ROUNDED_NODES = 1_000  # with rounded scores
 NARROWER = 0.5  # of the gap, which rounded scores must leave to be worth a search
-SOURCES = "2f75e6bfe49739b7"
+SOURCES = "68fb258f67b312c5"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.
@@ -74,6 +75,7 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
     else:
         best = np.inf
     dropped = low
+    floor = bound - err
     dual = (bound, lam, need)
     worth = g
     nodes = 0
@@ -108,7 +110,7 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
         if finished:
             return best, size, nodes, min(best, low)
         if nodes >= limit or stop[0]:
-            return best, size, nodes, min(best, bound - err, dropped)
+            return best, size, nodes, min(best, floor, dropped)
         if patience != EASY_NODES or not reduce:
             break
         # Step 5: once more with rounded scores, if they leave little of the gap.
@@ -117,6 +119,8 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
         if dual[0] < asked:
             break
         worth = w.real[H]
+        total, _ = sums(worth, e, m)
+        floor = max(floor, dual[0] - rounding(best, 1.0, dual[2] + total, hi))
         patience = ROUNDED_NODES
     return split(
         g,
@@ -127,6 +131,7 @@ def solve_token(g, e, m, need, cap, limit, w, store, reduce, pairs, stop, tree, 
         lam,
         best,
         size,
+        floor,
         dropped,
         nodes,
         limit,

@@ -173,6 +173,7 @@ def _by_size(
     price,
     best,
     size,
+    floor,
     nodes,
     limit,
     unit,
@@ -187,6 +188,7 @@ def _by_size(
 ):
     """Search the sets of each size, and decide by a dynamic program if that takes long.
 
+    floor is a bound of all sets.
     Returns (best, size, nodes, low), with the experts of the incumbent in w.whole[ANSWER].
     """
     total, _ = sums(g, e, m)
@@ -207,7 +209,7 @@ def _by_size(
         for k in range(1, hi + 1):
             if w.real[SIZE_BOUND, k] < w.real[SIZE_BOUND, n]:
                 n = k
-        bound = w.real[SIZE_BOUND, n]
+        bound = max(w.real[SIZE_BOUND, n], floor)
         close = best * (1.0 - ENOUGH) if nodes >= LONG_NODES else np.inf
         if bound >= min(cut_from(best, unit, 0.0), close) or nodes >= limit or stop[0]:
             return best, size, nodes, min(low, bound)
@@ -271,6 +273,7 @@ def split(
     lam,
     best,
     size,
+    floor,
     dropped,
     nodes,
     limit,
@@ -282,7 +285,7 @@ def split(
     tree,
     rows,
 ):
-    """Solve a hard token by its number of experts.
+    """Solve a hard token by its number of experts; floor is a bound of all sets.
 
     Returns (best, size, nodes, bound), with the chosen items in w.whole[BEST].
     """
@@ -304,6 +307,7 @@ def split(
         lam,
         best,
         size,
+        floor,
         nodes,
         limit,
         unit,
@@ -316,7 +320,7 @@ def split(
         tree,
         rows,
     )
-    low = min(best, low)
+    low = min(best, max(low, floor))
     if unit > 0.0 and low < np.inf:  # costs are whole multiples, and so is the optimum
         low = min(best, np.ceil(low / unit - 0.5 * UNIT_SLACK) * unit - hi * error)
     low = min(low, dropped)
