@@ -188,6 +188,7 @@ def loaded(
         given = library.HighsSolution()
         given.col_value = start.tolist()
         highs.setSolution(given)
+        highs.setOptionValue("mip_heuristic_run_feasibility_jump", False)  # it seeks a first one
     return highs
 
 

@@ -16,6 +16,7 @@ The program of `joint_pyomo`, with u[i, n], link active, in place of sums over s
     (C5) sum_t alpha[t, j] <= C[j]
     (C6) alpha[t, j] <= w[j]
     (C7) f[i, n, m] <= min(pairs of the link, U[i, n, m]) y[i, n, m]
+         sum_m y[i, n, m] >= as many as the tokens of the link need at least
 
 The columns d, w and omega, and (C5) to (C7), are there where the round has their fields. Where the
 sets of experts S of every token are listed (`choices`), they take the place of (C1) and (C2)::
@@ -70,8 +71,11 @@ class Program(NamedTuple):
     waking: slice
 
 
-def program_of(instance: Instance, part: Open, columns: Columns) -> Program:
-    """The constraints, in the order of this file's first lines."""
+def program_of(instance: Instance, part: Open, columns: Columns, *, needed: bool = True) -> Program:
+    """The constraints, in the order of this file's first lines.
+
+    Without `needed`, those are left out that only tighten the linear relaxation under a deadline.
+    """
     inf = np.inf
     (t, j), (link, m) = columns.pairs.T, columns.uses.T
     w, u, y, f = (columns.starts[n] for n in (1, 2, 3, 5))
@@ -85,6 +89,8 @@ def program_of(instance: Instance, part: Open, columns: Columns) -> Program:
     rows.add(len(links), 0.0, most_on_link, (links, u + links, -1.0), (link, y + use, 1.0))
     loads = rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
     carried = _add_carried(rows, instance, part, columns)
+    if needed and instance.air_tokens is not None:
+        _add_needed(rows, instance, part, columns)
     passes = rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
     if instance.send_once:
         _add_sent_once(rows, instance, columns)
@@ -123,11 +129,9 @@ def _add_relevance(rows: Rows, instance: Instance, part: Open, columns: Columns)
 def _add_carried(rows: Rows, instance: Instance, part: Open, columns: Columns) -> slice:
     """(C7), and what a used subcarrier carries at least by the experts that tokens must use.
 
-    Without a deadline that is all of its link; with one it is a token, and the link needs as many
-    subcarriers as carry its tokens.
+    Without a deadline that is all of its link; with one it is a token.
     """
-    link = columns.uses[:, 0]
-    use = np.arange(len(link))
+    use = np.arange(len(columns.uses))
     y, f = columns.starts[3], columns.starts[5]
     most = columns.most_on(instance)
     first = rows.add(len(use), -np.inf, 0.0, (use, f + use, 1.0), (use, y + use, -most))
@@ -136,9 +140,6 @@ def _add_carried(rows: Rows, instance: Instance, part: Open, columns: Columns) -
     row = np.arange(len(sure))
     terms = (row, f + sure, 1.0), (row, y + sure, -least[sure])
     last = rows.add(len(sure), 0.0, np.inf, *terms)
-    if instance.air_tokens is not None:
-        fewest = _fewest(link, most, columns.least_on(instance, part.certain))
-        rows.add(len(fewest), fewest, np.inf, (link, y + use, 1.0))
     return slice(first.start, last.stop)
 
 
@@ -150,16 +151,38 @@ def least_carried(instance: Instance, part: Open, columns: Columns) -> NDArray[n
     return np.asarray(certain[columns.uses[:, 0]], dtype=float)
 
 
-def _fewest(
-    link: NDArray[np.int64], room: NDArray[np.float64], load: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """How many subcarriers each link needs for its load (L,); `link` and `room` by use (S,)."""
-    most_first = np.lexsort((-room, link))
-    link, room = link[most_first], room[most_first]
-    fewest = np.zeros(len(load), dtype=np.int64)
-    for n in np.flatnonzero(load):
-        fewest[n] = np.searchsorted(room[link == n].cumsum(), load[n]) + 1
-    return fewest
+def _add_needed(rows: Rows, instance: Instance, part: Open, columns: Columns) -> None:
+    """Under a deadline, subcarriers that a used link needs for its tokens, at least.
+
+    For q tokens, from those of the experts that tokens must use to all that may pass, these are
+    as many as the largest carry q. The rows are the lines of the convex hull below that.
+    """
+    passing, over = columns.passing(instance)
+    most, least = columns.most_on(instance), columns.least_on(instance, part.certain)
+    carried = np.bincount(over, minlength=len(least))
+    lines = []
+    for n in range(len(least)):
+        sent = np.sort(most[columns.uses[:, 0] == n])[::-1].cumsum()
+        load = np.arange(max(least[n], 1), min(carried[n], int(sent.max(initial=0))) + 1)
+        lines += [(n, *line) for line in _hull(load, np.searchsorted(sent, load) + 1)]
+    link = np.array([line[0] for line in lines], dtype=np.int64)
+    at_none, each = np.array([line[1:] for line in lines]).reshape(-1, 2).T
+    row, use = np.nonzero(link[:, None] == columns.uses[:, 0])
+    on, passage = np.nonzero(link[:, None] == over)
+    u, y = columns.starts[2:4]
+    used = np.arange(len(lines)), u + link, -at_none
+    rows.add(len(lines), 0.0, np.inf, (row, y + use, 1.0), used, (on, passing[passage], -each[on]))
+
+
+def _hull(x: NDArray[np.int64], y: NDArray[np.int64]) -> list[tuple[float, float]]:
+    """The lower convex hull of points of rising x: value at 0 and slope of its lines."""
+    lines, first = [], 0
+    while first < len(x) - 1:
+        slopes = (y[first + 1 :] - y[first]) / (x[first + 1 :] - x[first])
+        slope = float(slopes.min())
+        lines.append((float(y[first] - slope * x[first]), slope))
+        first += 1 + int(np.flatnonzero(slopes == slope)[-1])
+    return lines or [(float(value), 0.0) for value in y]
 
 
 def _add_sent_once(rows: Rows, instance: Instance, columns: Columns) -> None:

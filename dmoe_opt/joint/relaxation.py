@@ -53,12 +53,14 @@ class _Bound(NamedTuple):
 def relax(instance: Instance, part: Open, energy_j: float) -> Relaxed | None:
     """The relaxation of what is open, beside an answer of `energy_j`, inf where none is known.
 
+    Without an answer it is there for its prices. They do not see how many subcarriers links need,
+    and get worse by rows that do.
     It is None where sets are not listed, and where there is too much to decide or no HiGHS.
     """
     columns = columns_of(instance, part)
     if part.choices is None or not 0 < columns.starts[-1] <= MOST_COLUMNS:
         return None
-    program = program_of(instance, part, columns)
+    program = program_of(instance, part, columns, needed=energy_j < np.inf)
     costs = limits(instance, part, columns)
     factor = factor_of(instance, energy_j if energy_j < np.inf else None)
     try:

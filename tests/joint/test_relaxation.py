@@ -7,7 +7,7 @@ import pytest
 from helpers.enumerated import drawn, drawn_on_nodes, optimum
 
 from dmoe_opt import Instance, generate, solve
-from dmoe_opt.joint import relaxation
+from dmoe_opt.joint import program, relaxation
 from dmoe_opt.joint.highs import factor_of
 from dmoe_opt.joint.multipliers import evaluate, frame_of
 from dmoe_opt.joint.open_part import everything, listed, stranded
@@ -63,3 +63,16 @@ def test_any_duals_bound_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
         i, n, m = np.nonzero(best.decision.allocation)
         assert relaxed.part.subcarriers[i, n, m].all()
     assert right.bound_j > 0.97 * best.objective_j
+
+
+def test_counting_subcarriers_raises_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links that take two subcarriers for one and a half cost the relaxation less without that."""
+    data = generate("deadline-8x64", 0)
+    assert isinstance(data, Instance)
+    best = solve(data, "jesa", "exact")
+    assert best.objective_j is not None
+    with_rows = relax(data, listed(data), best.objective_j)
+    monkeypatch.setattr(program, "_add_needed", lambda *given: None)
+    without = relax(data, listed(data), best.objective_j)
+    gap = 1 - with_rows.bound_j / best.objective_j
+    assert 0 <= gap < 0.9 * (1 - without.bound_j / best.objective_j)
