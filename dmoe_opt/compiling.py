@@ -177,15 +177,17 @@ def _load_alone(compiled: Any) -> None:
     Before it looks into its cache, numba imports all that kernels may call, `scipy.linalg` among
     it, which takes longer than all else. To compile, it still does.
     """
-    from numba.core.runtime import rtsys
-
     cache = compiled._cache
-    if not hasattr(cache, "_load_overload"):  # there is no folder to keep one
-        return
+    load_all = cache.load_overload
 
     def load(signature: Any, context: Any) -> Any:
-        rtsys.initialize(context)  # the memory of arrays
-        with cache._guard_against_spurious_io_errors():
-            return cache._load_overload(signature, context)
+        try:
+            from numba.core.runtime import rtsys
+
+            rtsys.initialize(context)  # the memory of arrays
+            with cache._guard_against_spurious_io_errors():
+                return cache._load_overload(signature, context)
+        except (AttributeError, ImportError):  # there is no folder, or numba is built otherwise
+            return load_all(signature, context)
 
     cache.load_overload = load
