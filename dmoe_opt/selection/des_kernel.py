@@ -39,7 +39,7 @@ from dmoe_opt.selection.des_split import split
 EASY_NODES = 300  # nodes spent before scores are rounded, or the search is split by size
 ROUNDED_NODES = 1_000  # with rounded scores
 NARROWER = 0.5  # of the gap, which rounded scores must leave to be worth a search
-SOURCES = "68fb258f67b312c5"
+SOURCES = "701c55ad5a34e910"
 """Digest of the kernels that this file calls.
 
 Numba's cache of this file does not notice a change there. This line does.

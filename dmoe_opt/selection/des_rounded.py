@@ -87,6 +87,50 @@ def _column(g, h, e, n, sel):
 
 
 @cached(nogil=True, _nrt=False)
+def _begin(basis, score, rounded, cost):
+    """A basis of the best scores alone and what they have above both rows, as shares of these.
+
+    Rows 0 to 2 are its inverse, 3 holds amounts, 4 costs, and 5 is room for a column.
+    """
+    for k in range(3):
+        for i in range(3):
+            basis[i, k] = -1.0 if i == k else 0.0
+        basis[4, k] = 0.0
+    basis[0, 0] = basis[3, 0] = 1.0
+    basis[1, 0] = score
+    basis[2, 0] = rounded
+    basis[3, 1] = score - 1.0
+    basis[3, 2] = rounded - 1.0
+    basis[4, 0] = cost
+
+
+@cached(nogil=True, _nrt=False)
+def _enter(basis, size, score, rounded, cost):
+    """Let a column into the basis; False if there is none to leave."""
+    leaves = -1
+    least = np.inf
+    for i in range(3):
+        y = basis[i, 0] * size + basis[i, 1] * score + basis[i, 2] * rounded
+        basis[5, i] = y
+        if y > LEAST and basis[3, i] < least * y:
+            least = basis[3, i] / y
+            leaves = i
+    if leaves < 0:
+        return False
+    for i in range(3):
+        y = basis[5, i] / basis[5, leaves]
+        if i != leaves:
+            basis[3, i] -= y * basis[3, leaves]
+            for k in range(3):
+                basis[i, k] -= y * basis[leaves, k]
+    for k in range(3):
+        basis[leaves, k] /= basis[5, leaves]
+    basis[3, leaves] = least
+    basis[4, leaves] = cost
+    return True
+
+
+@cached(nogil=True, _nrt=False)
 def rounded_dual(g, e, m, need, hi, lam, asked, w):
     """Price scores and rounded scores for the best bound; w.real[H] gets what experts are worth.
 
@@ -102,21 +146,12 @@ def rounded_dual(g, e, m, need, hi, lam, asked, w):
     r = w.real[R]
     sel = w.whole[SEL]
     val = w.real[VAL]
-    basis = w.table[REDUCED]  # rows 0 to 2: its inverse; 3: amounts; 4: costs; 5: the new column
+    basis = w.table[REDUCED]
     for j in range(m):
         r[j] = -g[j]
     n = smallest(r, m, hi, np.inf, sel, val)
     score, rounded, cost = _column(g, h, e, n, sel)
-    for k in range(3):
-        for i in range(3):
-            basis[i, k] = -1.0 if i == k else 0.0
-        basis[4, k] = 0.0
-    basis[0, 0] = basis[3, 0] = 1.0
-    basis[1, 0] = score / need
-    basis[2, 0] = rounded / goal
-    basis[3, 1] = score / need - 1.0
-    basis[3, 2] = rounded / goal - 1.0
-    basis[4, 0] = cost
+    _begin(basis, score / need, rounded / goal, cost)
     bound = 0.0
     best = (0.0, 0.0)
     for _ in range(MOST_STEPS):
@@ -147,26 +182,8 @@ def rounded_dual(g, e, m, need, hi, lam, asked, w):
                 best = (a, b)
             if value >= most * (1.0 - TIE):
                 break
-        leaves = -1
-        least = np.inf
-        for i in range(3):
-            y = basis[i, 0] * size + basis[i, 1] * score / need + basis[i, 2] * rounded / goal
-            basis[5, i] = y
-            if y > LEAST and basis[3, i] < least * y:
-                least = basis[3, i] / y
-                leaves = i
-        if leaves < 0:
+        if not _enter(basis, size, score / need, rounded / goal, cost):
             break
-        for i in range(3):
-            y = basis[5, i] / basis[5, leaves]
-            if i != leaves:
-                basis[3, i] -= y * basis[3, leaves]
-                for k in range(3):
-                    basis[i, k] -= y * basis[leaves, k]
-        for k in range(3):
-            basis[leaves, k] /= basis[5, leaves]
-        basis[3, leaves] = least
-        basis[4, leaves] = cost
     a, b = best
     for j in range(m):
         h[j] = a * g[j] + b * h[j]
