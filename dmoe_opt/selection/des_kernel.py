@@ -209,7 +209,7 @@ def workspace(experts: int, cap: int) -> Work:
 
     Each running call needs its own.
     """
-    k = experts + 2
+    k = max(experts, 4) + 2  # rows for the simplex method of `des_rounded`, however few experts
     c = min(experts, cap) + 2
     return Work(
         np.empty((REALS, k)),

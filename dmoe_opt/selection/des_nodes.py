@@ -27,7 +27,7 @@ from dmoe_opt.selection.des_bound import BEST, INDEX, NONE, ROUNDING, TIE, E, G,
 from dmoe_opt.selection.des_kernel import solve_token
 from dmoe_opt.selection.des_nodes_bound import CLOSED, OPEN, UNDECIDED, best_prices, choice
 
-SOURCES = "48f646c145ba4f9e"
+SOURCES = "ffd48a833c8599e9"
 """Digest of the kernels that this file calls; see `des_kernel`."""
 ALL = np.bool_(True)  # a literal True would make numba compile all of DES once more
 
