@@ -152,16 +152,17 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     wake_j = wake_left_j(frame, point)
     awake = frame.surely_awake | (wake_j < 0)
     earned_j = float(earned[taken].sum())
-    value_j = float(bounds.sum() - earned_j + wake_j[awake].sum())
+    waking_j = wake_j[awake]
+    value_j = float(bounds.sum() - earned_j + waking_j.sum())
     if np.isfinite(earned_j):  # prices far above the energy leave more rounding than the energy has
-        value_j -= ROUNDING * abs(earned_j)
+        value_j -= ROUNDING * float(abs(earned_j) + np.abs(waking_j).sum())
     slope = Point(
         link=passages.passed(instance, selection) - _passes(frame, taken, passing),
         waking=np.where(instance.wake_energy is None, 0.0, selection - awake.astype(float)),
         room=np.zeros(instance.num_experts),
     )
     if instance.capacity is not None:
-        value_j -= float(point.room @ instance.capacity)
+        value_j -= float(point.room @ instance.capacity) * (1 + ROUNDING)
         slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
     return Priced(value_j, selection, bounds, serving, awake, earned, taken, slope)
 
