@@ -21,18 +21,9 @@ from dmoe_opt.joint.activation import (
     too_many_links,
 )
 from dmoe_opt.joint.apart import solve_apart
-from dmoe_opt.joint.descent import Descent, better, conclude
+from dmoe_opt.joint.descent import CLOSED, Descent, better, conclude, is_closed
 from dmoe_opt.joint.leftover import leftover
-from dmoe_opt.joint.limited import (
-    CLOSED,
-    Climbed,
-    begin,
-    climb,
-    descend,
-    first_point,
-    is_closed,
-    served,
-)
+from dmoe_opt.joint.limited import Climbed, begin, climb, descend, first_point, served
 from dmoe_opt.joint.multipliers import Frame, Point, evaluate, frame_of
 from dmoe_opt.joint.open_part import (
     Open,

@@ -32,6 +32,7 @@ from dmoe_opt.selection import des
 MOST_ROUNDS = 100
 LEAST_TRIED = 200  # links to close, whatever the limit: a fraction of a second
 STEADY = 1e-12  # relative fall of the energy below which the descent has ended
+CLOSED = 1e-7  # relative gap at which an ascent ends
 
 
 class Descent(NamedTuple):
@@ -57,6 +58,11 @@ def better(one: Descent | None, other: Descent | None) -> Descent | None:
     if one is None or other is None:
         return one or other
     return other if other.energy_j < one.energy_j else one
+
+
+def is_closed(answer: Descent | None, bound_j: float, far: float = CLOSED) -> bool:
+    """Whether the answer is no further than `far` from the bound, relative."""
+    return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 
 
 def conclude(

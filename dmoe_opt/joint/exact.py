@@ -28,7 +28,7 @@ from dmoe_opt.clock import OUT_OF_TIME, TimeUp, check, is_over, left_s, until
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.data.problem import SelectionProblem
 from dmoe_opt.joint.decided import finish, solve_whole
-from dmoe_opt.joint.descent import conclude
+from dmoe_opt.joint.descent import conclude, is_closed
 from dmoe_opt.joint.lagrangian import Ascent, close_in
 from dmoe_opt.joint.open_part import SLACK, Open, everything, share_kept
 from dmoe_opt.joint.prices import evaluate_at, rents_of
@@ -165,16 +165,9 @@ def _open_part(instance: Instance, ascent: Ascent) -> Open | None:
     """What an ascent leaves open; None if no answer can be better than its own."""
     if ascent.answer is None:
         return everything(instance)
-    if _closed(ascent):
+    if is_closed(ascent.answer, ascent.bound_j, OPTIMAL_GAP):
         return None
     return reduce(instance, ascent.prices, ascent.answer.energy_j)
-
-
-def _closed(ascent: Ascent) -> bool:
-    """Whether the answer meets the bound."""
-    if ascent.answer is None:
-        return False
-    return ascent.answer.energy_j - ascent.bound_j <= OPTIMAL_GAP * ascent.answer.energy_j
 
 
 def _rent(
@@ -211,7 +204,7 @@ def _finish(
     stats = {"iterations": ascent.iterations, "kept": 0.0}
     if reduced is None:
         proven_j = np.inf if answer is None else answer.energy_j
-        bound_j = bound_j if _closed(ascent) else proven_j
+        bound_j = bound_j if is_closed(answer, bound_j, OPTIMAL_GAP) else proven_j
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)
     if is_over() or _is_too_large(reduced, left_s()):
         return conclude(instance, "exact", answer, bound_j, stats, OUT_OF_TIME)

@@ -47,11 +47,13 @@ from dmoe_opt.joint.activation import (
     too_many_links,
 )
 from dmoe_opt.joint.descent import (
+    CLOSED,
     Descent,
     better,
     conclude,
     descend,
     descend_from,
+    is_closed,
     is_new,
     price_idle,
     select,
@@ -62,7 +64,6 @@ from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 from dmoe_opt.selection import des
 from dmoe_opt.selection.relaxed import relaxed_bound
 
-CLOSED = 1e-7  # relative gap at which the ascent ends
 LEAST_SCALE = 1e-3  # of a step, in mean prices
 
 
@@ -137,7 +138,7 @@ def ascend(
             if log:
                 log(None if answer is None else answer.energy_j, bound_j)
         # 3. stop
-        if settled or climb.step < SHORTEST_STEP or _closed(answer, bound_j, far):
+        if settled or climb.step < SHORTEST_STEP or is_closed(answer, bound_j, far):
             break
         if is_over():
             break
@@ -150,11 +151,6 @@ def ascend(
         if not climb.move(slope, scale, rise_j):
             break
     return Ascent(climb.best_prices, bound_j, answer, iteration)
-
-
-def _closed(answer: Descent | None, bound_j: float, far: float) -> bool:
-    """Whether the answer is within `far` of the bound."""
-    return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 
 
 def _target_j(answer: Descent | None, bound_j: float) -> float:
@@ -234,7 +230,7 @@ def close_in(
     selection, bound_j = relaxed_bound(instance)
     answer = descend_from(instance, selection)
     answer = better(answer, None if start is None else descend(start))
-    if _closed(answer, bound_j, far):
+    if is_closed(answer, bound_j, far):
         return Ascent(_least_prices(instance), bound_j, answer, 0)
     scarce = _num_links(instance, selection) > instance.num_subcarriers
     fewest, limit_s = None, None

@@ -20,14 +20,13 @@ from dmoe_opt.answer.objective import Selection
 from dmoe_opt.clock import is_over
 from dmoe_opt.data.instance import Instance
 from dmoe_opt.joint import passages
-from dmoe_opt.joint.descent import Descent, better
+from dmoe_opt.joint.descent import CLOSED, Descent, better, is_closed
 from dmoe_opt.joint.leftover import surely_awake
 from dmoe_opt.joint.multipliers import Frame, Point, Priced, evaluate
 from dmoe_opt.joint.open_part import usable_subcarriers
 from dmoe_opt.joint.staffing import Staff, staff
 from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb, Effort, Log
 
-CLOSED = 1e-7  # relative gap at which the ascent ends
 LEAST_SCALE = 1e-3  # of a step, in mean prices
 MOST_ROUNDS = 20
 RANDOM_AMONG = 5  # subcarriers of a link, for random starts
@@ -243,11 +242,6 @@ def _awake(frame: Frame, state: Climb, answer: Descent | None, widest_j: float) 
 def _at_most(answer: Descent | None, value_j: float) -> float:
     """A bound on answers that are better than the known one bounds all only up to its energy."""
     return value_j if answer is None else min(value_j, answer.energy_j)
-
-
-def is_closed(answer: Descent | None, bound_j: float, far: float = CLOSED) -> bool:
-    """Whether the answer is no further than `far` from the bound, relative."""
-    return answer is not None and answer.energy_j - bound_j <= far * answer.energy_j
 
 
 def _target_j(answer: Descent | None, bound_j: float) -> float:

@@ -67,6 +67,17 @@ class Point(NamedTuple):
     room: NDArray[np.float64]
 
 
+class Served(NamedTuple):
+    """L at a point without what links earn, J, and its parts, which are those of `Priced`."""
+
+    value_j: float
+    selection: Selection
+    bounds: NDArray[np.float64]
+    serving: NDArray[np.float64]
+    awake: NDArray[np.bool_]
+    slope: Point
+
+
 class Priced(NamedTuple):
     """L at a point, J, and its parts.
 
@@ -143,28 +154,37 @@ def evaluate(frame: Frame, point: Point) -> Priced:
     >>> round(priced.value_j / relaxed_bound(round_)[1], 9)
     1.0
     """
+    served = serve_at(frame, point)
+    earned, passing = _earnings(frame, point.link)
+    taken = _takers(frame, earned)
+    earned_j = float(earned[taken].sum())
+    value_j = served.value_j - earned_j
+    if np.isfinite(earned_j):
+        value_j -= ROUNDING * abs(earned_j)
+    slope = served.slope._replace(link=served.slope.link - _passes(frame, taken, passing))
+    parts = served.selection, served.bounds, served.serving, served.awake
+    return Priced(value_j, *parts, earned, taken, slope)
+
+
+def serve_at(frame: Frame, point: Point) -> Served:
+    """What tokens and experts add to L at a point; links earn apart."""
     instance = frame.instance
     selection, serving = passages.choose(instance, costs_at(instance, point), frame.usable)
     selection = selection & (serving <= frame.drop_j)[:, None]
     bounds = np.minimum(serving, frame.drop_j)
-    earned, passing = _earnings(frame, point.link)
-    taken = _takers(frame, earned)
     wake_j = wake_left_j(frame, point)
     awake = frame.surely_awake | (wake_j < 0)
-    earned_j = float(earned[taken].sum())
-    waking_j = wake_j[awake]
-    value_j = float(bounds.sum() - earned_j + waking_j.sum())
-    if np.isfinite(earned_j):  # prices far above the energy leave more rounding than the energy has
-        value_j -= ROUNDING * float(abs(earned_j) + np.abs(waking_j).sum())
+    # Prices far above the energy leave more rounding than the energy has.
+    value_j = float(bounds.sum() + wake_j[awake].sum() - ROUNDING * np.abs(wake_j[awake]).sum())
     slope = Point(
-        link=passages.passed(instance, selection) - _passes(frame, taken, passing),
+        link=passages.passed(instance, selection).astype(float),
         waking=np.where(instance.wake_energy is None, 0.0, selection - awake.astype(float)),
         room=np.zeros(instance.num_experts),
     )
     if instance.capacity is not None:
         value_j -= float(point.room @ instance.capacity) * (1 + ROUNDING)
         slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
-    return Priced(value_j, selection, bounds, serving, awake, earned, taken, slope)
+    return Served(value_j, selection, bounds, serving, awake, slope)
 
 
 def wake_left_j(frame: Frame, point: Point) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def program_of(instance: Instance, part: Open, columns: Columns, *, needed: bool
     loads = rows.add(len(links), 0.0, 0.0, (link, f + use, 1.0), (over, passing, -1.0))
     carried = _add_carried(rows, instance, part, columns)
     if needed and instance.air_tokens is not None:
-        _add_needed(rows, instance, part, columns)
+        _add_needed(rows, instance, part, columns, passing, over)
     passes = rows.add(len(passing), -inf, 0.0, (step, passing, 1.0), (step, u + over, -1.0))
     if instance.send_once:
         _add_sent_once(rows, instance, columns)
@@ -151,13 +151,20 @@ def least_carried(instance: Instance, part: Open, columns: Columns) -> NDArray[n
     return np.asarray(certain[columns.uses[:, 0]], dtype=float)
 
 
-def _add_needed(rows: Rows, instance: Instance, part: Open, columns: Columns) -> None:
+def _add_needed(
+    rows: Rows,
+    instance: Instance,
+    part: Open,
+    columns: Columns,
+    passing: NDArray[np.int64],
+    over: NDArray[np.int64],
+) -> None:
     """Under a deadline, subcarriers that a used link needs for its tokens, at least.
 
     For q tokens, from those of the experts that tokens must use to all that may pass, these are
-    as many as the largest carry q. The rows are the lines of the convex hull below that.
+    as many as the largest carry q. The rows are the lines of the convex hull below that. `passing`
+    and `over` are those of `Columns.passing`.
     """
-    passing, over = columns.passing(instance)
     most, least = columns.most_on(instance), columns.least_on(instance, part.certain)
     carried = np.bincount(over, minlength=len(least))
     lines = []

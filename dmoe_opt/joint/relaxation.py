@@ -53,9 +53,9 @@ class _Bound(NamedTuple):
 def relax(instance: Instance, part: Open, energy_j: float) -> Relaxed | None:
     """The relaxation of what is open, beside an answer of `energy_j`, inf where none is known.
 
-    Without an answer it is there for its prices. They do not see how many subcarriers links need,
-    and get worse by rows that do.
-    It is None where sets are not listed, and where there is too much to decide or no HiGHS.
+    Without an answer it is there for its prices, which get worse by the rows that say how many
+    subcarriers links need. It is None where sets are not listed, and where there is too much to
+    decide or no HiGHS.
     """
     columns = columns_of(instance, part)
     if part.choices is None or not 0 < columns.starts[-1] <= MOST_COLUMNS:

@@ -23,7 +23,7 @@ from dmoe_opt.joint.multipliers import Frame, Point, costs_at, evaluate
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.joint.prices import rents_of
 from dmoe_opt.proof.cases import Case, Proof, by_cases
-from dmoe_opt.proof.trees import prove_tokens, root_bound, tokens_at
+from dmoe_opt.proof.trees import lines, prove_tokens, root_bound, tokens_at
 from dmoe_opt.selection import des
 
 DOWN = 1 - 2e-12  # trees prove a little less than the optimum, so that exact arithmetic agrees
@@ -193,5 +193,4 @@ def trees(
             open_tokens.append(t)
             value, proven[t] = root_bound(tokens, t)
             z[t] = value * DOWN
-    lines = [{"z": cost_j, "tree": tree} for cost_j, tree in zip(z.tolist(), proven, strict=True)]
-    return {"tokens": lines}, tuple(open_tokens)
+    return {"tokens": lines(z, proven)}, tuple(open_tokens)

@@ -226,8 +226,7 @@ def _link(case: Case, answer: Descent) -> On | None:
     link = int(beyond_j.argmax())
     if beyond_j[link] <= least_j:
         return None
-    i, n = frame.ends[link].tolist()
-    return ("link", i, n)
+    return _on_link(frame, link)
 
 
 def _late_link(case: Case, answer: Descent) -> On | None:
@@ -239,6 +238,10 @@ def _late_link(case: Case, answer: Descent) -> On | None:
     link = int(paid_j.argmax())
     if _gap_j(case, answer) <= WIDE * answer.energy_j or paid_j[link] <= 0.0:
         return None
+    return _on_link(frame, link)
+
+
+def _on_link(frame: Frame, link: int) -> On:
     i, n = frame.ends[link].tolist()
     return ("link", i, n)
 

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmoe_opt.compiling import call
-from dmoe_opt.joint import passages
 from dmoe_opt.joint.descent import Descent
 from dmoe_opt.joint.limited import flat_of, point_of, scales
-from dmoe_opt.joint.multipliers import Frame, Point, costs_at, wake_left_j
+from dmoe_opt.joint.multipliers import Frame, Point, serve_at
 from dmoe_opt.joint.steps import PATIENCE, SHORTEST_STEP, Climb
 from dmoe_opt.proof import filling_kernel
 
@@ -72,9 +71,6 @@ def _evaluate(
     frame: Frame, order: NDArray[np.int64], point: Point, rents: Floats
 ) -> tuple[float, Floats]:
     """The bound at prices and rents, J, and a subgradient of both."""
-    instance = frame.instance
-    selection, serving = passages.choose(instance, costs_at(instance, point), frame.usable)
-    selection = selection & (serving <= frame.drop_j)[:, None]
     paid = point.link[frame.pairs[:, 0], frame.pairs[:, 1]]
     link = np.repeat(np.arange(len(frame.ends)), np.diff(frame.first))
     falling = np.lexsort((-paid, link))
@@ -89,22 +85,13 @@ def _evaluate(
         m = int((alone - rents).argmax())
         if np.isfinite(alone[m]):
             earned[n], passing[n], used[n, m] = alone[m] - rents[m], 1, True
-    wake_j = wake_left_j(frame, point)
-    awake = frame.surely_awake | (wake_j < 0)
-    value_j = float(np.minimum(serving, frame.drop_j).sum() + wake_j[awake].sum())
-    value_j -= float(earned.sum() + rents.sum())
     change = np.zeros(len(frame.pairs) + 1)  # 1 where a pair passes
     np.add.at(change, frame.first[:-1], 1.0)
     np.add.at(change, frame.first[:-1] + passing, -1.0)
     passes = np.zeros(point.link.shape)
     t, c = frame.pairs[falling].T
     passes[t, c] = change.cumsum()[:-1]
-    slope = Point(
-        link=passages.passed(instance, selection) - passes,
-        waking=np.where(instance.wake_energy is None, 0.0, selection - awake.astype(float)),
-        room=np.zeros(instance.num_experts),
-    )
-    if instance.capacity is not None:
-        value_j -= float(point.room @ instance.capacity)
-        slope = slope._replace(room=np.asarray(selection.sum(axis=0) - instance.capacity, float))
+    served = serve_at(frame, point)
+    value_j = served.value_j - float(earned.sum() + rents.sum())
+    slope = served.slope._replace(link=served.slope.link - passes)
     return value_j, np.concatenate([flat_of(slope), used.sum(axis=0) - 1.0])

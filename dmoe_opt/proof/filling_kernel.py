@@ -41,7 +41,9 @@ def _best_of_link(sums, energy, room, rents, order, full, filled):  # type: igno
 
 
 @cached(is_entry=True, nogil=True)
-def fill(first, falling, link_j, room, order, rents, earned, passing, used):  # type: ignore[no-untyped-def]
+def fill(  # type: ignore[no-untyped-def]
+    first, falling, link_j, room, order, rents, earned, passing, used
+):
     """Fill in what links earn (L,), J, by how many pairs (L,), on which subcarriers (L, M).
 
     Prices of pairs `falling` (P,) fall within each link, from first[l] on. Energies `link_j` and

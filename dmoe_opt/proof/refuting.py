@@ -22,7 +22,7 @@ from dmoe_opt.joint.choices import Choices, choices_of
 from dmoe_opt.joint.open_part import usable_experts
 from dmoe_opt.joint.passages import Costs
 from dmoe_opt.proof.serving import Shares, shares
-from dmoe_opt.proof.trees import prove_tokens, tokens_at
+from dmoe_opt.proof.trees import lines, prove_tokens, tokens_at
 
 MOST_TURNS = 50  # of DES, where sets are too many to list
 SHORT = 1e-5  # tokens that go without; fewer are rounding
@@ -139,6 +139,5 @@ def _by_prices(
     trees = prove_tokens(tokens, z, certain)
     if None in trees:
         return None
-    lines = [{"z": cost_j, "tree": tree} for cost_j, tree in zip(z.tolist(), trees, strict=True)]
-    fields = {"tokens": lines, "prices": prices.tolist(), "rents": rents.tolist()}
+    fields = {"tokens": lines(z, trees), "prices": prices.tolist(), "rents": rents.tolist()}
     return fields if instance.capacity is None else fields | {"room": room.tolist()}

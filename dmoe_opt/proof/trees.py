@@ -107,6 +107,11 @@ def prove_tokens(tokens: Tokens, z: Floats, certain: Selection | None = None) ->
     return trees
 
 
+def lines(z: Floats, trees: list[Tree]) -> list[dict[str, Any]]:
+    """Tokens as a certificate has them: what they cost at least (T,), J, and their trees."""
+    return [{"z": cost_j, "tree": tree} for cost_j, tree in zip(z.tolist(), trees, strict=True)]
+
+
 def root_bound(tokens: Tokens, t: int) -> tuple[float, float]:
     """The bound of the root alone, J, and its price, J per unit of relevance: a single leaf."""
     one = tokens.rows(np.array([t]))

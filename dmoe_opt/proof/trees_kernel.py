@@ -254,7 +254,9 @@ def _tree(token, size, goal, leaves, expert, mu, w, path):  # type: ignore[no-un
 
 
 @cached(is_entry=True, nogil=True, _nrt=False)
-def write_trees(tokens, certain, goal, size, leaves, expert, mu, first, bound, w, path):  # type: ignore[no-untyped-def]
+def write_trees(  # type: ignore[no-untyped-def]
+    tokens, certain, goal, size, leaves, expert, mu, first, bound, w, path
+):
     """Search a tree for each token, in which the experts that are `certain` (T, K) are in all sets.
 
     `tokens` are the parts of a token as arrays, with a row for each but of the nodes of experts.

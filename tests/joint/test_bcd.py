@@ -54,7 +54,7 @@ def test_restarts() -> None:
 
 
 def test_steps_end_where_an_answer_is_near_its_bound() -> None:
-    """Of 20 steps few are needed where the bound was bad and the descent was not."""
+    """If the descent was good and only its bound was bad, the steps end before the last."""
     data = load("interference-8x64-s1")
     assert isinstance(data, Instance)
     end = close_in(data, "bcd", far=FAR, effort=QUICK)
